@@ -1,0 +1,59 @@
+# Sous: what a contributor types. `make` alone lists it.
+
+SHELL       := /bin/bash
+GO          ?= go
+LINT        ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+PKGS        ?= ./...
+# A checkout may belong to somebody else (a container, a CI machine); then the version stamp of git fails.
+export GOFLAGS := $(GOFLAGS) -buildvcs=false
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format vet lint layers eval eval-minutes eval-routing bench
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
+		while IFS=$$'\t' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
+
+run: ## start Sous here, with nothing configured
+	@$(GO) run ./cmd/sous
+
+test: ## install what the tests need, then run all of them with the race detector in random order
+	@./.ci/prepare
+	@$(GO) test -race -shuffle=on $(PKGS)
+
+check: format vet layers lint test ## everything a change must pass: format, vet, layers, lint, tests
+
+format: # gofmt names the files it would change; none may be left.
+	@bad="$$(gofmt -l agent cmd integrations internal memory prompts tools 2>/dev/null)"; \
+	if [ -n "$$bad" ]; then echo "format: run gofmt -w on:"; echo "$$bad"; exit 1; fi
+
+vet:
+	@$(GO) vet $(PKGS)
+
+layers: # who may import whom, package comments, file lengths
+	@$(GO) test -count=1 ./internal/layers
+
+# The linter is built from source the first time, which takes minutes and the network. When it cannot be
+# built, the check goes on and says so; findings always fail it.
+lint: ## golangci-lint with .golangci.yml
+	@if ! $(LINT) version >/dev/null 2>&1; then \
+		echo "lint: SKIPPED: golangci-lint could not be built here; '$(LINT) version' says why"; \
+	else $(LINT) run $(PKGS); fi
+
+# Each evaluation prints its table and then one line of JSON. DATA names another folder of the same
+# shape. Alone, `make eval` ends with the figures of the minutes; with DATA it is the minutes alone,
+# since one folder cannot hold both.
+ifdef DATA
+eval: eval-minutes
+else
+eval: eval-routing eval-minutes ## quality on real data: routing, then minutes (DATA=folder: only minutes, of that folder)
+endif
+
+eval-minutes: ## ROUGE of the minutes and words per second (DATA=folder of meetings)
+	@$(GO) run ./internal/eval/minutes -data $(or $(DATA),../shared/data/meetings)
+
+eval-routing: ## accuracy of the router and time per message (DATA=folder of routing sets)
+	@$(GO) run ./internal/eval/routing -data $(or $(DATA),../shared/data/routing)
+
+bench: ## benchmarks, ending with one line of JSON (BENCH=regexp, PKGS=packages)
+	@./.ci/bench $(PKGS)
