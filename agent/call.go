@@ -150,6 +150,8 @@ type Verdict struct {
 	// ByRequester says that the requester's own confirmation is enough
 	// (tier 1); otherwise another person must approve.
 	ByRequester bool `json:"by_requester,omitempty"`
+	// Sole says that the workspace has one person, who decides alone.
+	Sole bool `json:"sole,omitempty"`
 	// Marked names the arguments whose value came from untrusted text.
 	Marked []string `json:"marked,omitempty"`
 }

@@ -1,0 +1,313 @@
+package tools
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sous-hq/sous/agent"
+)
+
+// Proposal is everything policy may look at when it rules on a call.
+type Proposal struct {
+	Call agent.Call
+	Spec Spec
+	// Context is the joined label of all the model saw when it planned the call.
+	Context agent.Label
+	// Request is the requester's own words in this turn.
+	Request string
+	Place   agent.Place
+	// Digest is the call's digest over canonical arguments.
+	Digest string
+}
+
+// Gate rules on calls. An error means the call does not run.
+type Gate interface {
+	Rule(ctx context.Context, p Proposal) (agent.Verdict, error)
+}
+
+// Intent is the record made before an effect.
+type Intent struct {
+	// Key is the effect's idempotency key; one key has one record for ever.
+	Key      string
+	Proposal Proposal
+	Verdict  agent.Verdict
+	// Approval is the id of the approval to spend in the same transaction, ""
+	// when policy allowed the call.
+	Approval string
+}
+
+// EffectState is how far an effect got.
+type EffectState string
+
+// The states of an effect in the ledger.
+const (
+	// EffectIntent means it was about to run; whether it did is not known.
+	EffectIntent EffectState = "intent"
+	// EffectDone and EffectFailed are final; the outcome is recorded.
+	EffectDone   EffectState = "done"
+	EffectFailed EffectState = "failed"
+	// EffectUnknown is parked for a person.
+	EffectUnknown EffectState = "unknown"
+)
+
+// Record is what the ledger knows of an effect.
+type Record struct {
+	State EffectState
+	// Fresh says that Intend made the record just now: nothing has run yet.
+	Fresh bool
+	// Outcome is set when State is not EffectIntent.
+	Outcome agent.Outcome
+}
+
+// Settlement is the record made after an effect.
+type Settlement struct {
+	Key     string
+	State   EffectState
+	Outcome agent.Outcome
+	// Undo is the prepared call that takes the effect back; nil when there is none.
+	Undo *UndoCall
+}
+
+// Ledger records calls. Each method is one transaction together with its audit
+// rows; when a method fails nothing of it is recorded and the call does not run.
+type Ledger interface {
+	// Refuse records that a call was denied.
+	Refuse(ctx context.Context, p Proposal, v agent.Verdict) error
+	// Ask records that a person must decide and returns the approval's id. The
+	// same call asked twice is the same approval.
+	Ask(ctx context.Context, p Proposal, v agent.Verdict) (approval string, err error)
+	// Intend records intent before an effect, spending the approval if one is
+	// named. For a key it already knows it returns the record and spends
+	// nothing. An approval that cannot be spent (not approved, other digest,
+	// expired, already spent) is an error of kind Conflict, Expired or Forbidden.
+	Intend(ctx context.Context, i Intent) (Record, error)
+	// Settle records the outcome after an effect. A final record stays as it is.
+	Settle(ctx context.Context, s Settlement) error
+}
+
+// Plan is a call to execute with what surrounds it.
+type Plan struct {
+	Call    agent.Call
+	Place   agent.Place
+	Context agent.Label
+	Request string
+	Prior   []agent.Outcome
+	// Approval is the id of an approved approval for this call; "" at first.
+	Approval string
+}
+
+// Executor is the one path to an effect: check → gate → record intent → run →
+// record outcome. Any error before "run" stops the call.
+type Executor struct {
+	tools  *Registry
+	gate   Gate
+	ledger Ledger
+	// settleTime bounds the recording of an outcome.
+	settleTime time.Duration
+}
+
+// NewExecutor returns an executor; all parts are required.
+func NewExecutor(r *Registry, g Gate, l Ledger) (*Executor, error) {
+	if r == nil || g == nil || l == nil {
+		return nil, errors.New("executor: registry, gate and ledger are required")
+	}
+	return &Executor{tools: r, gate: g, ledger: l, settleTime: 30 * time.Second}, nil
+}
+
+// Tools returns the registry.
+func (e *Executor) Tools() *Registry { return e.tools }
+
+// Execute takes one call as far as it may go. Denials, waits, bad arguments and
+// a tool's own failure are outcomes. An error means that the records could not
+// be read or written; nothing ran that is not recorded as intent, and executing
+// the same plan again is safe.
+func (e *Executor) Execute(ctx context.Context, p Plan) (agent.Outcome, error) {
+	tool, known := e.tools.Get(p.Call.Tool)
+	if !known {
+		return e.refuseUnknown(ctx, p)
+	}
+	b, err := tool.bind(p.Call.Args)
+	if err != nil {
+		return failed(p.Call, agent.Failed, err), nil
+	}
+	p.Call.Args = b.args
+	digest, err := p.Call.Digest()
+	if err != nil {
+		return agent.Outcome{}, err
+	}
+	prop := Proposal{
+		Call: p.Call, Spec: tool.spec, Context: p.Context,
+		Request: p.Request, Place: p.Place, Digest: digest,
+	}
+	inv := Invocation{
+		By: p.Call.Actor, Place: p.Place, Turn: p.Call.Turn, Call: p.Call.ID,
+		Key: effectKey(p.Call, digest), Context: p.Context, Prior: p.Prior,
+	}
+	if err := b.check(ctx, inv); err != nil {
+		if k := agent.KindOf(err); k == agent.Internal || k == agent.Unavailable {
+			return agent.Outcome{}, fmt.Errorf("check %s: %w", p.Call.Tool, err)
+		}
+		return failed(p.Call, agent.Failed, err), nil
+	}
+	verdict, err := e.gate.Rule(ctx, prop)
+	if err != nil {
+		verdict = agent.Verdict{Rule: "policy-error", Reason: "The policy could not be evaluated, so the call does not run."}
+	}
+	return e.settleVerdict(ctx, p, prop, verdict, inv, b)
+}
+
+func (e *Executor) settleVerdict(ctx context.Context, p Plan, prop Proposal, v agent.Verdict, inv Invocation, b *bound) (agent.Outcome, error) {
+	switch v.Ruling {
+	case agent.Allow:
+		if prop.Spec.Tier == agent.TierRead {
+			return e.read(ctx, prop, inv, b)
+		}
+	case agent.Ask:
+		if p.Approval == "" {
+			id, err := e.ledger.Ask(ctx, prop, v)
+			if err != nil {
+				return agent.Outcome{}, fmt.Errorf("ask for %s: %w", p.Call.Tool, err)
+			}
+			return agent.Outcome{Call: p.Call.ID, Tool: p.Call.Tool, Status: agent.Waiting, Approval: id, Undo: prop.Spec.Undo}, nil
+		}
+	case agent.Deny:
+		return e.refuse(ctx, prop, v)
+	}
+	return e.effect(ctx, Intent{Key: inv.Key, Proposal: prop, Verdict: v, Approval: p.Approval}, inv, b)
+}
+
+// read runs a call that changes nothing; its failure is an outcome.
+func (e *Executor) read(ctx context.Context, p Proposal, inv Invocation, b *bound) (agent.Outcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.Spec.Timeout)
+	defer cancel()
+	r, err := b.run(ctx, inv)
+	if err != nil {
+		return failed(p.Call, agent.Failed, err), nil
+	}
+	return done(p.Call, r, ""), nil
+}
+
+// effect records intent, runs, and records the outcome.
+func (e *Executor) effect(ctx context.Context, i Intent, inv Invocation, b *bound) (agent.Outcome, error) {
+	rec, err := e.ledger.Intend(ctx, i)
+	if err != nil {
+		switch agent.KindOf(err) {
+		case agent.Conflict, agent.Expired, agent.Forbidden:
+			return failed(i.Proposal.Call, agent.Denied, err), nil
+		}
+		return agent.Outcome{}, fmt.Errorf("record intent of %s: %w", i.Proposal.Call.Tool, err)
+	}
+	if rec.State != EffectIntent {
+		return rec.Outcome, nil
+	}
+	// From here on a stopped turn must not lose the outcome.
+	detached := context.WithoutCancel(ctx)
+	s := e.attempt(detached, i.Proposal, inv, b, rec.Fresh)
+	s.Key = i.Key
+	settleCtx, cancel := context.WithTimeout(detached, e.settleTime)
+	defer cancel()
+	if err := e.ledger.Settle(settleCtx, s); err != nil {
+		return agent.Outcome{}, fmt.Errorf("record outcome of %s: %w", i.Proposal.Call.Tool, err)
+	}
+	return s.Outcome, nil
+}
+
+// attempt runs the effect once. When an earlier attempt may already have
+// happened (fresh is false) the tool's class says what is safe.
+func (e *Executor) attempt(ctx context.Context, p Proposal, inv Invocation, b *bound, fresh bool) Settlement {
+	ctx, cancel := context.WithTimeout(ctx, p.Spec.Timeout)
+	defer cancel()
+	var r result
+	var err error
+	switch {
+	case fresh || p.Spec.Class == Keyed:
+		r, err = b.run(ctx, inv)
+	case p.Spec.Class == Lookup:
+		var found bool
+		r, found, err = b.find(ctx, inv)
+		if err == nil && !found {
+			r, err = b.run(ctx, inv)
+		}
+	default:
+		err = errLost
+	}
+	switch {
+	case err == nil:
+		return Settlement{State: EffectDone, Outcome: done(p.Call, r, p.Spec.Undo), Undo: r.undo}
+	case nothingHappened(err):
+		return Settlement{State: EffectFailed, Outcome: failed(p.Call, agent.Failed, err)}
+	}
+	o := failed(p.Call, agent.Unknown, err)
+	o.Error = "It is not known whether this happened: " + o.Error + " Please look before trying again."
+	return Settlement{State: EffectUnknown, Outcome: o}
+}
+
+var errLost = agent.Errorf(agent.Unavailable, "Sous was interrupted while it ran.")
+
+// nothingHappened reports whether the error says that the effect did not take
+// place; see Funcs.Run.
+func nothingHappened(err error) bool {
+	switch agent.KindOf(err) {
+	case agent.Invalid, agent.NotFound, agent.Forbidden, agent.Conflict, agent.TooLarge:
+		return true
+	case agent.Internal, agent.Expired, agent.Unavailable, agent.Cancelled:
+		return false
+	}
+	return false
+}
+
+func (e *Executor) refuseUnknown(ctx context.Context, p Plan) (agent.Outcome, error) {
+	if !json.Valid(p.Call.Args) {
+		p.Call.Args = nil
+	}
+	prop := Proposal{Call: p.Call, Spec: Spec{Name: p.Call.Tool, Tier: agent.TierCritical}, Context: p.Context, Place: p.Place}
+	return e.refuse(ctx, prop, agent.Verdict{
+		Rule: "unknown-tool", Reason: fmt.Sprintf("There is no tool named %q.", clip(p.Call.Tool, 64)),
+	})
+}
+
+func (e *Executor) refuse(ctx context.Context, p Proposal, v agent.Verdict) (agent.Outcome, error) {
+	v.Ruling = agent.Deny
+	if err := e.ledger.Refuse(ctx, p, v); err != nil {
+		return agent.Outcome{}, fmt.Errorf("record refusal of %s: %w", p.Call.Tool, err)
+	}
+	return agent.Outcome{
+		Call: p.Call.ID, Tool: p.Call.Tool, Status: agent.Denied,
+		Error: v.Reason, Kind: agent.Forbidden.String(),
+	}, nil
+}
+
+// effectKey is the idempotency key of a call: SHA-256 of call id and digest.
+// The call id holds turn and step, so the same words in another turn are
+// another effect, and a replayed step is the same one.
+func effectKey(c agent.Call, digest string) string {
+	sum := sha256.Sum256([]byte(c.ID + "\n" + digest))
+	return hex.EncodeToString(sum[:16])
+}
+
+func done(c agent.Call, r result, undo string) agent.Outcome {
+	o := agent.Outcome{Call: c.ID, Tool: c.Tool, Status: agent.Done, Result: r.json, Label: r.label}
+	if r.undo != nil {
+		o.Undo = undo
+	}
+	return o
+}
+
+func failed(c agent.Call, s agent.Status, err error) agent.Outcome {
+	return agent.Outcome{
+		Call: c.ID, Tool: clip(c.Tool, 64), Status: s,
+		Error: agent.PublicText(err), Kind: agent.KindOf(err).String(),
+	}
+}
+
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return s[:n] + "…"
+}
