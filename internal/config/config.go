@@ -1,0 +1,113 @@
+// Package config loads the settings of Sous once, at the start: defaults, then sous.yaml, then the
+// environment; the command's flags come last. A key nobody knows is a problem, every problem is
+// reported at once with the place it was found, and secrets are a type that does not print.
+//
+// The package reads no environment by itself: whoever calls Load hands it over.
+package config
+
+import (
+	"log/slog"
+	"time"
+)
+
+// FileName is the name under which a settings file is looked for.
+const FileName = "sous.yaml"
+
+// Config is everything Sous can be told. Load fills it completely; the fields may be changed
+// afterwards, by flags, until the parts are built from it.
+type Config struct {
+	// File is the settings file that was read; empty when there was none.
+	File string
+	// DataDir is where the embedded store and the files handed to Sous live. It may not exist yet.
+	DataDir string
+	// Listen is the host:port of the web console and the API.
+	Listen string
+	// DatabaseURL names a PostgreSQL server; unset means the embedded store.
+	DatabaseURL Secret
+	// PolicyPath is the policy file; empty means the built-in rules.
+	PolicyPath string
+	// RoutingFile holds teams, people, topics and hours; empty means nobody to route to.
+	RoutingFile string
+	// Owner is the name of the person this installation belongs to.
+	Owner string
+	// Workspace is the name of the team's workspace.
+	Workspace string
+	// Timezone is where dates said without a zone are read.
+	Timezone *time.Location
+	// Model is the language model endpoint.
+	Model Model
+	// Slack is the connection to Slack.
+	Slack Slack
+	// Log says how much is logged and in which form.
+	Log Log
+	// Limits bound what one turn, one file and one decision may take.
+	Limits Limits
+
+	loaded map[string]loadedValue // by key: what Load set and where it came from
+}
+
+// Model names an endpoint that speaks the OpenAI API. Without APIKey and BaseURL the built-in model
+// answers.
+type Model struct {
+	// APIKey is sent as the bearer token.
+	APIKey Secret
+	// BaseURL is the endpoint up to and including its version, such as http://127.0.0.1:11434/v1;
+	// empty means OpenAI's own.
+	BaseURL string
+	// Name is the model asked for.
+	Name string
+	// Timeout bounds one request, streaming included.
+	Timeout time.Duration
+	// MaxTokens bounds one answer.
+	MaxTokens int
+}
+
+// IsSet reports whether an endpoint was configured, by key or by address.
+func (m Model) IsSet() bool { return m.APIKey.IsSet() || m.BaseURL != "" }
+
+// Slack holds the credentials of a Slack app. All unset means that Slack is off.
+type Slack struct {
+	// BotToken acts as the app in a workspace (xoxb-…).
+	BotToken Secret
+	// AppToken opens Socket Mode (xapp-…).
+	AppToken Secret
+	// SigningSecret verifies requests that Slack sends over HTTP.
+	SigningSecret Secret
+	// APIURL is the root of Slack's Web API; empty means Slack's own.
+	APIURL string
+}
+
+// IsSet reports whether any credential of a Slack app was given.
+func (s Slack) IsSet() bool {
+	return s.BotToken.IsSet() || s.AppToken.IsSet() || s.SigningSecret.IsSet()
+}
+
+// Log is how Sous logs.
+type Log struct {
+	// Level is the least severe level that is written.
+	Level slog.Level
+	// Format is FormatText or FormatJSON.
+	Format string
+}
+
+// The forms of a log line.
+const (
+	FormatText = "text"
+	FormatJSON = "json"
+)
+
+// Limits are upper bounds; reaching one is said, never hidden.
+type Limits struct {
+	// TurnSteps is how many times one turn may ask the model.
+	TurnSteps int
+	// TurnTime is how long one turn may work, waits for people not counted.
+	TurnTime time.Duration
+	// TurnTokens is how many tokens one turn may spend.
+	TurnTokens int
+	// UploadBytes is the size of the largest file taken.
+	UploadBytes int64
+	// ApprovalTTL is how long a question to a person stays open.
+	ApprovalTTL time.Duration
+	// UndoTTL is how long an effect can be undone by its button.
+	UndoTTL time.Duration
+}

@@ -1,0 +1,230 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// setting is one value Sous can be told: where it may be given and how its text is read and shown.
+// The whole of the configuration is the list that settings returns.
+type setting struct {
+	key     string // in sous.yaml; "section.name" or "name"
+	env     string // the environment variable
+	doc     string // what it is, for people
+	allowed string // what may be given, for people
+	def     string // the default, as text; "" leaves the zero value
+	secret  bool   // never shown, and a reference in sous.yaml
+	path    bool   // relative to the folder of the sous.yaml that holds it
+	private bool   // not a secret, yet not repeated in problems: people put credentials into URLs
+	set     func(c *Config, text string) error
+	show    func(c *Config) string
+}
+
+// settings lists every setting in the order in which doctor shows them.
+func settings() []setting {
+	return append(append(placeSettings(), connectionSettings()...), limitSettings()...)
+}
+
+func placeSettings() []setting {
+	return []setting{
+		pathTo(func(c *Config) *string { return &c.DataDir },
+			setting{key: "data", env: "SOUS_DATA", doc: "folder of the embedded store"}),
+		{
+			key: "listen", env: "SOUS_LISTEN", doc: "address of the web console", def: "127.0.0.1:8420",
+			allowed: "host:port, such as 127.0.0.1:8420",
+			set: func(c *Config, text string) error {
+				c.Listen = text
+				return checkListen(text)
+			},
+			show: func(c *Config) string { return c.Listen },
+		},
+		{
+			key: "database_url", env: "SOUS_DATABASE_URL", doc: "PostgreSQL server instead of the embedded store",
+			allowed: "postgres://user@host/database", secret: true,
+			set: func(c *Config, text string) error {
+				c.DatabaseURL = NewSecret(text)
+				if !strings.HasPrefix(text, "postgres://") && !strings.HasPrefix(text, "postgresql://") {
+					return errors.New("not a PostgreSQL URL")
+				}
+				return nil
+			},
+			show: func(c *Config) string { return c.DatabaseURL.String() },
+		},
+		pathTo(func(c *Config) *string { return &c.PolicyPath },
+			setting{key: "policy", env: "SOUS_POLICY", doc: "policy file"}),
+		pathTo(func(c *Config) *string { return &c.RoutingFile },
+			setting{key: "routing.file", env: "SOUS_ROUTING", doc: "teams, people, topics and hours"}),
+		name(func(c *Config) *string { return &c.Owner },
+			setting{key: "owner", env: "SOUS_OWNER", doc: "whose installation this is"}),
+		name(func(c *Config) *string { return &c.Workspace },
+			setting{key: "workspace", env: "SOUS_WORKSPACE", doc: "name of the workspace", def: "Kitchen"}),
+		{
+			key: "timezone", env: "SOUS_TIMEZONE", doc: "zone of dates said without one", def: "Local",
+			allowed: "a name of the time zone database, such as Europe/Berlin, or UTC, or Local",
+			set: func(c *Config, text string) error {
+				zone, err := time.LoadLocation(text)
+				if err != nil {
+					return errors.New("unknown time zone")
+				}
+				c.Timezone = zone
+				return nil
+			},
+			show: func(c *Config) string { return c.Timezone.String() },
+		},
+	}
+}
+
+func connectionSettings() []setting {
+	return []setting{
+		secret(func(c *Config) *Secret { return &c.Model.APIKey },
+			setting{key: "model.api_key", env: "OPENAI_API_KEY", doc: "key of the model endpoint"}),
+		webURL(func(c *Config) *string { return &c.Model.BaseURL },
+			setting{key: "model.base_url", env: "OPENAI_BASE_URL", doc: "OpenAI-compatible endpoint; unset means OpenAI's"}),
+		name(func(c *Config) *string { return &c.Model.Name },
+			setting{key: "model.name", env: "OPENAI_MODEL", doc: "model asked for", def: "gpt-4.1-mini"}),
+		duration(func(c *Config) *time.Duration { return &c.Model.Timeout }, time.Second, time.Hour,
+			setting{key: "model.timeout", env: "SOUS_MODEL_TIMEOUT", doc: "longest request to the model", def: "90s"}),
+		count(func(c *Config) *int { return &c.Model.MaxTokens }, 16, 1_000_000,
+			setting{key: "model.max_tokens", env: "SOUS_MODEL_MAX_TOKENS", doc: "longest answer of the model, in tokens", def: "4096"}),
+		secret(func(c *Config) *Secret { return &c.Slack.BotToken },
+			setting{key: "slack.bot_token", env: "SLACK_BOT_TOKEN", doc: "the app's token in the workspace"}),
+		secret(func(c *Config) *Secret { return &c.Slack.AppToken },
+			setting{key: "slack.app_token", env: "SLACK_APP_TOKEN", doc: "token that opens Socket Mode"}),
+		secret(func(c *Config) *Secret { return &c.Slack.SigningSecret },
+			setting{key: "slack.signing_secret", env: "SLACK_SIGNING_SECRET", doc: "verifies requests sent over HTTP"}),
+		webURL(func(c *Config) *string { return &c.Slack.APIURL },
+			setting{key: "slack.api_url", env: "SLACK_API_URL", doc: "root of Slack's Web API; unset means Slack's own"}),
+		{
+			key: "log.level", env: "SOUS_LOG_LEVEL", doc: "least severe level logged", def: "info",
+			allowed: "debug, info, warn or error",
+			set: func(c *Config, text string) error {
+				switch text {
+				case "debug", "info", "warn", "error":
+					return c.Log.Level.UnmarshalText([]byte(text))
+				default:
+					return errors.New("unknown level")
+				}
+			},
+			show: func(c *Config) string { return strings.ToLower(c.Log.Level.String()) },
+		},
+		{
+			key: "log.format", env: "SOUS_LOG_FORMAT", doc: "form of a log line", def: FormatText,
+			allowed: "text or json",
+			set: func(c *Config, text string) error {
+				c.Log.Format = text
+				if text != FormatText && text != FormatJSON {
+					return errors.New("unknown format")
+				}
+				return nil
+			},
+			show: func(c *Config) string { return c.Log.Format },
+		},
+	}
+}
+
+func limitSettings() []setting {
+	const day = 24 * time.Hour
+	return []setting{
+		count(func(c *Config) *int { return &c.Limits.TurnSteps }, 1, 1000,
+			setting{key: "limits.turn_steps", env: "SOUS_TURN_STEPS", doc: "times one turn may ask the model", def: "24"}),
+		duration(func(c *Config) *time.Duration { return &c.Limits.TurnTime }, time.Second, day,
+			setting{key: "limits.turn_time", env: "SOUS_TURN_TIME", doc: "working time of one turn", def: "10m"}),
+		count(func(c *Config) *int { return &c.Limits.TurnTokens }, 1000, 100_000_000,
+			setting{key: "limits.turn_tokens", env: "SOUS_TURN_TOKENS", doc: "tokens of one turn", def: "200000"}),
+		{
+			key: "limits.upload_bytes", env: "SOUS_UPLOAD_BYTES", doc: "largest file taken", def: "32MiB",
+			allowed: "a size from 1KiB to 4GiB, such as 32MiB",
+			set: func(c *Config, text string) error {
+				n, err := parseSize(text)
+				if err == nil && (n < 1<<10 || n > 4<<30) {
+					err = errors.New("out of range")
+				}
+				c.Limits.UploadBytes = n
+				return err
+			},
+			show: func(c *Config) string { return showSize(c.Limits.UploadBytes) },
+		},
+		duration(func(c *Config) *time.Duration { return &c.Limits.ApprovalTTL }, time.Second, 90*day,
+			setting{key: "limits.approval_ttl", env: "SOUS_APPROVAL_TTL", doc: "how long a question to a person stays open", def: "24h"}),
+		duration(func(c *Config) *time.Duration { return &c.Limits.UndoTTL }, time.Second, 30*day,
+			setting{key: "limits.undo_ttl", env: "SOUS_UNDO_TTL", doc: "how long an effect can be undone", def: "15m"}),
+	}
+}
+
+// The constructors below fill in how a kind of value is read and shown; field points at its place.
+
+func pathTo(field func(*Config) *string, s setting) setting {
+	s.allowed, s.path = "a path", true
+	return text(field, s, func(text string) error {
+		if strings.ContainsRune(text, 0) {
+			return errors.New("not a path")
+		}
+		return nil
+	})
+}
+
+func name(field func(*Config) *string, s setting) setting {
+	s.allowed = fmt.Sprintf("a name of at most %d characters", maxName)
+	return text(field, s, checkName)
+}
+
+func webURL(field func(*Config) *string, s setting) setting {
+	s.allowed, s.private = "an http or https URL without user or query", true
+	return text(field, s, func(text string) error { return checkURL(text, "http", "https") })
+}
+
+func text(field func(*Config) *string, s setting, check func(string) error) setting {
+	s.set = func(c *Config, text string) error {
+		*field(c) = text
+		return check(text)
+	}
+	s.show = func(c *Config) string { return *field(c) }
+	return s
+}
+
+func secret(field func(*Config) *Secret, s setting) setting {
+	s.allowed, s.secret = "one line of text", true
+	s.set = func(c *Config, text string) error {
+		*field(c) = NewSecret(text)
+		if strings.ContainsAny(text, " \t\r\n\x00") {
+			return errors.New("holds a space or a line break")
+		}
+		return nil
+	}
+	s.show = func(c *Config) string { return field(c).String() }
+	return s
+}
+
+func duration(field func(*Config) *time.Duration, least, most time.Duration, s setting) setting {
+	s.allowed = fmt.Sprintf("a duration from %s to %s, such as %s", showDuration(least), showDuration(most), s.def)
+	s.set = func(c *Config, text string) error {
+		d, err := parseDuration(text)
+		if err == nil && (d < least || d > most) {
+			err = errors.New("out of range")
+		}
+		*field(c) = d
+		return err
+	}
+	s.show = func(c *Config) string { return showDuration(*field(c)) }
+	return s
+}
+
+func count(field func(*Config) *int, least, most int, s setting) setting {
+	s.allowed = fmt.Sprintf("a whole number from %d to %d", least, most)
+	s.set = func(c *Config, text string) error {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return errors.New("not a whole number")
+		}
+		if n < least || n > most {
+			err = errors.New("out of range")
+		}
+		*field(c) = n
+		return err
+	}
+	s.show = func(c *Config) string { return strconv.Itoa(*field(c)) }
+	return s
+}
