@@ -1,0 +1,197 @@
+package loop
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/approval"
+	"github.com/sous-hq/sous/agent/audit"
+)
+
+// Ordered is a call a person ordered by a button instead of by words, such as
+// an undo; the turn runs it without asking the model.
+type Ordered struct {
+	Tool string          `json:"tool"`
+	Args json.RawMessage `json:"args"`
+	// Why is shown as the turn's request.
+	Why string `json:"why"`
+}
+
+// Acceptance is what accepting an event came to.
+type Acceptance struct {
+	Turn agent.Turn
+	// Duplicate says that the event had been accepted before; nothing changed.
+	Duplicate bool
+	// Start says that the turn is first in its conversation and now running;
+	// otherwise it is queued behind another.
+	Start bool
+	// Answered is the id of the parked turn the message answers: then no turn
+	// of its own was made and Turn is that turn.
+	Answered string
+}
+
+// Finish is all that is recorded when a turn ends.
+type Finish struct {
+	Turn   agent.Turn
+	Answer agent.Message
+	// Reads are the calls that only read, for the audit.
+	Reads []audit.Entry
+}
+
+// Inbox takes events in, once each, and hands turns out in order.
+type Inbox interface {
+	// Accept stores the event's message and turn in one transaction with an
+	// audit row. The same turn id again is a Duplicate. When the conversation
+	// has a turn parked on a question to this actor (SetQuestion) and the event
+	// orders nothing, the message is its answer: it is stored, a Signal of type
+	// reply is sent to that turn, and no turn is made.
+	Accept(ctx context.Context, t agent.Turn, m agent.Message, ordered *Ordered) (Acceptance, error)
+	// Claim makes the oldest queued turn of the conversation running and
+	// returns it, unless one is running already or none is queued (ok false).
+	Claim(ctx context.Context, ws agent.WorkspaceID, conversation string) (t agent.Turn, ok bool, err error)
+	// Unfinished lists the turns that have not ended, oldest first, of all
+	// workspaces: what a starting process has to look after.
+	Unfinished(ctx context.Context) ([]agent.Turn, error)
+}
+
+// Turns reads and moves turns. A turn of another workspace is NotFound.
+type Turns interface {
+	// Turn returns the turn, the message that asked and what was ordered, if
+	// anything.
+	Turn(ctx context.Context, ws agent.WorkspaceID, id string) (agent.Turn, agent.Message, *Ordered, error)
+	// Recent lists turns, newest first; conversation "" means all.
+	Recent(ctx context.Context, ws agent.WorkspaceID, conversation string, limit int) ([]agent.Turn, error)
+	// SetStatus moves a turn that has not ended; on one that has it is a no-op.
+	SetStatus(ctx context.Context, ws agent.WorkspaceID, id string, s agent.TurnStatus) error
+	// SetQuestion parks the turn on a question to its actor; "" takes it back.
+	SetQuestion(ctx context.Context, ws agent.WorkspaceID, id, question string) error
+	// AddSteps appends visible steps; a step number the turn already has is
+	// left as it is, so a replayed step adds nothing.
+	AddSteps(ctx context.Context, ws agent.WorkspaceID, steps ...agent.Step) error
+	// Steps lists the visible steps of a turn in order.
+	Steps(ctx context.Context, ws agent.WorkspaceID, id string) ([]agent.Step, error)
+	// Finish ends the turn in one transaction: answer message, turn, audit rows.
+	// Finishing an ended turn changes nothing.
+	Finish(ctx context.Context, f Finish) error
+}
+
+// Conversations reads what was said.
+type Conversations interface {
+	// Messages returns the last limit messages, oldest first.
+	Messages(ctx context.Context, ws agent.WorkspaceID, conversation string, limit int) ([]agent.Message, error)
+	// Conversations lists those the actor takes part in, newest first.
+	Conversations(ctx context.Context, by agent.Actor, limit int) ([]Conversation, error)
+}
+
+// Conversation is one thread of messages.
+type Conversation struct {
+	ID    string      `json:"id"`
+	Title string      `json:"title"`
+	Place agent.Place `json:"place"`
+	Last  time.Time   `json:"last"`
+}
+
+// Files keeps what people drop.
+type Files interface {
+	// SaveFile stores the file; the same id again is a no-op.
+	SaveFile(ctx context.Context, f agent.File) error
+	// File returns a file the actor may read, else NotFound.
+	File(ctx context.Context, by agent.Actor, id string) (agent.File, error)
+}
+
+// SignalType says what happened to a parked turn.
+type SignalType string
+
+// The signals.
+const (
+	// SignalDecided means an approval was decided.
+	SignalDecided SignalType = "decided"
+	// SignalReply means the person answered a question.
+	SignalReply SignalType = "reply"
+	// SignalStop means a person stopped the turn.
+	SignalStop SignalType = "stop"
+	// SignalTimeout means nothing came in time; it is never stored.
+	SignalTimeout SignalType = "timeout"
+)
+
+// Signal wakes a parked turn.
+type Signal struct {
+	Type SignalType `json:"type"`
+	// Approval and State are set for SignalDecided.
+	Approval string         `json:"approval,omitempty"`
+	State    approval.State `json:"state,omitempty"`
+	// By and Text carry who did it and what they said.
+	By   agent.ActorID `json:"by,omitempty"`
+	Text string        `json:"text,omitempty"`
+}
+
+// Signals are durable messages to turns, numbered from 1 per turn and topic.
+type Signals interface {
+	// Send appends a signal.
+	Send(ctx context.Context, ws agent.WorkspaceID, turn, topic string, s Signal) error
+	// Received returns the n-th signal, if it has come.
+	Received(ctx context.Context, ws agent.WorkspaceID, turn, topic string, n int) (s Signal, ok bool, err error)
+}
+
+// Approvals keeps approvals. Concurrency lives in Change.
+type Approvals interface {
+	// Approval returns one; of another workspace it is NotFound.
+	Approval(ctx context.Context, ws agent.WorkspaceID, id string) (approval.Approval, error)
+	// Approvals lists them, oldest first.
+	Approvals(ctx context.Context, ws agent.WorkspaceID, f ApprovalFilter) ([]approval.Approval, error)
+	// Change applies a transition in one transaction with its audit row (kind
+	// ApprovalDecided or ApprovalExpired, by the actor) and, when the state
+	// changed, a SignalDecided on InboxTopic to the approval's turn. An error
+	// of the transition changes nothing and is returned.
+	Change(ctx context.Context, by agent.Actor, id string, f func(approval.Approval) (approval.Approval, error)) (approval.Approval, error)
+}
+
+// ApprovalFilter selects approvals; empty fields select all.
+type ApprovalFilter struct {
+	Turn   string
+	States []approval.State
+	Limit  int
+}
+
+// Effects reads the ledger of effects.
+type Effects interface {
+	// Effects lists what a turn changed, in order.
+	Effects(ctx context.Context, ws agent.WorkspaceID, turn string) ([]Effect, error)
+	// Effect returns one by its key.
+	Effect(ctx context.Context, ws agent.WorkspaceID, key string) (Effect, error)
+}
+
+// Effect is one row of the ledger, as people see it.
+type Effect struct {
+	Key      string        `json:"key"`
+	Turn     string        `json:"turn"`
+	Call     agent.Call    `json:"call"`
+	Digest   string        `json:"digest"`
+	Tier     agent.Tier    `json:"tier"`
+	State    string        `json:"state"`
+	Approval string        `json:"approval,omitempty"`
+	Outcome  agent.Outcome `json:"outcome"`
+	// UndoTool and UndoArgs are the prepared call that takes it back.
+	UndoTool  string          `json:"undo_tool,omitempty"`
+	UndoArgs  json.RawMessage `json:"undo_args,omitempty"`
+	Intended  time.Time       `json:"intended"`
+	SettledAt time.Time       `json:"settled,omitzero"`
+}
+
+// InboxTopic is the topic on which a turn receives its signals.
+const InboxTopic = "inbox"
+
+// Store is all the loop needs; each part is a promise of its own with its own
+// suite.
+type Store interface {
+	Inbox
+	Turns
+	Conversations
+	Files
+	Signals
+	Approvals
+	Effects
+	audit.Reader
+}
