@@ -1,0 +1,133 @@
+// Package telemetry shows what Sous is doing: Prometheus metrics in a registry of their own, a logger
+// that is handed around rather than global, and the middleware that logs and counts HTTP requests.
+package telemetry
+
+import (
+	"log/slog"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics counts and times what Sous does. Every method may be called by many goroutines at once.
+// Labels come from small fixed sets (names of tools, models, states), never from what people wrote.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	turns         *prometheus.CounterVec
+	turnSeconds   prometheus.Histogram
+	modelRequests *prometheus.CounterVec
+	modelSeconds  *prometheus.HistogramVec
+	toolCalls     *prometheus.CounterVec
+	approvals     *prometheus.CounterVec
+	httpRequests  *prometheus.CounterVec
+	httpSeconds   *prometheus.HistogramVec
+}
+
+// New makes the metrics of one process, which runs the given version, with those of the Go runtime and
+// of the process.
+func New(version string) *Metrics {
+	// From 1 ms, an answer of the built-in model, to 2 min, a slow model over a long meeting.
+	seconds := []float64{.001, .005, .01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120}
+	m := &Metrics{
+		registry:      prometheus.NewRegistry(),
+		turns:         counter("sous_turns_total", "Turns that ended, by how they ended.", "status"),
+		turnSeconds:   prometheus.NewHistogram(histogram("sous_turn_seconds", "Seconds from the start of a turn to its end, waits for people included.", append(seconds, 600, 3600, 86400))),
+		modelRequests: counter("sous_model_requests_total", "Requests to a language model, by model and outcome.", "model", "outcome"),
+		modelSeconds:  prometheus.NewHistogramVec(histogram("sous_model_seconds", "Seconds a language model took to answer.", seconds), []string{"model"}),
+		toolCalls:     counter("sous_tool_calls_total", "Calls of a tool, by tool and outcome.", "tool", "outcome"),
+		approvals:     counter("sous_approvals_total", "Approvals, by the state they reached.", "state"),
+		httpRequests:  counter("sous_http_requests_total", "HTTP requests, by route and status code.", "route", "code"),
+		httpSeconds:   prometheus.NewHistogramVec(histogram("sous_http_seconds", "Seconds until an HTTP request was answered.", seconds), []string{"route", "code"}),
+	}
+	build := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "sous_build_info", Help: "Always 1; the labels say what is running.",
+		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
+	}, func() float64 { return 1 })
+	m.registry.MustRegister(
+		m.turns, m.turnSeconds, m.modelRequests, m.modelSeconds, m.toolCalls, m.approvals, m.httpRequests, m.httpSeconds, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return m
+}
+
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+}
+
+func histogram(name, help string, buckets []float64) prometheus.HistogramOpts {
+	return prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}
+}
+
+// Turn counts a turn that ended with status and took d.
+func (m *Metrics) Turn(status string, d time.Duration) {
+	m.turns.WithLabelValues(status).Inc()
+	m.turnSeconds.Observe(d.Seconds())
+}
+
+// ModelRequest counts one request to the model of that name, which took d.
+func (m *Metrics) ModelRequest(model, outcome string, d time.Duration) {
+	m.modelRequests.WithLabelValues(model, outcome).Inc()
+	m.modelSeconds.WithLabelValues(model).Observe(d.Seconds())
+}
+
+// ToolCall counts one call of the tool of that name.
+func (m *Metrics) ToolCall(tool, outcome string) {
+	m.toolCalls.WithLabelValues(tool, outcome).Inc()
+}
+
+// Approval counts an approval that reached state.
+func (m *Metrics) Approval(state string) {
+	m.approvals.WithLabelValues(state).Inc()
+}
+
+// PendingApprovals has pending asked, at each scrape, for how many approvals wait for a person; when it
+// fails the scrape leaves the figure out. Call it once: a second call returns the registry's error.
+func (m *Metrics) PendingApprovals(pending func() (int, error)) error {
+	return m.registry.Register(gauge{
+		desc: prometheus.NewDesc("sous_approvals_pending", "Approvals that wait for a person.", nil, nil),
+		read: pending,
+	})
+}
+
+// gauge is a figure that may be unknown: a made-up zero would hide that the store is down.
+type gauge struct {
+	desc *prometheus.Desc
+	read func() (int, error)
+}
+
+func (g gauge) Describe(ch chan<- *prometheus.Desc) { ch <- g.desc }
+
+func (g gauge) Collect(ch chan<- prometheus.Metric) {
+	n, err := g.read()
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(g.desc, err)
+		return
+	}
+	ch <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, float64(n))
+}
+
+// Handler answers a scrape. A figure that cannot be read is logged to log and left out.
+func (m *Metrics) Handler(log *slog.Logger) http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		ErrorHandling: promhttp.ContinueOnError,
+		ErrorLog:      scrapeLog{log},
+	})
+}
+
+// scrapeLog writes what promhttp complains of as a structured line.
+type scrapeLog struct{ log *slog.Logger }
+
+func (s scrapeLog) Println(v ...any) {
+	for _, part := range v {
+		if err, ok := part.(error); ok {
+			s.log.Warn("metrics incomplete", "err", err)
+			return
+		}
+	}
+	s.log.Warn("metrics incomplete")
+}
