@@ -61,7 +61,7 @@ type file struct {
 func (f *file) read(data []byte) {
 	var doc yaml.Node
 	if err := yaml.Load(data, &doc); err != nil {
-		f.syntax(err, data)
+		f.syntax(err)
 		return
 	}
 	if len(doc.Content) == 1 {
@@ -70,7 +70,7 @@ func (f *file) read(data []byte) {
 }
 
 // syntax turns the library's error into a problem that repeats nothing of the file: it may hold secrets.
-func (f *file) syntax(err error, data []byte) {
+func (f *file) syntax(err error) {
 	var le *yaml.LoadError
 	switch {
 	case !errors.As(err, &le):

@@ -191,11 +191,11 @@ func readBounded(path string) ([]byte, fs.FileMode, error) {
 	if !info.Mode().IsRegular() {
 		return nil, 0, errors.New("not a regular file")
 	}
-	f, err := os.Open(path) //nolint:gosec // the person who starts Sous names their own files
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, 0, plainPathError(err)
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close() // nothing was written
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, 0, plainPathError(err)
@@ -208,8 +208,7 @@ func readBounded(path string) ([]byte, fs.FileMode, error) {
 
 // plainPathError keeps the cause alone: the place is said beside it.
 func plainPathError(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return pe.Err
 	}
 	return err

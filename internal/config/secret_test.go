@@ -82,7 +82,7 @@ func TestSecretsNeverPrint(t *testing.T) {
 
 func TestAnUnsetSecretShowsNothing(t *testing.T) {
 	s := config.NewSecret("")
-	if s.IsSet() || s.Reveal() != "" || fmt.Sprint(s) != "" || s != (config.Secret{}) {
+	if s.IsSet() || s.Reveal() != "" || fmt.Sprintf("%v", s) != "" || s != (config.Secret{}) {
 		t.Errorf("the empty secret: set %t, reveals %q, prints %q", s.IsSet(), s.Reveal(), s)
 	}
 }

@@ -85,7 +85,7 @@ func connectionSettings() []setting {
 			setting{key: "model.base_url", env: "OPENAI_BASE_URL", doc: "OpenAI-compatible endpoint; unset means OpenAI's"}),
 		name(func(c *Config) *string { return &c.Model.Name },
 			setting{key: "model.name", env: "OPENAI_MODEL", doc: "model asked for", def: "gpt-4.1-mini"}),
-		duration(func(c *Config) *time.Duration { return &c.Model.Timeout }, time.Second, time.Hour,
+		duration(func(c *Config) *time.Duration { return &c.Model.Timeout }, time.Hour,
 			setting{key: "model.timeout", env: "SOUS_MODEL_TIMEOUT", doc: "longest request to the model", def: "90s"}),
 		count(func(c *Config) *int { return &c.Model.MaxTokens }, 16, 1_000_000,
 			setting{key: "model.max_tokens", env: "SOUS_MODEL_MAX_TOKENS", doc: "longest answer of the model, in tokens", def: "4096"}),
@@ -130,7 +130,7 @@ func limitSettings() []setting {
 	return []setting{
 		count(func(c *Config) *int { return &c.Limits.TurnSteps }, 1, 1000,
 			setting{key: "limits.turn_steps", env: "SOUS_TURN_STEPS", doc: "times one turn may ask the model", def: "24"}),
-		duration(func(c *Config) *time.Duration { return &c.Limits.TurnTime }, time.Second, day,
+		duration(func(c *Config) *time.Duration { return &c.Limits.TurnTime }, day,
 			setting{key: "limits.turn_time", env: "SOUS_TURN_TIME", doc: "working time of one turn", def: "10m"}),
 		count(func(c *Config) *int { return &c.Limits.TurnTokens }, 1000, 100_000_000,
 			setting{key: "limits.turn_tokens", env: "SOUS_TURN_TOKENS", doc: "tokens of one turn", def: "200000"}),
@@ -147,9 +147,9 @@ func limitSettings() []setting {
 			},
 			show: func(c *Config) string { return showSize(c.Limits.UploadBytes) },
 		},
-		duration(func(c *Config) *time.Duration { return &c.Limits.ApprovalTTL }, time.Second, 90*day,
+		duration(func(c *Config) *time.Duration { return &c.Limits.ApprovalTTL }, 90*day,
 			setting{key: "limits.approval_ttl", env: "SOUS_APPROVAL_TTL", doc: "how long a question to a person stays open", def: "24h"}),
-		duration(func(c *Config) *time.Duration { return &c.Limits.UndoTTL }, time.Second, 30*day,
+		duration(func(c *Config) *time.Duration { return &c.Limits.UndoTTL }, 30*day,
 			setting{key: "limits.undo_ttl", env: "SOUS_UNDO_TTL", doc: "how long an effect can be undone", def: "15m"}),
 	}
 }
@@ -198,11 +198,11 @@ func secret(field func(*Config) *Secret, s setting) setting {
 	return s
 }
 
-func duration(field func(*Config) *time.Duration, least, most time.Duration, s setting) setting {
-	s.allowed = fmt.Sprintf("a duration from %s to %s, such as %s", showDuration(least), showDuration(most), s.def)
+func duration(field func(*Config) *time.Duration, most time.Duration, s setting) setting {
+	s.allowed = fmt.Sprintf("a duration from 1s to %s, such as %s", showDuration(most), s.def)
 	s.set = func(c *Config, text string) error {
 		d, err := parseDuration(text)
-		if err == nil && (d < least || d > most) {
+		if err == nil && (d < time.Second || d > most) {
 			err = errors.New("out of range")
 		}
 		*field(c) = d

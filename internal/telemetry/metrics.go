@@ -125,7 +125,7 @@ type scrapeLog struct{ log *slog.Logger }
 func (s scrapeLog) Println(v ...any) {
 	for _, part := range v {
 		if err, ok := part.(error); ok {
-			s.log.Warn("metrics incomplete", "err", err)
+			s.log.Warn("metrics incomplete", slog.Any("err", err))
 			return
 		}
 	}
