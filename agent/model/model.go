@@ -20,7 +20,9 @@ type Model interface {
 	Name() string
 	// Complete answers the request. When delta is not nil it is called with
 	// pieces of the answer's text as they come, from one goroutine, and never
-	// after Complete returned; the pieces together are Response.Text.
+	// after Complete returned; the pieces together are Response.Text. An empty
+	// piece is a sign of life while no text is coming. See Request.Restart for
+	// answers that have to begin again.
 	Complete(ctx context.Context, req Request, delta func(text string)) (Response, error)
 }
 
@@ -89,6 +91,12 @@ type Request struct {
 	SchemaName string          `json:"schema_name,omitempty"`
 	// MaxTokens bounds the answer; 0 leaves it to the model.
 	MaxTokens int `json:"max_tokens,omitempty"`
+	// Restart, when not nil, is called between two pieces, from their goroutine,
+	// when every piece given so far must be thrown away because another attempt
+	// starts. Pieces since the last Restart together are Response.Text. A caller
+	// that cannot take back what it showed leaves it nil: then an attempt that
+	// may still be replaced gives its text only once it has succeeded.
+	Restart func() `json:"-"`
 }
 
 // Finish says why a model stopped.
