@@ -2,7 +2,7 @@
 
 SHELL       := /bin/bash
 GO          ?= go
-LINT        ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOLANGCI    ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 PKGS        ?= ./...
 # A checkout may belong to somebody else (a container, a CI machine); then the version stamp of git fails.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
@@ -36,9 +36,9 @@ layers: # who may import whom, package comments, file lengths
 # The linter is built from source the first time, which takes minutes and the network. When it cannot be
 # built, the check goes on and says so; findings always fail it.
 lint: ## golangci-lint with .golangci.yml
-	@if ! $(LINT) version >/dev/null 2>&1; then \
-		echo "lint: SKIPPED: golangci-lint could not be built here; '$(LINT) version' says why"; \
-	else $(LINT) run $(PKGS); fi
+	@if ! $(GOLANGCI) version >/dev/null 2>&1; then \
+		echo "lint: SKIPPED: golangci-lint could not be built here; '$(GOLANGCI) version' says why"; \
+	else $(GOLANGCI) run $(PKGS); fi
 
 # Each evaluation prints its table and then one line of JSON. DATA names another folder of the same
 # shape. Alone, `make eval` ends with the figures of the minutes; with DATA it is the minutes alone,
