@@ -194,6 +194,8 @@ type Outcome struct {
 	Status Status `json:"status"`
 	// Result is the tool's JSON result when Status is Done.
 	Result json.RawMessage `json:"result,omitempty"`
+	// Artifact is the kind under which the turn keeps the result, "" for none.
+	Artifact string `json:"artifact,omitempty"`
 	// Error is the public text when Status is Failed, Denied or Unknown.
 	Error string `json:"error,omitempty"`
 	// Kind is the kind of Error.

@@ -189,7 +189,7 @@ func (e *Executor) read(ctx context.Context, p Proposal, inv Invocation, b *boun
 	if err != nil {
 		return failed(p.Call, agent.Failed, err), nil
 	}
-	return done(p.Call, r, ""), nil
+	return done(p, r), nil
 }
 
 // effect records intent, runs, and records the outcome.
@@ -238,7 +238,7 @@ func (e *Executor) attempt(ctx context.Context, p Proposal, inv Invocation, b *b
 	}
 	switch {
 	case err == nil:
-		return Settlement{State: EffectDone, Outcome: done(p.Call, r, p.Spec.Undo), Undo: r.undo}
+		return Settlement{State: EffectDone, Outcome: done(p, r), Undo: r.undo}
 	case nothingHappened(err):
 		return Settlement{State: EffectFailed, Outcome: failed(p.Call, agent.Failed, err)}
 	}
@@ -290,10 +290,13 @@ func effectKey(c agent.Call, digest string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-func done(c agent.Call, r result, undo string) agent.Outcome {
-	o := agent.Outcome{Call: c.ID, Tool: c.Tool, Status: agent.Done, Result: r.json, Label: r.label}
+func done(p Proposal, r result) agent.Outcome {
+	o := agent.Outcome{
+		Call: p.Call.ID, Tool: p.Call.Tool, Status: agent.Done,
+		Result: r.json, Artifact: p.Spec.Artifact, Label: r.label,
+	}
 	if r.undo != nil {
-		o.Undo = undo
+		o.Undo = p.Spec.Undo
 	}
 	return o
 }

@@ -155,8 +155,8 @@ type ApprovalFilter struct {
 	Limit  int
 }
 
-// Effects reads the ledger of effects.
-type Effects interface {
+// EffectReader reads the ledger of effects.
+type EffectReader interface {
 	// Effects lists what a turn changed, in order.
 	Effects(ctx context.Context, ws agent.WorkspaceID, turn string) ([]Effect, error)
 	// Effect returns one by its key.
@@ -192,6 +192,6 @@ type Store interface {
 	Files
 	Signals
 	Approvals
-	Effects
+	EffectReader
 	audit.Reader
 }

@@ -1,0 +1,317 @@
+package loop
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/approval"
+)
+
+// Incoming is a verified event that asks for something.
+type Incoming struct {
+	// Event is the id of the source event; the turn gets it as its own. Empty
+	// means that the front end has none: then one is made.
+	Event string `json:"event,omitempty"`
+	// Conversation is where it was said; empty starts a new one.
+	Conversation string      `json:"conversation,omitempty"`
+	Place        agent.Place `json:"place"`
+	Text         string      `json:"text"`
+	// Files are ids of uploaded files.
+	Files []string `json:"files,omitempty"`
+	// Ordered is set when a button was pressed instead of words said.
+	Ordered *Ordered `json:"-"`
+}
+
+// View is a turn as a front end shows it.
+type View struct {
+	agent.Turn
+	Question  string              `json:"question,omitempty"`
+	Steps     []agent.Step        `json:"steps"`
+	Approvals []approval.Approval `json:"approvals"`
+	Effects   []Effect            `json:"effects"`
+}
+
+// MaxMessage is the longest message accepted, in bytes.
+const MaxMessage = 256 << 10
+
+// Assistant is what front ends talk to: it accepts events, starts turns in
+// order, takes decisions and shows what there is. Every method that names a
+// thing of another workspace, or one the actor may not see, fails as NotFound.
+type Assistant struct {
+	*Effects
+	engine Engine
+}
+
+// NewAssistant joins the loop's effects with the engine that runs turns.
+func NewAssistant(e *Effects, engine Engine) (*Assistant, error) {
+	if e == nil || engine == nil {
+		return nil, errors.New("assistant: effects and engine are required")
+	}
+	a := &Assistant{Effects: e, engine: engine}
+	e.Hub.free = a.freed
+	return a, nil
+}
+
+// Accept records the event and starts its turn, or queues it behind the turn
+// its conversation is busy with. When it returns, the event is not lost.
+func (a *Assistant) Accept(ctx context.Context, by agent.Actor, in Incoming) (Acceptance, error) {
+	t, m, err := a.admit(ctx, by, &in)
+	if err != nil {
+		return Acceptance{}, err
+	}
+	acc, err := a.Store.Accept(ctx, t, m, in.Ordered)
+	if err != nil {
+		return Acceptance{}, fmt.Errorf("accept: %w", err)
+	}
+	switch {
+	case acc.Answered != "":
+		a.engine.Wake(acc.Answered)
+	case acc.Start:
+		if err := a.start(ctx, acc.Turn); err != nil {
+			return acc, err
+		}
+	}
+	return acc, nil
+}
+
+// admit checks an event and makes the turn and message it stands for.
+func (a *Assistant) admit(ctx context.Context, by agent.Actor, in *Incoming) (agent.Turn, agent.Message, error) {
+	in.Text = strings.TrimSpace(in.Text)
+	switch {
+	case by.ID == "" || by.Workspace == "":
+		return agent.Turn{}, agent.Message{}, agent.Errorf(agent.Forbidden, "nobody is signed in")
+	case in.Text == "" && len(in.Files) == 0 && in.Ordered == nil:
+		return agent.Turn{}, agent.Message{}, agent.Errorf(agent.Invalid, "the message is empty")
+	case len(in.Text) > MaxMessage:
+		return agent.Turn{}, agent.Message{}, agent.Errorf(agent.TooLarge, "the message is longer than %d KiB; send it as a file", MaxMessage>>10)
+	case !utf8.ValidString(in.Text):
+		return agent.Turn{}, agent.Message{}, agent.Errorf(agent.Invalid, "the message is not valid UTF-8 text")
+	}
+	if in.Event == "" {
+		in.Event = rand.Text()
+	}
+	if in.Conversation == "" {
+		in.Conversation = "c-" + rand.Text()[:12]
+	}
+	if in.Place.Kind == agent.UnknownPlace {
+		in.Place = agent.Place{ID: "dm/" + string(by.ID), Kind: agent.DM, Members: []agent.ActorID{by.ID}}
+	}
+	integrity := agent.External
+	if by.Kind == agent.Member {
+		integrity = agent.Requester
+	}
+	now := a.Clock()
+	m := agent.Message{
+		ID: in.Event + "/request", Conversation: in.Conversation, Turn: in.Event, Author: by, Text: in.Text,
+		Label: agent.Label{Integrity: integrity, Readers: in.Place.Readers()}, At: now,
+	}
+	for _, id := range in.Files {
+		f, err := a.Store.File(ctx, by, id)
+		if err != nil {
+			return agent.Turn{}, agent.Message{}, err
+		}
+		m.Files = append(m.Files, f.FileRef)
+	}
+	t := agent.Turn{
+		ID: in.Event, Workspace: by.Workspace, Conversation: in.Conversation, Place: in.Place,
+		Actor: by, Request: m.ID, Created: now,
+	}
+	return t, m, nil
+}
+
+func (a *Assistant) start(ctx context.Context, t agent.Turn) error {
+	// The event is accepted; a caller that goes away must not stop its start.
+	ctx = context.WithoutCancel(ctx)
+	if err := a.engine.Start(ctx, Start{Workspace: string(t.Workspace), Turn: t.ID}); err != nil {
+		return fmt.Errorf("start turn: %w", err)
+	}
+	return nil
+}
+
+// freed starts the next queued turn of a conversation.
+func (a *Assistant) freed(t agent.Turn) {
+	ctx := context.Background()
+	next, ok, err := a.Store.Claim(ctx, t.Workspace, t.Conversation)
+	if err == nil && ok {
+		err = a.start(ctx, next)
+	}
+	if err != nil {
+		a.Log.ErrorContext(ctx, "next turn not started", "turn", t.ID, "err", err)
+	}
+}
+
+// Recover starts what a former process accepted and did not finish. The engine
+// ignores the turns it knows; call it once, after the engine has recovered.
+func (a *Assistant) Recover(ctx context.Context) error {
+	open, err := a.Store.Unfinished(ctx)
+	if err != nil {
+		return fmt.Errorf("recover: %w", err)
+	}
+	for _, t := range open {
+		if t.Status == agent.TurnQueued {
+			next, ok, err := a.Store.Claim(ctx, t.Workspace, t.Conversation)
+			if err != nil {
+				return fmt.Errorf("recover: %w", err)
+			}
+			if !ok {
+				continue
+			}
+			t = next
+		}
+		if err := a.start(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Upload stores a file for its owner and returns its reference. The same
+// content under the same name by the same person is one file.
+func (a *Assistant) Upload(ctx context.Context, by agent.Actor, place agent.Place, name, media string, content []byte) (agent.FileRef, error) {
+	if place.Kind == agent.UnknownPlace {
+		place = agent.Place{Kind: agent.DM, Members: []agent.ActorID{by.ID}}
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n%s\n%s\n%s\n", by.Workspace, by.ID, place.ID, name)
+	h.Write(content)
+	f := agent.File{
+		FileRef:   agent.FileRef{ID: "f-" + hex.EncodeToString(h.Sum(nil)[:10]), Name: name, Media: media, Bytes: int64(len(content))},
+		Workspace: by.Workspace, Owner: by.ID, At: a.Clock(), Content: content,
+		Label: agent.Label{Integrity: agent.External, Readers: place.Readers(), Sources: []string{name}},
+	}
+	if err := a.Store.SaveFile(ctx, f); err != nil {
+		return agent.FileRef{}, fmt.Errorf("save file: %w", err)
+	}
+	return f.FileRef, nil
+}
+
+// View returns a turn with its steps, approvals and effects.
+func (a *Assistant) View(ctx context.Context, by agent.Actor, id string) (View, error) {
+	t, _, _, err := a.Store.Turn(ctx, by.Workspace, id)
+	if err != nil {
+		return View{}, err
+	}
+	if !t.Place.Readers().Includes(by) {
+		return View{}, agent.Errorf(agent.NotFound, "there is no turn %s", id)
+	}
+	v := View{Turn: t}
+	if v.Steps, err = a.Store.Steps(ctx, by.Workspace, id); err != nil {
+		return View{}, err
+	}
+	if v.Approvals, err = a.Store.Approvals(ctx, by.Workspace, ApprovalFilter{Turn: id}); err != nil {
+		return View{}, err
+	}
+	if v.Effects, err = a.Store.Effects(ctx, by.Workspace, id); err != nil {
+		return View{}, err
+	}
+	if v.Status == agent.TurnWaiting {
+		for _, s := range v.Steps {
+			if s.Kind == "question" {
+				v.Question = s.Title
+			}
+		}
+	}
+	return v, nil
+}
+
+// Watch yields the events of a turn in this process after the given number; see
+// Hub.Watch. A turn that ended before yields its end alone.
+func (a *Assistant) Watch(ctx context.Context, by agent.Actor, id string, after int) (func() (Event, bool), error) {
+	// Watch first and read then, so that an end in between is not missed.
+	next := a.Hub.Watch(ctx, id, after)
+	v, err := a.View(ctx, by, id)
+	if err != nil {
+		return nil, err
+	}
+	if v.Status.Ended() {
+		a.Hub.End(v.Turn)
+	}
+	return next, nil
+}
+
+// Decide records a yes or a no. The first decision counts; later ones are a
+// Conflict whose text names who decided.
+func (a *Assistant) Decide(ctx context.Context, by agent.Actor, id string, yes bool, comment string) (approval.Approval, error) {
+	got, err := a.Store.Change(ctx, by, strings.ToUpper(strings.TrimSpace(id)), func(p approval.Approval) (approval.Approval, error) {
+		if !p.Place.Readers().Includes(by) && p.MayDecide(by) != nil {
+			return p, agent.Errorf(agent.NotFound, "there is no approval %s", id)
+		}
+		if yes {
+			return p.Approve(by, a.Clock())
+		}
+		return p.Deny(by, comment, a.Clock())
+	})
+	if err != nil {
+		return got, err
+	}
+	a.Hub.Publish(Event{Turn: got.Call.Turn, Type: EventDecided, Approval: got.ID, Status: string(got.State), At: a.Clock()})
+	a.engine.Wake(got.Call.Turn)
+	return got, nil
+}
+
+// Stop asks a turn to stop. What has been done stays done; the answer says what.
+func (a *Assistant) Stop(ctx context.Context, by agent.Actor, id string) error {
+	t, _, _, err := a.Store.Turn(ctx, by.Workspace, id)
+	switch {
+	case err != nil:
+		return err
+	case !t.Place.Readers().Includes(by):
+		return agent.Errorf(agent.NotFound, "there is no turn %s", id)
+	case t.Actor.ID != by.ID && !by.Owner:
+		return agent.Errorf(agent.Forbidden, "only %s can stop this", t.Actor.Name)
+	case t.Status.Ended():
+		return agent.Errorf(agent.Conflict, "the turn has ended already")
+	}
+	if err := a.Store.Send(ctx, by.Workspace, id, InboxTopic, Signal{Type: SignalStop, By: by.ID}); err != nil {
+		return fmt.Errorf("stop: %w", err)
+	}
+	a.interrupt(id)
+	a.engine.Wake(id)
+	return nil
+}
+
+// Undo orders the call that takes an effect back: a turn of its own, through
+// the same gate.
+func (a *Assistant) Undo(ctx context.Context, by agent.Actor, key string) (Acceptance, error) {
+	eff, err := a.Store.Effect(ctx, by.Workspace, key)
+	if err != nil {
+		return Acceptance{}, err
+	}
+	t, _, _, err := a.Store.Turn(ctx, by.Workspace, eff.Turn)
+	switch {
+	case err != nil:
+		return Acceptance{}, err
+	case !t.Place.Readers().Includes(by):
+		return Acceptance{}, agent.Errorf(agent.NotFound, "there is no effect %s", key)
+	case eff.UndoTool == "":
+		return Acceptance{}, agent.Errorf(agent.Conflict, "this cannot be undone")
+	}
+	return a.Accept(ctx, by, Incoming{
+		// One undo per effect, however often the button is pressed.
+		Event: "undo-" + key, Conversation: t.Conversation, Place: t.Place, Text: "Undo: " + toolTitle(eff.Call.Tool),
+		Ordered: &Ordered{Tool: eff.UndoTool, Args: json.RawMessage(eff.UndoArgs), Why: "undid “" + toolTitle(eff.Call.Tool) + "”"},
+	})
+}
+
+// Pending lists the approvals that still wait and that the actor may see.
+func (a *Assistant) Pending(ctx context.Context, by agent.Actor) ([]approval.Approval, error) {
+	all, err := a.Store.Approvals(ctx, by.Workspace, ApprovalFilter{States: []approval.State{approval.Asked}})
+	if err != nil {
+		return nil, err
+	}
+	var mine []approval.Approval
+	for _, p := range all {
+		if p.Place.Readers().Includes(by) || p.MayDecide(by) == nil {
+			mine = append(mine, p)
+		}
+	}
+	return mine, nil
+}

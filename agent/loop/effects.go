@@ -1,0 +1,332 @@
+package loop
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/approval"
+	"github.com/sous-hq/sous/agent/audit"
+	"github.com/sous-hq/sous/agent/model"
+	"github.com/sous-hq/sous/tools"
+)
+
+// Keeper remembers what a turn produced, such as minutes. It is idempotent per
+// turn and outcome.
+type Keeper interface {
+	Keep(ctx context.Context, t agent.Turn, o agent.Outcome) error
+}
+
+// Prompter renders the system prompt of a turn and names it.
+type Prompter interface {
+	TurnPrompt(t agent.Turn, now time.Time) (ref, text string, err error)
+}
+
+// Config is what the loop is made of; all fields but Keeper, Log, Clock and
+// Observe are required.
+type Config struct {
+	Store    Store
+	Model    model.Model
+	Executor *tools.Executor
+	Prompter Prompter
+	Keeper   Keeper
+	Hub      *Hub
+	Limits   Limits
+	Log      *slog.Logger
+	Clock    func() time.Time
+	// Observe is told of each outcome and each ended turn, for metrics.
+	Observe Observer
+}
+
+// Observer is told what happened, for metrics. Its methods return at once.
+type Observer interface {
+	Called(o agent.Outcome)
+	Ended(t agent.Turn)
+}
+
+// Effects does what a turn's Do names. Its methods may run again after a crash.
+type Effects struct {
+	Config
+	mu     sync.Mutex
+	cancel map[string]context.CancelFunc
+}
+
+// NewEffects checks the config and fills what may be left out.
+func NewEffects(c Config) (*Effects, error) {
+	if c.Store == nil || c.Model == nil || c.Executor == nil || c.Prompter == nil || c.Hub == nil {
+		return nil, errors.New("loop: Store, Model, Executor, Prompter and Hub are required")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now //nolint:forbidigo // the one place the loop gets its clock
+	}
+	c.Limits = c.Limits.WithDefaults()
+	return &Effects{Config: c, cancel: map[string]context.CancelFunc{}}, nil
+}
+
+// Funcs returns the effects by name, for an engine's adapter.
+func (e *Effects) Funcs() EffectFuncs {
+	return EffectFuncs{
+		effectThink:    over(e.think),
+		effectCalls:    over(e.calls),
+		effectPark:     over(e.park),
+		effectExpire:   over(e.expire),
+		effectRemember: over(e.remember),
+		effectFinish:   over(e.finish),
+	}
+}
+
+// over lifts a typed function to JSON.
+func over[In, Out any](f func(context.Context, In) (Out, error)) func(context.Context, json.RawMessage) (json.RawMessage, error) {
+	return func(ctx context.Context, raw json.RawMessage) (json.RawMessage, error) {
+		var in In
+		if err := json.Unmarshal(raw, &in); err != nil {
+			return nil, fmt.Errorf("decode effect input: %w", err)
+		}
+		out, err := f(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(out)
+	}
+}
+
+// calls executes a plan's calls: neighbouring reads at once, effects one by one.
+func (e *Effects) calls(ctx context.Context, in callsIn) (callsOut, error) {
+	began := e.Clock()
+	t, request, ordered, err := e.Store.Turn(ctx, agent.WorkspaceID(in.Workspace), in.Turn)
+	if err != nil {
+		return callsOut{}, err
+	}
+	if len(in.Approvals) > 0 {
+		if err := e.status(ctx, t, agent.TurnRunning); err != nil {
+			return callsOut{}, err
+		}
+	}
+	words := request.Text
+	if ordered != nil {
+		// A button press is the requester's order of exactly these arguments.
+		words += "\n" + string(ordered.Args)
+	}
+	outs := make([]agent.Outcome, len(in.Calls))
+	for i := 0; i < len(in.Calls); {
+		n := e.readsFrom(in.Calls[i:])
+		g, gctx := errgroup.WithContext(ctx)
+		g.SetLimit(4)
+		for j := i; j < i+max(n, 1); j++ {
+			plan := tools.Plan{
+				Call: in.Calls[j], Place: t.Place, Context: in.Context, Request: words,
+				Prior:    append(in.Prior[:len(in.Prior):len(in.Prior)], outs[:i]...),
+				Approval: in.Approvals[in.Calls[j].ID],
+			}
+			g.Go(func() error {
+				o, err := e.Executor.Execute(gctx, plan)
+				if err != nil {
+					return err
+				}
+				outs[j] = o
+				e.tell(t.ID, o)
+				return nil
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return callsOut{}, err
+		}
+		i += max(n, 1)
+	}
+	out := callsOut{Outcomes: outs, At: e.Clock(), Took: e.Clock().Sub(began)}
+	out.Until, err = e.earliest(ctx, t, outs)
+	return out, err
+}
+
+// readsFrom counts the calls at the head of the list that only read.
+func (e *Effects) readsFrom(calls []agent.Call) int {
+	for i, c := range calls {
+		tool, known := e.Executor.Tools().Get(c.Tool)
+		if !known || tool.Spec().Tier != agent.TierRead {
+			return i
+		}
+	}
+	return len(calls)
+}
+
+func (e *Effects) tell(turn string, o agent.Outcome) {
+	ev := Event{
+		Turn: turn, Type: EventStep, At: e.Clock(),
+		Step: &agent.Step{Turn: turn, Kind: "call", Title: toolTitle(o.Tool), Tool: o.Tool, Status: o.Status.String(), Detail: o.Error, At: e.Clock()},
+	}
+	if o.Status == agent.Waiting {
+		ev.Type, ev.Approval = EventApproval, o.Approval
+	}
+	e.Hub.Publish(ev)
+	if e.Observe != nil {
+		e.Observe.Called(o)
+	}
+}
+
+// earliest returns the first expiry among the approvals that were asked.
+func (e *Effects) earliest(ctx context.Context, t agent.Turn, outs []agent.Outcome) (time.Time, error) {
+	var until time.Time
+	for _, o := range outs {
+		if o.Status != agent.Waiting {
+			continue
+		}
+		a, err := e.Store.Approval(ctx, t.Workspace, o.Approval)
+		if err != nil {
+			return until, err
+		}
+		if until.IsZero() || a.Expires.Before(until) {
+			until = a.Expires
+		}
+	}
+	return until, nil
+}
+
+// park records that the turn waits for people.
+func (e *Effects) park(ctx context.Context, in parkIn) (parkOut, error) {
+	ws := agent.WorkspaceID(in.Workspace)
+	t, _, _, err := e.Store.Turn(ctx, ws, in.Turn)
+	if err != nil {
+		return parkOut{}, err
+	}
+	if err := e.Store.AddSteps(ctx, ws, in.Steps...); err != nil {
+		return parkOut{}, err
+	}
+	if in.Question != "" {
+		if err := e.Store.SetQuestion(ctx, ws, in.Turn, in.Question); err != nil {
+			return parkOut{}, err
+		}
+		e.Hub.Publish(Event{Turn: in.Turn, Type: EventQuestion, Text: in.Question, At: e.Clock()})
+	}
+	if err := e.status(ctx, t, agent.TurnWaiting); err != nil {
+		return parkOut{}, err
+	}
+	e.Hub.Park(t)
+	return parkOut{Until: e.Clock().Add(in.Wait)}, nil
+}
+
+// expire closes the approvals whose time has passed and says where all stand.
+func (e *Effects) expire(ctx context.Context, in expireIn) (expireOut, error) {
+	ws := agent.WorkspaceID(in.Workspace)
+	system := agent.Actor{Workspace: ws, ID: "sous", Kind: agent.System, Name: "Sous"}
+	out := expireOut{States: map[string]approval.State{}}
+	for _, id := range in.Approvals {
+		a, err := e.Store.Change(ctx, system, id, func(a approval.Approval) (approval.Approval, error) {
+			return a.Expire(e.Clock())
+		})
+		if err != nil {
+			// Not yet due, or decided meanwhile: its state says which.
+			if a, err = e.Store.Approval(ctx, ws, id); err != nil {
+				return out, err
+			}
+		}
+		out.States[id] = a.State
+		if a.State == approval.Asked && (out.Until.IsZero() || a.Expires.Before(out.Until)) {
+			out.Until = a.Expires
+		}
+	}
+	return out, nil
+}
+
+// remember keeps the turn's artifacts.
+func (e *Effects) remember(ctx context.Context, in finishIn) (struct{}, error) {
+	if e.Keeper == nil {
+		return struct{}{}, nil
+	}
+	t, _, _, err := e.Store.Turn(ctx, agent.WorkspaceID(in.Workspace), in.Turn)
+	if err != nil {
+		return struct{}{}, err
+	}
+	for _, r := range in.Trail {
+		for _, o := range r.Outcomes {
+			if o.Artifact == "" || o.Status != agent.Done {
+				continue
+			}
+			if err := e.Keeper.Keep(ctx, t, o); err != nil {
+				return struct{}{}, fmt.Errorf("keep %s: %w", o.Artifact, err)
+			}
+		}
+	}
+	return struct{}{}, nil
+}
+
+// finish records the end of the turn.
+func (e *Effects) finish(ctx context.Context, in finishIn) (struct{}, error) {
+	ws := agent.WorkspaceID(in.Workspace)
+	t, request, _, err := e.Store.Turn(ctx, ws, in.Turn)
+	if err != nil {
+		return struct{}{}, err
+	}
+	if !t.Status.Ended() {
+		if err := e.Store.AddSteps(ctx, ws, in.Steps...); err != nil {
+			return struct{}{}, err
+		}
+		f := e.ending(t, request, in)
+		if err := e.Store.Finish(ctx, f); err != nil {
+			return struct{}{}, err
+		}
+		t = f.Turn
+		if e.Observe != nil {
+			e.Observe.Ended(t)
+		}
+	}
+	e.Hub.End(t)
+	return struct{}{}, nil
+}
+
+// ending gathers what the turn came to.
+func (e *Effects) ending(t agent.Turn, request agent.Message, in finishIn) Finish {
+	now := e.Clock()
+	t.Status, t.Answer, t.Ended = in.Status, in.Answer, now
+	label := request.Label
+	var reads []audit.Entry
+	for _, r := range in.Trail {
+		p := r.Plan
+		if p.Model != "" {
+			t.Prompt, t.Model, t.Degraded = p.Prompt, p.Model, p.Degraded
+			label = label.Join(p.Context)
+		}
+		t.Usage = t.Usage.Add(p.Usage)
+		for _, o := range r.Outcomes {
+			if o.Status == agent.Done && o.Artifact != "" {
+				if t.Artifacts == nil {
+					t.Artifacts = map[string]json.RawMessage{}
+				}
+				t.Artifacts[o.Artifact] = o.Result
+			}
+			if tool, ok := e.Executor.Tools().Get(o.Tool); ok && tool.Spec().Tier == agent.TierRead {
+				tier := agent.TierRead
+				reads = append(reads, audit.Entry{
+					Kind: audit.CallRead, Actor: t.Actor.ID, Turn: t.ID, Call: o.Call,
+					Tool: o.Tool, Tier: &tier, Status: o.Status.String(),
+				})
+			}
+		}
+	}
+	answer := agent.Message{
+		ID: t.ID + "/answer", Conversation: t.Conversation, Turn: t.ID, Text: in.Answer, At: now,
+		Author: agent.Actor{Workspace: t.Workspace, ID: "sous", Kind: agent.System, Name: "Sous"},
+		Label:  label,
+	}
+	return Finish{Turn: t, Answer: answer, Reads: reads}
+}
+
+func (e *Effects) status(ctx context.Context, t agent.Turn, s agent.TurnStatus) error {
+	if t.Status == s {
+		return nil
+	}
+	if err := e.Store.SetStatus(ctx, t.Workspace, t.ID, s); err != nil {
+		return err
+	}
+	e.Hub.Publish(Event{Turn: t.ID, Type: EventStatus, Status: s.String(), At: e.Clock()})
+	return nil
+}

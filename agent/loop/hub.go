@@ -1,0 +1,165 @@
+package loop
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/sous-hq/sous/agent"
+)
+
+// EventType says what a front end should show.
+type EventType string
+
+// The events of a running turn, as front ends stream them.
+const (
+	// EventDelta is a piece of the answer's text.
+	EventDelta EventType = "delta"
+	// EventReset says that the pieces so far are void: another attempt begins.
+	EventReset EventType = "reset"
+	// EventStep is something the turn did.
+	EventStep EventType = "step"
+	// EventApproval is a call that a person has to decide.
+	EventApproval EventType = "approval"
+	// EventDecided is an approval that got its end.
+	EventDecided EventType = "decided"
+	// EventQuestion is a question to the person.
+	EventQuestion EventType = "question"
+	// EventStatus is a change of the turn's status that is not its end.
+	EventStatus EventType = "status"
+	// EventEnd is the end; Text is the whole answer.
+	EventEnd EventType = "end"
+)
+
+// Event is one thing to show. Events are hints: the store is the truth, and a
+// front end that missed some reads the turn.
+type Event struct {
+	// N counts a turn's events in this process from 1.
+	N        int         `json:"n"`
+	Turn     string      `json:"turn"`
+	Type     EventType   `json:"type"`
+	Text     string      `json:"text,omitempty"`
+	Step     *agent.Step `json:"step,omitempty"`
+	Approval string      `json:"approval,omitempty"`
+	Status   string      `json:"status,omitempty"`
+	At       time.Time   `json:"at"`
+}
+
+// keepEnded is how long a finished turn's events stay for late viewers.
+const keepEnded = time.Minute
+
+// maxEvents bounds what is kept of one turn; older deltas are folded first.
+const maxEvents = 4096
+
+// Hub passes the events of running turns to whoever watches, within this
+// process. A slow watcher delays nobody.
+type Hub struct {
+	mu    sync.Mutex
+	turns map[string]*stream
+	// free is called when a turn stops occupying its conversation.
+	free func(agent.Turn)
+}
+
+type stream struct {
+	events []Event
+	ended  bool
+	// changed is closed and replaced at each event.
+	changed chan struct{}
+}
+
+// NewHub returns an empty hub.
+func NewHub() *Hub { return &Hub{turns: map[string]*stream{}} }
+
+// Publish adds an event to its turn.
+func (h *Hub) Publish(ev Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := h.stream(ev.Turn)
+	if s.ended {
+		return
+	}
+	if n := len(s.events); ev.Type == EventDelta && n >= maxEvents && s.events[n-1].Type == EventDelta {
+		s.events[n-1].Text += ev.Text
+		return
+	}
+	ev.N = len(s.events) + 1
+	s.events = append(s.events, ev)
+	if ev.Type == EventEnd {
+		s.ended = true
+		time.AfterFunc(keepEnded, func() { h.drop(ev.Turn, s) })
+	}
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// Park tells that the turn waits and its conversation is free.
+func (h *Hub) Park(t agent.Turn) {
+	if h.free != nil {
+		h.free(t)
+	}
+}
+
+// End publishes the turn's end and frees its conversation.
+func (h *Hub) End(t agent.Turn) {
+	h.Publish(Event{Turn: t.ID, Type: EventEnd, Text: t.Answer, Status: t.Status.String(), At: t.Ended})
+	if h.free != nil {
+		h.free(t)
+	}
+}
+
+// Watch returns a function that yields the turn's events after the given
+// number, one by one, waiting when there is none yet. It returns ok false after
+// the end or when ctx is done.
+func (h *Hub) Watch(ctx context.Context, turn string, after int) func() (Event, bool) {
+	next := after
+	return func() (Event, bool) {
+		for {
+			h.mu.Lock()
+			s := h.stream(turn)
+			if next < len(s.events) {
+				ev := s.events[next]
+				h.mu.Unlock()
+				next++
+				return ev, true
+			}
+			ended, changed := s.ended, s.changed
+			h.mu.Unlock()
+			if ended {
+				return Event{}, false
+			}
+			select {
+			case <-ctx.Done():
+				h.forgetEmpty(turn)
+				return Event{}, false
+			case <-changed:
+			}
+		}
+	}
+}
+
+// stream returns the turn's stream; h.mu is held.
+func (h *Hub) stream(turn string) *stream {
+	s := h.turns[turn]
+	if s == nil {
+		s = &stream{changed: make(chan struct{})}
+		h.turns[turn] = s
+	}
+	return s
+}
+
+func (h *Hub) drop(turn string, s *stream) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.turns[turn] == s {
+		delete(h.turns, turn)
+	}
+}
+
+// forgetEmpty drops a stream that only watchers made.
+func (h *Hub) forgetEmpty(turn string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s := h.turns[turn]; s != nil && len(s.events) == 0 {
+		delete(h.turns, turn)
+	}
+}

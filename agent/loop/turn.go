@@ -1,0 +1,472 @@
+package loop
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/approval"
+)
+
+// Limits bound one turn. On a bound the turn says what it did and what is left.
+type Limits struct {
+	// Thinks is how often the model may be asked.
+	Thinks int
+	// Active is how long the turn may work, waiting for people not counted.
+	Active time.Duration
+	// Tokens is how many tokens it may consume, in and out.
+	Tokens int
+	// Failures is how many rounds in a row may fail completely.
+	Failures int
+	// Answer is how long it waits for an answer to its question.
+	Answer time.Duration
+}
+
+// WithDefaults fills unset limits.
+func (l Limits) WithDefaults() Limits {
+	set := func(p *int, v int) {
+		if *p <= 0 {
+			*p = v
+		}
+	}
+	set(&l.Thinks, 24)
+	set(&l.Tokens, 200_000)
+	set(&l.Failures, 3)
+	if l.Active <= 0 {
+		l.Active = 10 * time.Minute
+	}
+	if l.Answer <= 0 {
+		l.Answer = 24 * time.Hour
+	}
+	return l
+}
+
+// Result is what a turn returns to its engine.
+type Result struct {
+	Status agent.TurnStatus `json:"status"`
+}
+
+// round is one plan and what came of its calls.
+type round struct {
+	Plan     plan            `json:"plan"`
+	Outcomes []agent.Outcome `json:"outcomes,omitempty"`
+}
+
+// plan is what one think came to.
+type plan struct {
+	Text  string       `json:"text,omitempty"`
+	Calls []agent.Call `json:"calls,omitempty"`
+	// Question is set when the only call was ask_user.
+	Question string `json:"question,omitempty"`
+	// Prompt, Model, Degraded and Usage are of the model that answered.
+	Prompt   string      `json:"prompt,omitempty"`
+	Model    string      `json:"model,omitempty"`
+	Degraded string      `json:"degraded,omitempty"`
+	Usage    agent.Usage `json:"usage"`
+	// Context is the joined label of all the model saw.
+	Context agent.Label `json:"context"`
+	// Stopped says that a person stopped the turn; Error that no model answered.
+	Stopped bool          `json:"stopped,omitempty"`
+	Error   string        `json:"error,omitempty"`
+	Took    time.Duration `json:"took"`
+	At      time.Time     `json:"at"`
+}
+
+type thinkIn struct {
+	Start
+	Trail []round `json:"trail,omitempty"`
+	// Received counts the signals the turn has taken from its inbox.
+	Received int `json:"received,omitempty"`
+}
+
+type callsIn struct {
+	Start
+	Calls   []agent.Call    `json:"calls"`
+	Context agent.Label     `json:"context"`
+	Prior   []agent.Outcome `json:"prior,omitempty"`
+	// Approvals are approved approvals by call id.
+	Approvals map[string]string `json:"approvals,omitempty"`
+}
+
+type callsOut struct {
+	Outcomes []agent.Outcome `json:"outcomes"`
+	// Until is the earliest expiry of the approvals that were asked.
+	Until time.Time     `json:"until,omitzero"`
+	Took  time.Duration `json:"took"`
+	At    time.Time     `json:"at"`
+}
+
+type parkIn struct {
+	Start
+	Question string        `json:"question,omitempty"`
+	Wait     time.Duration `json:"wait,omitempty"`
+	Steps    []agent.Step  `json:"steps"`
+}
+
+type parkOut struct {
+	Until time.Time `json:"until"`
+}
+
+type expireIn struct {
+	Start
+	Approvals []string `json:"approvals"`
+}
+
+type expireOut struct {
+	// States are the states the approvals are in now, by id, and Until the
+	// earliest expiry among those still open.
+	States map[string]approval.State `json:"states"`
+	Until  time.Time                 `json:"until,omitzero"`
+}
+
+type finishIn struct {
+	Start
+	Status agent.TurnStatus `json:"status"`
+	Answer string           `json:"answer"`
+	Trail  []round          `json:"trail"`
+	Steps  []agent.Step     `json:"steps"`
+}
+
+// The names of the effects behind a turn's Do.
+const (
+	effectThink    = "think"
+	effectCalls    = "calls"
+	effectPark     = "park"
+	effectExpire   = "expire"
+	effectRemember = "remember"
+	effectFinish   = "finish"
+)
+
+// Turn answers one request: think, act, think again, until there is an answer
+// or a bound is met. It is deterministic over run.
+func Turn(run Run, in Start, limits Limits) (Result, error) {
+	t := &turn{run: run, start: in, limits: limits.WithDefaults()}
+	for {
+		var p plan
+		if err := run.Do(effectThink, thinkIn{Start: in, Trail: t.trail, Received: t.received}, &p); err != nil {
+			return Result{}, fmt.Errorf("think: %w", err)
+		}
+		t.trail = append(t.trail, round{Plan: p})
+		t.active += p.Took
+		switch {
+		case p.Stopped:
+			return t.finish(agent.TurnStopped, "Stopped. "+t.account())
+		case p.Error != "":
+			return t.finish(agent.TurnFailed, p.Error+" "+t.account())
+		case len(p.Calls) == 0 && p.Question == "":
+			return t.finish(agent.TurnDone, p.Text)
+		}
+		ended, err := t.act(p)
+		if err != nil || ended {
+			return Result{Status: agent.TurnStopped}, err
+		}
+		if why := t.bound(); why != "" {
+			return t.finish(agent.TurnDone, why+" "+t.account())
+		}
+	}
+}
+
+// turn is the state of Turn between effects; all of it follows from the
+// recorded results, so a replay rebuilds it.
+type turn struct {
+	run      Run
+	start    Start
+	limits   Limits
+	trail    []round
+	steps    []agent.Step
+	received int
+	active   time.Duration
+}
+
+// act carries out one plan: its calls, the decisions on them, its question.
+// ended says that the turn was stopped and finished.
+func (t *turn) act(p plan) (ended bool, err error) {
+	if p.Question != "" {
+		return t.ask(p)
+	}
+	var out callsOut
+	in := callsIn{Start: t.start, Calls: p.Calls, Context: p.Context, Prior: t.prior()}
+	if err := t.run.Do(effectCalls, in, &out); err != nil {
+		return false, fmt.Errorf("calls: %w", err)
+	}
+	t.active += out.Took
+	last := &t.trail[len(t.trail)-1]
+	last.Outcomes = out.Outcomes
+	t.note(out)
+	if !slices.ContainsFunc(out.Outcomes, isWaiting) {
+		return false, nil
+	}
+	return t.decide(p, last, out.Until)
+}
+
+// decide parks the turn until every asked approval has an end, running each
+// call as soon as its yes arrives.
+func (t *turn) decide(p plan, last *round, until time.Time) (ended bool, err error) {
+	if err := t.park("", &until); err != nil {
+		return false, err
+	}
+	for slices.ContainsFunc(last.Outcomes, isWaiting) {
+		sig, err := t.await(until)
+		if err != nil {
+			return false, err
+		}
+		switch sig.Type {
+		case SignalDecided:
+			err = t.decided(p, last, sig.Approval, sig.State, sig.Text)
+		case SignalTimeout:
+			until, err = t.expire(p, last)
+		case SignalStop:
+			t.close(last, "", "The turn was stopped before anybody decided.")
+			_, err := t.finish(agent.TurnStopped, "Stopped. "+t.account())
+			return true, err
+		case SignalReply:
+			// Nothing was asked in words; the message stays in the conversation.
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// decided acts on one decision.
+func (t *turn) decided(p plan, last *round, id string, state approval.State, comment string) error {
+	i := slices.IndexFunc(last.Outcomes, func(o agent.Outcome) bool { return isWaiting(o) && o.Approval == id })
+	if i < 0 {
+		return nil
+	}
+	if state != approval.Approved {
+		why := "A person said no."
+		if state == approval.Expired {
+			why = "Nobody decided in time."
+		}
+		if comment != "" {
+			why += " Reason: " + comment
+		}
+		t.close(last, id, why)
+		return nil
+	}
+	call := p.Calls[slices.IndexFunc(p.Calls, func(c agent.Call) bool { return c.ID == last.Outcomes[i].Call })]
+	var out callsOut
+	in := callsIn{
+		Start: t.start, Calls: []agent.Call{call}, Context: p.Context,
+		Prior: t.prior(), Approvals: map[string]string{call.ID: id},
+	}
+	if err := t.run.Do(effectCalls, in, &out); err != nil {
+		return fmt.Errorf("approved call: %w", err)
+	}
+	t.active += out.Took
+	last.Outcomes[i] = out.Outcomes[0]
+	t.note(out)
+	return nil
+}
+
+// expire closes what has run out and returns when the next does.
+func (t *turn) expire(p plan, last *round) (time.Time, error) {
+	in := expireIn{Start: t.start}
+	for _, o := range last.Outcomes {
+		if isWaiting(o) {
+			in.Approvals = append(in.Approvals, o.Approval)
+		}
+	}
+	var out expireOut
+	if err := t.run.Do(effectExpire, in, &out); err != nil {
+		return time.Time{}, fmt.Errorf("expire: %w", err)
+	}
+	for _, id := range in.Approvals {
+		if s := out.States[id]; s != approval.Asked {
+			if err := t.decided(p, last, id, s, ""); err != nil {
+				return time.Time{}, err
+			}
+		}
+	}
+	return out.Until, nil
+}
+
+// close ends waiting outcomes without running them; id "" means all.
+func (t *turn) close(last *round, id, why string) {
+	for i, o := range last.Outcomes {
+		if isWaiting(o) && (id == "" || o.Approval == id) {
+			last.Outcomes[i] = agent.Outcome{
+				Call: o.Call, Tool: o.Tool, Status: agent.Denied, Approval: o.Approval,
+				Error: why, Kind: agent.Forbidden.String(),
+			}
+			t.step("call", toolTitle(o.Tool), o.Tool, agent.Denied.String(), why)
+		}
+	}
+}
+
+// ask puts the plan's question to the person and waits for the answer.
+func (t *turn) ask(p plan) (ended bool, err error) {
+	t.step("question", p.Question, "", "", "")
+	var until time.Time
+	if err := t.park(p.Question, &until); err != nil {
+		return false, err
+	}
+	last := &t.trail[len(t.trail)-1]
+	call := fmt.Sprintf("%s/q%d", t.run.ID(), len(t.trail))
+	for {
+		sig, err := t.await(until)
+		if err != nil {
+			return false, err
+		}
+		switch sig.Type {
+		case SignalReply:
+			last.Outcomes = []agent.Outcome{reply(p, call, sig.Text)}
+			return false, nil
+		case SignalTimeout:
+			last.Outcomes = []agent.Outcome{{Call: call, Tool: AskUser, Status: agent.Denied, Error: "Nobody answered in time."}}
+			_, err := t.finish(agent.TurnDone, "I asked “"+p.Question+"” and got no answer in time. "+t.account())
+			return true, err
+		case SignalStop:
+			_, err := t.finish(agent.TurnStopped, "Stopped. "+t.account())
+			return true, err
+		case SignalDecided:
+			// A late decision on a call that has its end already.
+		}
+	}
+}
+
+// park records that the turn waits, and until when.
+func (t *turn) park(question string, until *time.Time) error {
+	in := parkIn{Start: t.start, Question: question, Steps: t.steps}
+	if question != "" {
+		in.Wait = t.limits.Answer
+	}
+	var out parkOut
+	if err := t.run.Do(effectPark, in, &out); err != nil {
+		return fmt.Errorf("park: %w", err)
+	}
+	if until.IsZero() {
+		*until = out.Until
+	}
+	return nil
+}
+
+func (t *turn) await(until time.Time) (Signal, error) {
+	sig, err := t.run.Await(InboxTopic, until)
+	if err != nil {
+		return sig, fmt.Errorf("await: %w", err)
+	}
+	if sig.Type != SignalTimeout {
+		t.received++
+	}
+	return sig, nil
+}
+
+// finish records the answer; with something worth keeping, that is remembered
+// first, so that the answer may say so.
+func (t *turn) finish(s agent.TurnStatus, answer string) (Result, error) {
+	in := finishIn{Start: t.start, Status: s, Answer: strings.TrimSpace(answer), Trail: t.trail, Steps: t.steps}
+	if slices.ContainsFunc(t.prior(), func(o agent.Outcome) bool { return o.Artifact != "" }) {
+		if err := t.run.Do(effectRemember, in, nil); err != nil {
+			return Result{}, fmt.Errorf("remember: %w", err)
+		}
+	}
+	if err := t.run.Do(effectFinish, in, nil); err != nil {
+		return Result{}, fmt.Errorf("finish: %w", err)
+	}
+	return Result{Status: s}, nil
+}
+
+// bound says which limit the turn has met, "" for none.
+func (t *turn) bound() string {
+	var used agent.Usage
+	failures := 0
+	for _, r := range t.trail {
+		used = used.Add(r.Plan.Usage)
+		failures++
+		if slices.ContainsFunc(r.Outcomes, func(o agent.Outcome) bool { return o.Status != agent.Failed }) {
+			failures = 0
+		}
+	}
+	switch {
+	case len(t.trail) >= t.limits.Thinks:
+		return fmt.Sprintf("I stopped after %d rounds, the most one request may take.", t.limits.Thinks)
+	case t.active >= t.limits.Active:
+		return fmt.Sprintf("I stopped after working for %s, the longest one request may take.", t.limits.Active)
+	case used.InputTokens+used.OutputTokens >= t.limits.Tokens:
+		return fmt.Sprintf("I stopped after %d tokens, the most one request may use.", used.InputTokens+used.OutputTokens)
+	case failures >= t.limits.Failures:
+		return fmt.Sprintf("I stopped because my last %d attempts all failed.", failures)
+	}
+	return ""
+}
+
+// account says what was done and what was not, from the record alone.
+func (t *turn) account() string {
+	var did, left []string
+	for _, o := range t.prior() {
+		switch o.Status {
+		case agent.Done:
+			did = append(did, toolTitle(o.Tool))
+		case agent.Failed, agent.Denied, agent.Unknown:
+			left = append(left, toolTitle(o.Tool)+": "+o.Error)
+		case agent.Waiting:
+			left = append(left, toolTitle(o.Tool)+": not decided")
+		}
+	}
+	var s strings.Builder
+	if len(did) > 0 {
+		fmt.Fprintf(&s, "Done: %s.", strings.Join(tally(did), ", "))
+	} else {
+		s.WriteString("Nothing was changed.")
+	}
+	if len(left) > 0 {
+		fmt.Fprintf(&s, " Left undone:\n- %s", strings.Join(tally(left), "\n- "))
+	}
+	return s.String()
+}
+
+// prior returns all outcomes so far, in order.
+func (t *turn) prior() []agent.Outcome {
+	var all []agent.Outcome
+	for _, r := range t.trail {
+		all = append(all, r.Outcomes...)
+	}
+	return all
+}
+
+// note keeps visible steps for a plan's outcomes.
+func (t *turn) note(out callsOut) {
+	for _, o := range out.Outcomes {
+		t.step("call", toolTitle(o.Tool), o.Tool, o.Status.String(), o.Error)
+		t.steps[len(t.steps)-1].At = out.At
+	}
+}
+
+func (t *turn) step(kind, title, tool, status, detail string) {
+	at := time.Time{}
+	if n := len(t.trail); n > 0 {
+		at = t.trail[n-1].Plan.At
+	}
+	t.steps = append(t.steps, agent.Step{
+		Turn: t.start.Turn, N: len(t.steps) + 1, Kind: kind, Title: title,
+		Tool: tool, Status: status, Detail: detail, At: at,
+	})
+}
+
+func isWaiting(o agent.Outcome) bool { return o.Status == agent.Waiting }
+
+// toolTitle turns "ticket_create" into "ticket create".
+func toolTitle(tool string) string { return strings.ReplaceAll(tool, "_", " ") }
+
+// tally folds equal entries into "entry (3×)".
+func tally(all []string) []string {
+	count := map[string]int{}
+	var order []string
+	for _, s := range all {
+		if count[s] == 0 {
+			order = append(order, s)
+		}
+		count[s]++
+	}
+	for i, s := range order {
+		if n := count[s]; n > 1 {
+			order[i] = fmt.Sprintf("%s (%d×)", s, n)
+		}
+	}
+	return order
+}
