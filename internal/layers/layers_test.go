@@ -162,16 +162,18 @@ func standard(importPath string) bool {
 	return !strings.Contains(first, ".")
 }
 
-// docComplaints is one sentence for each package that does not say what it is for.
+// docComplaints is one sentence for each package that does not say what it is for. A command's comment
+// may begin with the word Command or, as Go's own do, with its name: "Minutes measures …".
 func docComplaints(pkgs []pkg) []string {
 	var said []string
 	for _, p := range pkgs {
-		opening := "Package " + p.Name + " "
-		if p.Name == "main" {
-			opening = "Command "
+		openings := []string{"Package " + p.Name + " "}
+		if name := path.Base(p.ImportPath); p.Name == "main" {
+			openings = []string{"Command ", strings.ToUpper(name[:1]) + name[1:] + " "}
 		}
-		if files := len(p.GoFiles) + len(p.CgoFiles); files > 0 && !strings.HasPrefix(p.Doc, opening) {
-			said = append(said, fmt.Sprintf("%s has no package comment that begins with %q: say in a sentence what it is for", below(p.ImportPath), opening))
+		opens := func(opening string) bool { return strings.HasPrefix(p.Doc, opening) }
+		if files := len(p.GoFiles) + len(p.CgoFiles); files > 0 && !slices.ContainsFunc(openings, opens) {
+			said = append(said, fmt.Sprintf("%s has no package comment that begins with %q: say in a sentence what it is for", below(p.ImportPath), openings[0]))
 		}
 	}
 	return said

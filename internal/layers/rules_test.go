@@ -88,6 +88,7 @@ func TestCommentsAndLengths(t *testing.T) {
 		{ImportPath: module + "/c", Name: "c", GoFiles: []string{"c.go"}, Doc: "Package cc counts."},
 		{ImportPath: module + "/d", Name: "main", GoFiles: []string{"d.go"}, Doc: "Package main runs."},
 		{ImportPath: module + "/e", Name: "main", GoFiles: []string{"e.go"}, Doc: "Command e runs."},
+		{ImportPath: module + "/sous", Name: "main", GoFiles: []string{"s.go"}, Doc: "Sous is an assistant."},
 		{ImportPath: module + "/f", Name: "f"}, // tests alone
 	})
 	if len(said) != 3 || !strings.HasPrefix(said[0], "b ") || !strings.HasPrefix(said[1], "c ") || !strings.HasPrefix(said[2], "d ") {
