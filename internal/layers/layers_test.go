@@ -41,7 +41,7 @@ func rules() []rule {
 
 		{under: "agent/loop", layer: 2, what: "the turn"},
 
-		{under: "agent/policy", layer: 1, what: "a concept", also: []string{"agent/approval", "agent/audit"}},
+		{under: "agent/policy", layer: 1, what: "a concept", also: []string{"agent/approval", "agent/audit", "tools"}},
 		{under: "agent/approval", layer: 1, what: "a concept", also: []string{"agent/audit"}},
 		{under: "agent/audit", layer: 1, what: "a concept"},
 		{under: "agent/model", layer: 1, what: "a concept"},
