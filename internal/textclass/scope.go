@@ -1,0 +1,259 @@
+package textclass
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync"
+)
+
+// heldOut is what models said of an example they had not been trained on.
+type heldOut struct {
+	label   int // -1: background
+	right   bool
+	signals [signals]float64
+	logs    []float64 // logarithms of the probabilities; only of a part of the examples
+}
+
+const (
+	maxLogs       = 3000 // so many examples are enough to fit the temperature
+	fewExamples   = 200  // below this, folds are smaller and thus the models closer to the final one
+	minBackground = 20   // so many background examples are needed to learn the weights of the signals
+)
+
+// crossValidate trains on all folds but one and judges the one, for several folds.
+func crossValidate(samples []sample, labels int, opts Options, slots chan struct{}) []heldOut {
+	folds, rounds := 3, 3
+	switch {
+	case len(samples) < fewExamples:
+		folds, rounds = 5, 5
+	case len(samples) >= manySample && !slices.ContainsFunc(samples, func(s sample) bool { return s.label < 0 }):
+		folds, rounds = 5, 1 // only the temperature and one quantile are wanted, and one fold is plenty
+	}
+	fold := assignFolds(samples, folds, opts.Seed)
+	results := make([][]heldOut, rounds)
+	var wait sync.WaitGroup
+	for round := range rounds {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			results[round] = judgeFold(samples, fold, round, labels, opts.Seed, slots)
+		}()
+	}
+	wait.Wait()
+	return slices.Concat(results...)
+}
+
+// assignFolds spreads the examples of every label evenly over the folds. Equal texts share a fold. A label's only
+// example gets fold -1: it is never held out, as nothing else could teach it.
+func assignFolds(samples []sample, folds int, seed uint64) []int {
+	fold := make([]int, len(samples))
+	rng := rand.New(rand.NewPCG(seed, 0))
+	byLabel := map[int][]int{}
+	for i, s := range samples {
+		byLabel[s.label] = append(byLabel[s.label], i)
+	}
+	ofText := map[string]int{}
+	for label := -1; label < len(byLabel); label++ {
+		of := byLabel[label]
+		rng.Shuffle(len(of), func(i, j int) { of[i], of[j] = of[j], of[i] })
+		for k, i := range of {
+			f, ok := ofText[samples[i].text]
+			if !ok {
+				f = k % folds
+				ofText[samples[i].text] = f
+			}
+			if len(of) == 1 {
+				f = -1
+			}
+			fold[i] = f
+		}
+	}
+	return fold
+}
+
+func judgeFold(samples []sample, fold []int, out, labels int, seed uint64, slots chan struct{}) []heldOut {
+	var rest, held []sample
+	for i, s := range samples {
+		if fold[i] == out {
+			held = append(held, s)
+		} else {
+			rest = append(rest, s)
+		}
+	}
+	if len(held) == 0 || len(rest) == 0 {
+		return nil
+	}
+	l := learn(rest, labels, seed, slots)
+	var results []heldOut
+	var j judgement
+	for i, s := range held {
+		l.judge(&j, s.text)
+		h := heldOut{label: s.label, right: s.label == j.top, signals: j.signals}
+		if i < maxLogs && s.label >= 0 {
+			for _, p := range j.probs {
+				h.logs = append(h.logs, math.Log(float64(p)))
+			}
+		}
+		results = append(results, h)
+	}
+	return results
+}
+
+// fitTemperature finds the T whose softmax(log p / T) has the least negative log-likelihood (Guo, Pleiss, Sun,
+// Weinberger, "On Calibration of Modern Neural Networks", ICML 2017), by golden-section search over log T.
+func fitTemperature(results []heldOut) float64 {
+	loss := func(logT float64) float64 {
+		var sum float64
+		n := 0
+		for _, h := range results {
+			if h.logs == nil || n == maxLogs {
+				continue
+			}
+			n++
+			sum += logSumExp(h.logs, math.Exp(-logT)) - h.logs[h.label]*math.Exp(-logT)
+		}
+		return sum
+	}
+	ratio := (math.Sqrt(5) - 1) / 2
+	low, high := -1.5, 1.5
+	for range 20 {
+		a, b := high-ratio*(high-low), low+ratio*(high-low)
+		if loss(a) <= loss(b) {
+			high = b
+		} else {
+			low = a
+		}
+	}
+	return math.Exp((low + high) / 2)
+}
+
+func logSumExp(x []float64, factor float64) float64 {
+	top := slices.Max(x)
+	var sum float64
+	for _, v := range x {
+		sum += math.Exp((v - top) * factor)
+	}
+	return top*factor + math.Log(sum)
+}
+
+// scope tells messages in scope from others: logistic(weights * signals + bias) is at least one half for the former.
+type scope struct {
+	weights [signals]float64
+	bias    float64
+}
+
+func (s *scope) of(x *[signals]float64) float64 {
+	sum := s.bias
+	for i, w := range s.weights {
+		sum += w * x[i]
+	}
+	return sum
+}
+
+// newScope learns the border from held-out examples. With enough background examples it learns the weights of the
+// signals too, and then puts the border where it rejects the wanted share of background. Otherwise the border is
+// where the wanted share of held-out messages that were classified rightly is accepted.
+func newScope(results []heldOut, opts Options) scope {
+	s := scope{weights: [signals]float64{netSignal: 1, linearSignal: 3, pairSignal: 4}}
+	var in, out []heldOut
+	for _, h := range results {
+		switch {
+		case h.label < 0:
+			out = append(out, h)
+		case h.right:
+			in = append(in, h)
+		}
+	}
+	switch {
+	case len(out) >= minBackground && len(in) > 0:
+		s.fit(in, out)
+		s.bias = -s.quantile(out, opts.Reject)
+	case len(in) > 0:
+		s.bias = -s.quantile(in, 1-opts.Accept)
+	default:
+		s.bias = -defaultBorder
+	}
+	return s
+}
+
+// defaultBorder is for sets so small that nothing could be held out.
+const defaultBorder = 1
+
+// quantile is the score below which the share q of results lies.
+func (s *scope) quantile(results []heldOut, q float64) float64 {
+	bare := scope{weights: s.weights}
+	scores := make([]float64, len(results))
+	for i := range results {
+		scores[i] = bare.of(&results[i].signals)
+	}
+	slices.Sort(scores)
+	at := int(math.Ceil(q * float64(len(scores))))
+	if at <= 0 {
+		return scores[0]
+	}
+	if at >= len(scores) {
+		return math.Nextafter(scores[len(scores)-1], math.Inf(1))
+	}
+	return (scores[at-1] + scores[at]) / 2
+}
+
+// fit learns the weights by logistic regression in which both sides weigh the same, on standardised signals.
+func (s *scope) fit(in, out []heldOut) {
+	const passes, rate, decay = 400, 1.0, 0.01
+	mean, deviation := spread(in, out)
+	var w [signals]float64
+	var b float64
+	for range passes {
+		var grad [signals]float64
+		var gradB float64
+		add := func(results []heldOut, target float64) {
+			for i := range results {
+				z, x := b, [signals]float64{}
+				for k, v := range results[i].signals {
+					x[k] = (v - mean[k]) / deviation[k]
+					z += w[k] * x[k]
+				}
+				e := (logistic(z) - target) / float64(2*len(results))
+				gradB += e
+				for k := range x {
+					grad[k] += e * x[k]
+				}
+			}
+		}
+		add(in, 1)
+		add(out, 0)
+		b -= rate * gradB
+		for k := range w {
+			w[k] -= rate * (grad[k] + decay*w[k])
+		}
+	}
+	for k := range w {
+		s.weights[k] = w[k] / deviation[k]
+	}
+}
+
+// spread is the mean and the standard deviation of each signal, both sides weighing the same.
+func spread(in, out []heldOut) (mean, deviation [signals]float64) {
+	each := func(visit func(share float64, x *[signals]float64)) {
+		for _, side := range [][]heldOut{in, out} {
+			for i := range side {
+				visit(1/float64(2*len(side)), &side[i].signals)
+			}
+		}
+	}
+	each(func(share float64, x *[signals]float64) {
+		for k, v := range x {
+			mean[k] += share * v
+		}
+	})
+	each(func(share float64, x *[signals]float64) {
+		for k, v := range x {
+			deviation[k] += share * (v - mean[k]) * (v - mean[k])
+		}
+	})
+	for k := range deviation {
+		deviation[k] = math.Sqrt(deviation[k]) + 1e-6
+	}
+	return mean, deviation
+}
