@@ -14,29 +14,88 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 
 	sqlite "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/loop"
 )
 
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// DB is an open store. It is safe for concurrent use.
-type DB struct {
-	sql  *sql.DB
-	path string
+var _ loop.Store = (*DB)(nil)
+
+// Config says where the store is.
+type Config struct {
+	// Path is the file; it and its folder are made when they are missing.
+	Path string
+	// Clock stamps what is recorded; nil is the system's clock.
+	Clock func() time.Time
 }
 
-// Open opens the store at path, making the file and its folder when they are
-// missing, and brings the schema up to date. A file written by a newer version
-// is refused.
-func Open(ctx context.Context, path string) (*DB, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, agent.WrapError(agent.Unavailable, err, fmt.Sprintf("the data directory %s cannot be made", filepath.Dir(path)))
+// DB is an open store. It is safe for concurrent use.
+type DB struct {
+	sql   *sql.DB
+	path  string
+	clock func() time.Time
+	// writer holds one token. The writers of this process queue here, in order
+	// and woken at once; SQLite's own waiting sleeps and serves at random, and
+	// is left for other processes.
+	writer chan struct{}
+}
+
+// Open opens the store and brings the schema up to date. A file written by a
+// newer version is a Conflict; one that cannot be used is Unavailable.
+func Open(ctx context.Context, c Config) (*DB, error) {
+	if c.Path == "" {
+		return nil, errors.New("open store: Path is required")
 	}
+	if c.Clock == nil {
+		c.Clock = time.Now //nolint:forbidigo // the one place the store gets its clock
+	}
+	if err := makeFile(c.Path); err != nil {
+		return nil, err
+	}
+	db, err := sql.Open("sqlite", dsn(c.Path))
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	db.SetMaxOpenConns(8)
+	db.SetMaxIdleConns(4)
+	d := &DB{sql: db, path: c.Path, clock: c.Clock, writer: make(chan struct{}, 1)}
+	if err := d.migrate(ctx); err != nil {
+		return nil, errors.Join(d.publicError(err), db.Close())
+	}
+	return d, nil
+}
+
+// makeFile makes the file and its folder for the eyes of their owner alone.
+func makeFile(path string) error {
+	folder := filepath.Dir(path)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return agent.WrapError(agent.Unavailable, err, fmt.Sprintf("the data directory %s cannot be made", folder))
+	}
+	// Only a file that is not there yet: closing one that this process has open
+	// elsewhere would drop SQLite's locks on it.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return agent.WrapError(agent.Unavailable, err, textFull)
+	case err != nil:
+		return agent.WrapError(agent.Unavailable, err, fmt.Sprintf("the data directory %s cannot be written", folder))
+	}
+	return f.Close()
+}
+
+const textFull = "the disk that holds the store is full; free some space and try again"
+
+func dsn(path string) string {
 	q := url.Values{}
 	for _, p := range []string{
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)",
@@ -47,17 +106,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	// Immediate transactions take the write lock at once, so two writers queue
 	// instead of failing when the second one upgrades.
 	q.Set("_txlock", "immediate")
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
-	if err != nil {
-		return nil, fmt.Errorf("open store: %w", err)
-	}
-	db.SetMaxOpenConns(8)
-	db.SetMaxIdleConns(4)
-	d := &DB{sql: db, path: path}
-	if err := d.migrate(ctx); err != nil {
-		return nil, errors.Join(d.publicError(err), db.Close())
-	}
-	return d, nil
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 }
 
 // SQL returns the handle, for the durable engine that shares the file.
@@ -77,8 +126,25 @@ func (d *DB) Ping(ctx context.Context) error {
 // Close closes the store.
 func (d *DB) Close() error { return d.sql.Close() }
 
-// tx runs f in one transaction; any error rolls all of it back.
+// now is the time as the store keeps it: UTC, whole microseconds.
+func (d *DB) now() time.Time { return stored(d.clock()) }
+
+func stored(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Truncate(time.Microsecond)
+}
+
+// tx runs f in one transaction; any error rolls all of it back. f must do its
+// work through tx alone: another write from inside it would wait for itself.
 func (d *DB) tx(ctx context.Context, f func(tx *sql.Tx) error) error {
+	select {
+	case d.writer <- struct{}{}:
+		defer func() { <-d.writer }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	tx, err := d.sql.BeginTx(ctx, nil)
 	if err != nil {
 		return d.publicError(err)
@@ -102,13 +168,15 @@ func (d *DB) publicError(err error) error {
 	}
 	switch se.Code() & 0xff {
 	case sqlite3.SQLITE_FULL:
-		return agent.WrapError(agent.Unavailable, err, "the disk that holds the store is full; free some space and try again")
+		return agent.WrapError(agent.Unavailable, err, textFull)
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-		return agent.WrapError(agent.Unavailable, err, "another program holds the store locked")
+		return agent.WrapError(agent.Unavailable, err, "another program holds the store "+d.path+" locked; close it or try again")
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN:
 		return agent.WrapError(agent.Unavailable, err, "the store "+d.path+" cannot be opened for writing")
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return agent.WrapError(agent.Unavailable, err, "the store "+d.path+" is damaged or not a SQLite file; restore it from a backup")
+	case sqlite3.SQLITE_TOOBIG:
+		return agent.WrapError(agent.TooLarge, err, "this is more than the store can keep in one piece")
 	case sqlite3.SQLITE_IOERR:
 		return agent.WrapError(agent.Unavailable, err, "the disk that holds the store reports errors")
 	}

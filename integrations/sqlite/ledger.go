@@ -1,0 +1,251 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/approval"
+	"github.com/sous-hq/sous/agent/audit"
+	"github.com/sous-hq/sous/tools"
+)
+
+var _ tools.Ledger = (*Ledger)(nil)
+
+// LedgerConfig holds the ledger's settings.
+type LedgerConfig struct {
+	// ApprovalTTL is how long people have to decide; it is required.
+	ApprovalTTL time.Duration
+	// Clock says when; nil is the store's clock.
+	Clock func() time.Time
+}
+
+// Ledger records calls in the store. It is safe for concurrent use.
+type Ledger struct {
+	db  *DB
+	ttl time.Duration
+	now func() time.Time
+}
+
+// NewLedger returns the ledger of the store.
+func NewLedger(db *DB, c LedgerConfig) (*Ledger, error) {
+	if db == nil || c.ApprovalTTL <= 0 {
+		return nil, errors.New("ledger: a store and a positive ApprovalTTL are required")
+	}
+	l := &Ledger{db: db, ttl: c.ApprovalTTL, now: db.now}
+	if c.Clock != nil {
+		l.now = func() time.Time { return stored(c.Clock()) }
+	}
+	return l, nil
+}
+
+// Refuse implements tools.Ledger.
+func (l *Ledger) Refuse(ctx context.Context, p tools.Proposal, v agent.Verdict) error {
+	e := l.entry(audit.CallRefused, p, v)
+	e.Ruling, e.Args = agent.Deny.String(), p.Call.Args
+	err := l.db.tx(ctx, func(tx *sql.Tx) error { return l.db.record(ctx, tx, e) })
+	if err != nil {
+		return fmt.Errorf("record refusal: %w", err)
+	}
+	return nil
+}
+
+// Ask implements tools.Ledger.
+func (l *Ledger) Ask(ctx context.Context, p tools.Proposal, v agent.Verdict) (string, error) {
+	if err := bound(p); err != nil {
+		return "", err
+	}
+	var id string
+	err := l.db.tx(ctx, func(tx *sql.Tx) error {
+		a, known, err := place(ctx, tx, l.question(p, v))
+		id = a.ID
+		if err != nil || known {
+			return err
+		}
+		if err := storeApproval(ctx, tx, a); err != nil {
+			return err
+		}
+		e := l.entry(audit.CallAsked, p, v)
+		e.Approval, e.Args = a.ID, p.Call.Args
+		return l.db.record(ctx, tx, e)
+	})
+	if err != nil {
+		return "", fmt.Errorf("record question: %w", err)
+	}
+	return id, nil
+}
+
+// question is the approval to ask for; place gives it its id.
+func (l *Ledger) question(p tools.Proposal, v agent.Verdict) approval.Approval {
+	kind := approval.ByAnother
+	if v.ByRequester {
+		kind = approval.ByRequester
+	}
+	now := l.now()
+	return approval.Approval{
+		Workspace: p.Call.Actor.Workspace, Kind: kind, State: approval.Asked, Call: p.Call, Digest: p.Digest,
+		Tier: p.Spec.Tier, Place: p.Place, Reason: v.Reason, Rule: v.Rule, Undo: p.Spec.Undo,
+		Marked: v.Marked, Sources: p.Context.Sources, Sole: v.Sole, Created: now, Expires: stored(now.Add(l.ttl)),
+	}
+}
+
+// place returns the approval with its id, or the one the same call already has.
+// Ids are short enough to type, so two calls may come to share one: then the
+// later call moves on, always along the same path.
+func place(ctx context.Context, tx *sql.Tx, a approval.Approval) (approval.Approval, bool, error) {
+	call := a.Call.ID
+	for n := range 16 {
+		if n > 0 {
+			call = fmt.Sprintf("%s\n%d", a.Call.ID, n)
+		}
+		a.ID = approval.NewID(call, a.Digest)
+		was, taken, err := approvalByID(ctx, tx, a.Workspace, a.ID)
+		switch {
+		case err != nil || !taken:
+			return a, false, err
+		case was.Call.ID == a.Call.ID && was.Digest == a.Digest:
+			return was, true, nil
+		}
+	}
+	return a, false, errors.New("no free approval id")
+}
+
+// Intend implements tools.Ledger.
+func (l *Ledger) Intend(ctx context.Context, i tools.Intent) (tools.Record, error) {
+	p := i.Proposal
+	if err := bound(p); err != nil {
+		return tools.Record{}, err
+	}
+	ws := p.Call.Actor.Workspace
+	var rec tools.Record
+	err := l.db.tx(ctx, func(tx *sql.Tx) error {
+		e, known, err := effectByKey(ctx, tx, i.Key)
+		switch {
+		case err != nil:
+			return err
+		case known && (e.ws != ws || e.Digest != p.Digest):
+			return agent.Errorf(agent.Conflict, "this key belongs to another call")
+		case known:
+			rec = tools.Record{State: tools.EffectState(e.State), Outcome: e.Outcome}
+			return nil
+		}
+		if err := l.permit(ctx, tx, i); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO effects
+			(workspace, key, seq, turn, call, digest, tier, state, approval, intended)
+			VALUES (?1, ?2, (SELECT COALESCE(MAX(seq), 0) + 1 FROM effects WHERE workspace = ?1 AND turn = ?3), ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
+			ws, i.Key, p.Call.Turn, jsonOf(p.Call), p.Digest, p.Spec.Tier.Number(), tools.EffectIntent, i.Approval, l.now().UnixMicro())
+		if err != nil {
+			return fmt.Errorf("store effect: %w", err)
+		}
+		rec = tools.Record{State: tools.EffectIntent, Fresh: true}
+		entry := l.entry(audit.CallIntent, p, i.Verdict)
+		entry.Approval, entry.Args = i.Approval, p.Call.Args
+		return l.db.record(ctx, tx, entry)
+	})
+	if err != nil {
+		return tools.Record{}, fmt.Errorf("record intent: %w", err)
+	}
+	return rec, nil
+}
+
+// permit spends the approval, or makes sure that none is needed.
+func (l *Ledger) permit(ctx context.Context, tx *sql.Tx, i tools.Intent) error {
+	if i.Approval == "" {
+		if i.Verdict.Ruling != agent.Allow {
+			return agent.Errorf(agent.Forbidden, "this call has not been allowed")
+		}
+		return nil
+	}
+	a, ok, err := approvalByID(ctx, tx, i.Proposal.Call.Actor.Workspace, i.Approval)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return noApproval(agent.Forbidden, i.Approval)
+	}
+	spent, err := a.Spend(i.Proposal.Digest, l.now())
+	if err != nil {
+		return err
+	}
+	return storeApproval(ctx, tx, spent)
+}
+
+// Settle implements tools.Ledger. An unknown outcome may still become known.
+func (l *Ledger) Settle(ctx context.Context, s tools.Settlement) error {
+	switch s.State {
+	case tools.EffectDone, tools.EffectFailed, tools.EffectUnknown:
+	case tools.EffectIntent:
+		return agent.Errorf(agent.Invalid, "an effect cannot be settled as an intent")
+	default:
+		return agent.Errorf(agent.Invalid, "there is no effect state %q", s.State)
+	}
+	err := l.db.tx(ctx, func(tx *sql.Tx) error {
+		e, ok, err := effectByKey(ctx, tx, s.Key)
+		switch {
+		case err != nil:
+			return err
+		case !ok:
+			return agent.Errorf(agent.NotFound, "there is no effect %s", s.Key)
+		case e.final() || e.State == string(s.State):
+			return nil
+		}
+		return l.settle(ctx, tx, e, s)
+	})
+	if err != nil {
+		return fmt.Errorf("record outcome: %w", err)
+	}
+	return nil
+}
+
+func (l *Ledger) settle(ctx context.Context, tx *sql.Tx, e effect, s tools.Settlement) error {
+	var undo tools.UndoCall
+	if s.Undo != nil {
+		undo = *s.Undo
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE effects SET state = ?, outcome = ?, undo_tool = ?, undo_args = ?, settled = ?
+		WHERE workspace = ? AND key = ?`,
+		s.State, jsonOf(s.Outcome), undo.Tool, rawColumn{&undo.Args}, l.now().UnixMicro(), e.ws, e.Key)
+	if err != nil {
+		return fmt.Errorf("store outcome: %w", err)
+	}
+	entry := e.entry(audit.CallOutcome)
+	entry.At, entry.Status = l.now(), string(s.State)
+	if s.State != tools.EffectDone {
+		entry.Note = s.Outcome.Kind
+	}
+	return l.db.record(ctx, tx, entry)
+}
+
+// entry is the part the audit rows about a proposal have.
+func (l *Ledger) entry(k audit.Kind, p tools.Proposal, v agent.Verdict) audit.Entry {
+	tier := p.Spec.Tier
+	return audit.Entry{
+		At: l.now(), Workspace: p.Call.Actor.Workspace, Kind: k, Actor: p.Call.Actor.ID, Turn: p.Call.Turn, Call: p.Call.ID,
+		Tool: p.Call.Tool, Tier: &tier, Digest: p.Digest, Ruling: v.Ruling.String(), Rule: v.Rule,
+	}
+}
+
+// bound makes sure that the digest is the call's own: approvals and keys hang
+// on it, so it is not taken on trust.
+func bound(p tools.Proposal) error {
+	switch {
+	case p.Call.ID == "" || p.Call.Actor.Workspace == "":
+		return agent.Errorf(agent.Invalid, "a call needs an id and a workspace")
+	case !json.Valid(p.Call.Args):
+		return agent.Errorf(agent.Invalid, "a call's arguments are JSON")
+	}
+	digest, err := p.Call.Digest()
+	if err != nil {
+		return err
+	}
+	if digest != p.Digest {
+		return agent.Errorf(agent.Conflict, "the digest is not the one of the call")
+	}
+	return nil
+}
