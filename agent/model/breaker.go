@@ -32,7 +32,7 @@ type Circuit struct {
 // Complete returns a *RetryError of kind agent.Unavailable with the time left.
 func Breaker(m Model, c BreakerConfig) *Circuit {
 	b := circuitbreaker.NewBuilder[Response]().
-		WithFailureThreshold(uint(orElse(c.Failures, 5))). //nolint:gosec // positive by orElse
+		WithFailureThreshold(uint(orElse(c.Failures, 5))).
 		WithSuccessThreshold(1).
 		WithDelay(orElse(c.Rest, 30*time.Second))
 	if c.OnChange != nil {

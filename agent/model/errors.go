@@ -41,9 +41,9 @@ func RetryAfter(err error) time.Duration {
 	return 0
 }
 
-// ended returns the error to give when ctx is over, nil while it is not: a
+// Ended returns the error to give when ctx is over, nil while it is not: a
 // caller that left is agent.Cancelled, a passed deadline agent.Unavailable.
-func ended(ctx context.Context) error {
+func Ended(ctx context.Context) error {
 	err := ctx.Err()
 	switch {
 	case err == nil:
