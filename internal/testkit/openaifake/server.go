@@ -132,6 +132,13 @@ func (s *Server) Left() int {
 	return len(s.chat) + len(s.embeddings)
 }
 
+// Drop forgets the steps nobody has asked for.
+func (s *Server) Drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.chat, s.embeddings = nil, nil
+}
+
 // receive reads, checks and records a request. It reports false when it has
 // answered already.
 func (s *Server) receive(w http.ResponseWriter, r *http.Request) (Request, bool) {
