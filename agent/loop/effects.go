@@ -107,7 +107,7 @@ func (e *Effects) calls(ctx context.Context, in callsIn) (callsOut, error) {
 	if err != nil {
 		return callsOut{}, err
 	}
-	if len(in.Approvals) > 0 {
+	if len(in.Approvals) > 0 && !in.Parked {
 		if err := e.status(ctx, t, agent.TurnRunning); err != nil {
 			return callsOut{}, err
 		}

@@ -62,7 +62,9 @@ func (e *Effects) think(ctx context.Context, in thinkIn) (plan, error) {
 	modelCtx, release := e.stoppable(ctx, in.Turn)
 	defer release()
 	resp, err := e.Model.Complete(modelCtx, req, func(text string) {
-		e.Hub.Publish(Event{Turn: in.Turn, Type: EventDelta, Text: text, At: began})
+		if text != "" {
+			e.Hub.Publish(Event{Turn: in.Turn, Type: EventDelta, Text: text, At: began})
+		}
 	})
 	p := plan{Prompt: ref, Context: label, At: began, Took: e.Clock().Sub(began)}
 	switch {

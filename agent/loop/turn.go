@@ -88,6 +88,8 @@ type callsIn struct {
 	Prior   []agent.Outcome `json:"prior,omitempty"`
 	// Approvals are approved approvals by call id.
 	Approvals map[string]string `json:"approvals,omitempty"`
+	// Parked says that other calls still wait for a decision.
+	Parked bool `json:"parked,omitempty"`
 }
 
 type callsOut struct {
@@ -253,6 +255,7 @@ func (t *turn) decided(p plan, last *round, id string, state approval.State, com
 	in := callsIn{
 		Start: t.start, Calls: []agent.Call{call}, Context: p.Context,
 		Prior: t.prior(), Approvals: map[string]string{call.ID: id},
+		Parked: slices.ContainsFunc(slices.Delete(slices.Clone(last.Outcomes), i, i+1), isWaiting),
 	}
 	if err := t.run.Do(effectCalls, in, &out); err != nil {
 		return fmt.Errorf("approved call: %w", err)
