@@ -47,23 +47,28 @@ func TestBreakerSparesADeadModelAndTriesItAgain(t *testing.T) {
 func TestBreakerCountsOnlyTheModelsOwnFailures(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	for name, tc := range map[string]struct {
-		ctx context.Context
-		act act
-	}{
-		"refusals are answers": {t.Context(), fails(agent.Errorf(agent.Invalid, "bad request"))},
-		"callers who left":     {gone, hangs},
+	for _, ask := range []func(m model.Model) error{
+		func(m model.Model) error { _, err := m.Complete(t.Context(), hello(), nil); return err }, // refused
+		func(m model.Model) error { _, err := m.Complete(gone, hello(), nil); return err },        // left
 	} {
-		b := model.Breaker(playing("m", tc.act), model.BreakerConfig{Failures: 1})
+		b := model.Breaker(playing("m", refusesOrHangs), model.BreakerConfig{Failures: 1})
 		for range 3 {
-			if _, err := b.Complete(tc.ctx, hello(), nil); err == nil {
+			if ask(b) == nil {
 				t.Fatal("want an error")
 			}
 		}
 		if b.State() != "closed" {
-			t.Errorf("%s: the breaker is %s, want closed", name, b.State())
+			t.Errorf("the breaker is %s, want closed", b.State())
 		}
 	}
+}
+
+// refusesOrHangs hangs for a caller that has left already, and refuses others.
+func refusesOrHangs(ctx context.Context, req model.Request, delta func(string)) (model.Response, error) {
+	if ctx.Err() != nil {
+		return hangs(ctx, req, delta)
+	}
+	return model.Response{}, agent.Errorf(agent.Invalid, "bad request")
 }
 
 func TestBreakerRecoversWhenTheCallerOfItsProbeLeaves(t *testing.T) {

@@ -34,8 +34,7 @@ func Unavailable(after time.Duration, cause error, format string, args ...any) e
 // RetryAfter returns the wait that the first *RetryError in err's chain asks
 // for, 0 when there is none.
 func RetryAfter(err error) time.Duration {
-	var e *RetryError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*RetryError](err); ok {
 		return e.After
 	}
 	return 0

@@ -47,7 +47,7 @@ func (c *Client) ask(ctx context.Context, x *exchange, req openai.ChatCompletion
 	if err != nil {
 		return nil, err
 	}
-	defer stream.Close()
+	defer func() { _ = stream.Close() }() // it was read to its end or is given up
 	return read(stream, x, give)
 }
 

@@ -42,7 +42,7 @@ func (d dialect) after(err error, sent openai.ChatCompletionRequest) (dialect, b
 	case sent.StreamOptions != nil && e.says("stream_options", "include_usage"):
 		d.noUsage = true
 		return d, true
-	case sent.MaxTokens+sent.MaxCompletionTokens > 0 && !d.swapTokens && e.says("max_tokens", "max_completion_tokens"):
+	case tokenLimit(sent) > 0 && !d.swapTokens && e.says("max_tokens", "max_completion_tokens"):
 		d.swapTokens = true
 		return d, true
 	case sent.ResponseFormat != nil && !e.says("content_filter", "content_policy"):

@@ -198,7 +198,7 @@ func TestAnUnknownModelIsNamed(t *testing.T) {
 // model that always answers.
 func stack(t *testing.T, s *openaifake.Server) (model.Model, *model.Circuit) {
 	t.Helper()
-	limited := model.Timeout(client(t, s), model.Limits{Total: 2 * time.Second, First: 100 * time.Millisecond, Idle: 100 * time.Millisecond})
+	limited := model.Timeout(client(t, s), model.Limits{Total: 3 * time.Second, First: 250 * time.Millisecond, Idle: 250 * time.Millisecond})
 	breaker := model.Breaker(limited, model.BreakerConfig{Failures: 4, Rest: time.Minute})
 	retrying := model.Retry(breaker, time.Now, model.RetryConfig{Tries: 2, First: time.Millisecond, Total: 5 * time.Second})
 	return model.Fallback(model.FallbackConfig{}, retrying, second{}), breaker
@@ -240,6 +240,7 @@ func TestTheWholeStackSurvivesEveryFault(t *testing.T) {
 		"no answer in an answer": {[]openaifake.Step{openaifake.Answer("")}, "I am the second model.", "empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			for _, restart := range []bool{false, true} {
 				s := serve(t, openaifake.Config{Key: key})
 				s.Script(tc.steps...)

@@ -15,14 +15,15 @@ func chatMessages(in []model.Message) []openai.ChatCompletionMessage {
 	out := make([]openai.ChatCompletionMessage, 0, len(in))
 	for _, m := range in {
 		msg := openai.ChatCompletionMessage{Role: string(m.Role), Content: model.Rendered(m)}
-		switch {
-		case m.Role == model.RoleTool:
+		switch m.Role {
+		case model.RoleTool:
 			msg.ToolCallID = m.CallID
 			if msg.Content == "" {
 				msg.Content = "(no output)"
 			}
-		case m.Role == model.RoleAssistant:
+		case model.RoleAssistant:
 			msg.ToolCalls = toolCalls(m.Calls)
+		case model.RoleSystem, model.RoleUser:
 		}
 		if msg.Content != "" || len(msg.ToolCalls) > 0 {
 			out = append(out, msg)
@@ -97,11 +98,16 @@ func (c *Client) limitTokens(out *openai.ChatCompletionRequest, req model.Reques
 	if limit <= 0 {
 		return
 	}
-	out.MaxTokens = limit
+	out.MaxTokens = limit //nolint:staticcheck // deprecated by OpenAI, the only name elsewhere
 	newer := c.official || openai.NewReasoningValidator().Validate(*out) != nil
 	if newer != d.swapTokens {
-		out.MaxTokens, out.MaxCompletionTokens = 0, limit
+		out.MaxTokens, out.MaxCompletionTokens = 0, limit //nolint:staticcheck // as above
 	}
+}
+
+// tokenLimit is the limit of tokens, under whichever name it was sent.
+func tokenLimit(r openai.ChatCompletionRequest) int {
+	return max(r.MaxTokens, r.MaxCompletionTokens) //nolint:staticcheck // as above
 }
 
 func askForJSON(out *openai.ChatCompletionRequest, req model.Request, f form) {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -50,7 +51,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		verdict := "yes"
 		if r.problem != "" {
 			f.Invalid++
-			verdict = "NO: " + r.problem
+			verdict = "NO: " + strings.Join(strings.Fields(r.problem), " ")
 		}
 		fmt.Fprintf(out, "%-38s %-18s %s\n", r.shape, r.path, verdict)
 	}
