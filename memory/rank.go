@@ -1,0 +1,307 @@
+package memory
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+)
+
+// Passage is what Rank looks at of a chunk. It does not change once the chunk is
+// stored, so stores may keep passages in memory.
+type Passage struct {
+	// Key orders chunks: an item's chunks have consecutive keys, and keys of
+	// different items are never next to each other.
+	Key int64
+	// Kind is the chunk's kind, ItemKind its item's.
+	Kind, ItemKind Kind
+	At             time.Time
+
+	terms, title, speaker []uint32
+}
+
+// SetWords gives the passage the words it is ranked by: the chunk's ChunkTerms,
+// the Terms of its item's title and the Words of its speaker.
+func (p *Passage) SetWords(terms, title, speaker []string) {
+	p.terms, p.title, p.speaker = hashes(terms), hashes(title), hashes(speaker)
+}
+
+// ChunkTerms returns the terms a chunk is found by: of its text and its quote.
+func ChunkTerms(c Chunk) []string { return append(Terms(c.Text), Terms(c.Quote)...) }
+
+// SpokenBy reports whether the speaker's name holds all of the folded words.
+func (p *Passage) SpokenBy(words []string) bool {
+	for _, w := range words {
+		if !slices.Contains(p.speaker, hash(w)) {
+			return false
+		}
+	}
+	return true
+}
+
+func hashes(words []string) []uint32 {
+	if len(words) == 0 {
+		return nil
+	}
+	out := make([]uint32, len(words))
+	for i, w := range words {
+		out[i] = hash(w)
+	}
+	return out
+}
+
+// Corpus counts what a workspace remembers, for the weights of rare words.
+type Corpus struct {
+	// Chunks is how many there are, Terms how many terms they hold together.
+	Chunks, Terms int64
+}
+
+// Parts says what a score is made of. Score = (BM25 + Title + Near + Neighbour)
+// × (1 + Speaker + Date + Kind + Recency).
+type Parts struct {
+	// BM25 is the passage's own share (Robertson and Zaragoza, 2009), Title
+	// that of its item's title, Near a reward for query terms that stand close
+	// together.
+	BM25  float64 `json:"bm25"`
+	Title float64 `json:"title,omitempty"`
+	Near  float64 `json:"near,omitempty"`
+	// Neighbour is what the passages beside it lend.
+	Neighbour float64 `json:"neighbour,omitempty"`
+	// Speaker, Date and Kind are shares added when the query names them.
+	Speaker float64 `json:"speaker,omitempty"`
+	Date    float64 `json:"date,omitempty"`
+	Kind    float64 `json:"kind,omitempty"`
+	Recency float64 `json:"recency"`
+}
+
+// Score returns the score the parts make.
+func (p Parts) Score() float64 {
+	return (p.BM25 + p.Title + p.Near + p.Neighbour) * (1 + p.Speaker + p.Date + p.Kind + p.Recency)
+}
+
+// Ranked is a passage's place.
+type Ranked struct {
+	Key   int64
+	Score float64
+	Parts Parts
+}
+
+// The weights of the ranking, set on the development conversations of LoCoMo
+// (see internal/eval/memory) and rounded: the ranking does not hang on a digit.
+const (
+	bm25K1         = 1.2
+	bm25B          = 0.5
+	titleWeight    = 0.25
+	nearWeight     = 0.3
+	nearWindow     = 4
+	nameWeight     = 0.3 // of a speaker's name as a word of the text
+	speakerShare   = 0.35
+	dateShare      = 0.3
+	kindShare      = 0.5
+	recencyShare   = 0.05
+	recencyHalving = 30 * 24 * time.Hour
+)
+
+// neighbourShare is what a passage lends to those 1 and 2 places from it: more
+// to what follows it, as answers follow questions.
+func neighbourShare(distance int64) float64 {
+	switch distance {
+	case 1:
+		return 0.35
+	case -1:
+		return 0.3
+	case 2, -2:
+		return 0.1
+	}
+	return 0
+}
+
+// Reach is how many keys away a passage's neighbours count.
+const Reach = 2
+
+// Rank orders passages for a search, best first, at most s.Limit. Passages must
+// be sorted by key and hold all that share a term with the query, together with
+// what stands within Reach of them; ones that score nothing or that a filter of
+// the search keeps out are left out.
+func Rank(s Search, c Corpus, passages []*Passage) []Ranked {
+	r := newRanking(s, c, passages)
+	out := make([]Ranked, 0, len(passages))
+	for i, p := range passages {
+		parts := r.own[i]
+		parts.Neighbour = r.lent(i)
+		if parts.BM25+parts.Title+parts.Neighbour <= 0 || !r.passes(p) {
+			continue
+		}
+		r.weigh(p, &parts)
+		out = append(out, Ranked{Key: p.Key, Score: parts.Score(), Parts: parts})
+	}
+	slices.SortFunc(out, func(a, b Ranked) int {
+		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(b.Key, a.Key))
+	})
+	return out[:min(len(out), max(s.Limit, 0))]
+}
+
+// ranking is one run of Rank.
+type ranking struct {
+	Search
+	passages []*Passage
+	terms    []uint32
+	names    []uint32 // of the query's words, those that are speakers' names
+	idf      []float64
+	meanLen  float64
+	own      []Parts
+}
+
+func newRanking(s Search, c Corpus, passages []*Passage) *ranking {
+	r := &ranking{Search: s, passages: passages, own: make([]Parts, len(passages))}
+	r.terms = make([]uint32, len(s.Terms))
+	for i, t := range s.Terms {
+		r.terms[i] = hash(t.Text)
+	}
+	r.findNames()
+	counts := make([]uint16, len(passages)*len(r.terms))
+	found := make([]int, len(r.terms))
+	for i, p := range passages {
+		r.count(p, counts[i*len(r.terms):(i+1)*len(r.terms)], found)
+	}
+	r.weighTerms(c, found)
+	for i, p := range passages {
+		r.own[i] = r.score(p, counts[i*len(r.terms):(i+1)*len(r.terms)])
+	}
+	return r
+}
+
+// findNames keeps the query's words that name a speaker of some passage.
+func (r *ranking) findNames() {
+	asked := hashes(r.Names)
+	for _, p := range r.passages {
+		for _, h := range p.speaker {
+			if slices.Contains(asked, h) && !slices.Contains(r.names, h) {
+				r.names = append(r.names, h)
+			}
+		}
+	}
+}
+
+func (r *ranking) count(p *Passage, counts []uint16, found []int) {
+	for _, h := range p.terms {
+		for t, q := range r.terms {
+			if h == q && counts[t] < math.MaxUint16 {
+				if counts[t]++; counts[t] == 1 {
+					found[t]++
+				}
+			}
+		}
+	}
+}
+
+// weighTerms sets each term's inverse document frequency times its weight.
+func (r *ranking) weighTerms(c Corpus, found []int) {
+	n := float64(max(c.Chunks, int64(len(r.passages)), 1))
+	r.meanLen = max(float64(c.Terms)/n, 1)
+	r.idf = make([]float64, len(r.terms))
+	names := r.nameTerms()
+	for t := range r.terms {
+		df := float64(found[t])
+		r.idf[t] = math.Log(1+(n-df+0.5)/(df+0.5)) * r.Terms[t].Weight
+		if slices.Contains(names, r.Terms[t].Text) {
+			r.idf[t] *= nameWeight
+		}
+	}
+}
+
+// nameTerms returns the stems of the query's words that are speakers' names.
+func (r *ranking) nameTerms() []string {
+	var stems []string
+	for _, w := range r.Names {
+		if slices.Contains(r.names, hash(w)) {
+			stems = append(stems, stem(w))
+		}
+	}
+	return stems
+}
+
+// score returns the passage's own shares.
+func (r *ranking) score(p *Passage, counts []uint16) Parts {
+	var parts Parts
+	norm := bm25K1 * (1 - bm25B + bm25B*float64(len(p.terms))/r.meanLen)
+	matched := 0
+	for t, n := range counts {
+		if n > 0 {
+			matched++
+			parts.BM25 += r.idf[t] * float64(n) * (bm25K1 + 1) / (float64(n) + norm)
+		}
+		if slices.Contains(p.title, r.terms[t]) {
+			parts.Title += r.idf[t] * titleWeight
+		}
+	}
+	if matched > 1 {
+		parts.Near = nearWeight * r.near(p)
+	}
+	return parts
+}
+
+// near sums, over neighbouring pairs of different query terms in the passage,
+// the lesser weight of the two divided by their distance.
+func (r *ranking) near(p *Passage) float64 {
+	sum := 0.0
+	lastAt, last := -1, -1
+	for at, h := range p.terms {
+		t := slices.Index(r.terms, h)
+		if t < 0 {
+			continue
+		}
+		if last >= 0 && last != t && at-lastAt <= nearWindow {
+			sum += min(r.idf[last], r.idf[t]) / float64(at-lastAt)
+		}
+		lastAt, last = at, t
+	}
+	return sum
+}
+
+// lent returns what the passages around i lend it.
+func (r *ranking) lent(i int) float64 {
+	p := r.passages[i]
+	if !p.Kind.flows() {
+		return 0
+	}
+	sum := 0.0
+	for j := max(i-Reach, 0); j < min(i+Reach+1, len(r.passages)); j++ {
+		if o := r.passages[j]; j != i && o.Kind == p.Kind {
+			sum += neighbourShare(p.Key-o.Key) * (r.own[j].BM25 + r.own[j].Near)
+		}
+	}
+	return sum
+}
+
+// weigh sets the shares of what the query asks beside its words.
+func (r *ranking) weigh(p *Passage, parts *Parts) {
+	for _, h := range p.speaker {
+		if slices.Contains(r.names, h) {
+			parts.Speaker = speakerShare
+		}
+	}
+	for _, d := range r.Dates {
+		if d.Holds(p.At) {
+			parts.Date = dateShare
+		}
+	}
+	if slices.Contains(r.Favour, p.Kind) {
+		parts.Kind = kindShare
+	}
+	if age := r.Now.Sub(p.At); age >= 0 {
+		parts.Recency = recencyShare * math.Exp2(-age.Hours()/recencyHalving.Hours())
+	} else {
+		parts.Recency = recencyShare
+	}
+}
+
+// passes reports whether the filters let the passage through; its neighbours
+// may have been fetched without them.
+func (r *ranking) passes(p *Passage) bool {
+	if len(r.Kinds) > 0 && !slices.Contains(r.Kinds, p.Kind) && !slices.Contains(r.Kinds, p.ItemKind) {
+		return false
+	}
+	return (r.Since.IsZero() || !p.At.Before(r.Since)) &&
+		(r.Until.IsZero() || p.At.Before(r.Until)) && p.SpokenBy(r.Speaker)
+}
