@@ -1,0 +1,316 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/audit"
+	"github.com/sous-hq/sous/memory"
+)
+
+var _ memory.Store = (*Memories)(nil)
+
+// Memories keeps what is remembered; it is a memory.Store. It holds a bounded
+// cache of passages, which never change once stored, so two processes on one
+// file need not tell each other anything.
+type Memories struct {
+	db    *DB
+	cache passageCache
+}
+
+// NewMemories returns the store of memories in db. Each has a cache of its own:
+// make one and share it.
+func NewMemories(db *DB) *Memories { return &Memories{db: db} }
+
+// itemShift is how many bits of a chunk's key count within the item.
+const itemShift = 16
+
+// SaveItem implements memory.Store.
+func (m *Memories) SaveItem(ctx context.Context, i memory.Item) (memory.Item, bool, error) {
+	chunks, terms := encodeChunks(i)
+	fresh := false
+	err := m.db.tx(ctx, func(tx *sql.Tx) error {
+		seq, err := insertItem(ctx, tx, i)
+		if err != nil || seq == 0 {
+			return err
+		}
+		fresh = true
+		if err := supersede(ctx, tx, i, seq); err != nil {
+			return err
+		}
+		if err := insertReaders(ctx, tx, i, seq); err != nil {
+			return err
+		}
+		if err := insertChunks(ctx, tx, seq, chunks); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO memory_corpus (workspace, chunks, terms) VALUES (?, ?, ?)
+			ON CONFLICT (workspace) DO UPDATE SET chunks = chunks + excluded.chunks, terms = terms + excluded.terms`,
+			i.Workspace, len(chunks), terms)
+		if err != nil {
+			return err
+		}
+		return m.db.record(ctx, tx, audit.Entry{
+			Workspace: i.Workspace, Kind: audit.MemoryWritten, Actor: i.Author, Note: "remembered " + i.ID + " (" + string(i.Kind) + ")",
+		})
+	})
+	if err != nil {
+		return memory.Item{}, false, fmt.Errorf("save item: %w", err)
+	}
+	stored, err := m.Item(ctx, i.Workspace, i.ID)
+	return stored, fresh, err
+}
+
+// insertItem returns the new item's seq, or 0 when its id is taken.
+func insertItem(ctx context.Context, tx *sql.Tx, i memory.Item) (int64, error) {
+	r, err := tx.ExecContext(ctx, `INSERT INTO memory_items
+		(workspace, id, kind, title, title_terms, source, author, author_name, place, label, scope, at, remembered, slot, supersedes, chunks)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (workspace, id) DO NOTHING`,
+		i.Workspace, i.ID, i.Kind, i.Title, strings.Join(memory.Terms(i.Title), " "), i.Source, i.Author, i.AuthorName, i.Place,
+		jsonOf(i.Label), i.Label.Readers.Scope, timeOf(&i.At), timeOf(&i.Remembered), i.Slot, i.Supersedes, len(i.Chunks))
+	if err != nil {
+		return 0, err
+	}
+	if n, err := r.RowsAffected(); err != nil || n == 0 {
+		return 0, err
+	}
+	return r.LastInsertId()
+}
+
+func supersede(ctx context.Context, tx *sql.Tx, i memory.Item, seq int64) error {
+	if i.Supersedes != "" {
+		r, err := tx.ExecContext(ctx, `UPDATE memory_items SET superseded_by = ? WHERE workspace = ? AND id = ?`,
+			i.ID, i.Workspace, i.Supersedes)
+		if err != nil {
+			return err
+		}
+		if n, err := r.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, memoryNotFound(i.Supersedes))
+		}
+	}
+	if i.Slot == "" {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE memory_items SET superseded_by = ?
+		WHERE workspace = ? AND slot = ? AND slot <> '' AND seq <> ? AND superseded_by = ''`, i.ID, i.Workspace, i.Slot, seq)
+	return err
+}
+
+func insertReaders(ctx context.Context, tx *sql.Tx, i memory.Item, seq int64) error {
+	if i.Label.Readers.Scope != agent.OnlyNamed {
+		return nil
+	}
+	for _, actor := range i.Label.Readers.Named {
+		if _, err := tx.ExecContext(ctx, `INSERT OR IGNORE INTO memory_readers (workspace, item, actor) VALUES (?, ?, ?)`,
+			i.Workspace, seq, actor); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// encodedChunk is a chunk with what is derived from its text.
+type encodedChunk struct {
+	memory.Chunk
+	terms, indexed, speakerWords string
+}
+
+// encodeChunks analyses the chunks, outside any transaction, and counts their terms.
+func encodeChunks(i memory.Item) ([]encodedChunk, int) {
+	out := make([]encodedChunk, len(i.Chunks))
+	total := 0
+	for n, c := range i.Chunks {
+		terms := memory.ChunkTerms(c)
+		total += len(terms)
+		joined := strings.Join(terms, " ")
+		out[n] = encodedChunk{Chunk: c, terms: joined, indexed: joined, speakerWords: padded(memory.Words(c.Speaker))}
+		if n == 0 {
+			out[n].indexed = joined + " " + strings.Join(memory.Terms(i.Title), " ")
+		}
+		if c.Kind == i.Kind {
+			out[n].Kind = ""
+		}
+	}
+	return out, total
+}
+
+func padded(words []string) string {
+	if len(words) == 0 {
+		return ""
+	}
+	return " " + strings.Join(words, " ") + " "
+}
+
+func insertChunks(ctx context.Context, tx *sql.Tx, seq int64, chunks []encodedChunk) error {
+	chunk, err := tx.PrepareContext(ctx, `INSERT INTO memory_chunks
+		(key, kind, text, quote, speaker, speaker_words, position, at, terms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+	if err != nil {
+		return err
+	}
+	defer chunk.Close()
+	index, err := tx.PrepareContext(ctx, `INSERT INTO memory_index (rowid, terms) VALUES (?, ?)`)
+	if err != nil {
+		return err
+	}
+	defer index.Close()
+	for n, c := range chunks {
+		key := seq<<itemShift | int64(n)
+		if _, err := chunk.ExecContext(ctx, key, c.Kind, c.Text, c.Quote, c.Speaker, c.speakerWords, c.Position, timeOf(&c.At), c.terms); err != nil {
+			return err
+		}
+		if _, err := index.ExecContext(ctx, key, c.indexed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Item implements memory.Store.
+func (m *Memories) Item(ctx context.Context, ws agent.WorkspaceID, id string) (memory.Item, error) {
+	found, ok, err := first(m.db.sql.QueryRowContext(ctx,
+		`SELECT `+itemColumns+` FROM memory_items i WHERE i.workspace = ? AND i.id = ?`, ws, id), scanItem)
+	if err != nil {
+		return memory.Item{}, m.db.publicError(fmt.Errorf("read item: %w", err))
+	}
+	if !ok {
+		return memory.Item{}, memoryNotFound(id)
+	}
+	chunks, err := every(ctx, m.db.sql, scanChunk,
+		`SELECT `+chunkColumns+` FROM memory_chunks c WHERE c.key >= ? AND c.key < ? ORDER BY c.key`,
+		found.seq<<itemShift, (found.seq+1)<<itemShift)
+	if err != nil {
+		return memory.Item{}, m.db.publicError(fmt.Errorf("read item: %w", err))
+	}
+	for _, c := range chunks {
+		found.Chunks = append(found.Chunks, c.Chunk)
+	}
+	return found.Item, nil
+}
+
+// Items implements memory.Store.
+func (m *Memories) Items(ctx context.Context, f memory.Filter) ([]memory.Item, error) {
+	where, args := readableBy(f.Reader)
+	if !f.Forgotten {
+		where += ` AND i.forgotten IS NULL`
+	}
+	if !f.Superseded {
+		where += ` AND i.superseded_by = ''`
+	}
+	if f.Author != "" {
+		where += ` AND i.author = ?`
+		args = append(args, f.Author)
+	}
+	if len(f.Kinds) > 0 {
+		where += ` AND i.kind IN ` + marks(len(f.Kinds))
+		args = append(args, anyKinds(f.Kinds)...)
+	}
+	limit := f.Limit
+	if limit <= 0 {
+		limit = 100
+	}
+	found, err := every(ctx, m.db.sql, scanItem, `SELECT `+itemColumns+` FROM memory_items i WHERE `+where+
+		` ORDER BY i.at DESC, i.seq DESC LIMIT ?`, append(args, limit)...)
+	if err != nil {
+		return nil, m.db.publicError(fmt.Errorf("list items: %w", err))
+	}
+	items := make([]memory.Item, len(found))
+	for n, r := range found {
+		items[n] = r.Item
+	}
+	return items, nil
+}
+
+// SetForgotten implements memory.Store.
+func (m *Memories) SetForgotten(ctx context.Context, by agent.Actor, id string, at time.Time) error {
+	who := by.ID
+	if at.IsZero() {
+		who = ""
+	}
+	return m.db.tx(ctx, func(tx *sql.Tx) error {
+		var known int
+		err := tx.QueryRowContext(ctx, `SELECT count(*) FROM memory_items WHERE workspace = ? AND id = ?`, by.Workspace, id).Scan(&known)
+		if err != nil {
+			return err
+		}
+		if known == 0 {
+			return memoryNotFound(id)
+		}
+		r, err := tx.ExecContext(ctx, `UPDATE memory_items SET forgotten = ?1, forgotten_by = ?2
+			WHERE workspace = ?3 AND id = ?4 AND (forgotten IS NULL) <> (?1 IS NULL)`, timeOf(&at), who, by.Workspace, id)
+		if err != nil {
+			return err
+		}
+		if n, err := r.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+		note := "restored " + id
+		if !at.IsZero() {
+			note = "forgot " + id
+		}
+		return m.db.record(ctx, tx, audit.Entry{Workspace: by.Workspace, Kind: audit.MemoryWritten, Actor: by.ID, Note: note})
+	})
+}
+
+// readableBy returns the condition, and its arguments, that the actor may read
+// item i: the SQL twin of agent.Readers.Includes.
+func readableBy(a agent.Actor) (string, []any) {
+	if a.ID == "" {
+		return `FALSE`, nil
+	}
+	scopes := `i.scope = 'public'`
+	if a.Kind == agent.Member {
+		scopes = `i.scope <> ''`
+	}
+	return `i.workspace = ? AND (` + scopes + ` OR i.scope = '' AND EXISTS
+		(SELECT 1 FROM memory_readers r WHERE r.item = i.seq AND r.actor = ? AND r.workspace = i.workspace))`, []any{a.Workspace, a.ID}
+}
+
+const itemColumns = `i.seq, i.workspace, i.id, i.kind, i.title, i.source, i.author, i.author_name, i.place, i.label,
+	i.at, i.remembered, i.slot, i.supersedes, i.superseded_by, i.forgotten, i.forgotten_by`
+
+type storedItem struct {
+	memory.Item
+	seq int64
+}
+
+func scanItem(row sqlRow) (storedItem, error) {
+	var i storedItem
+	err := row.Scan(&i.seq, &i.Workspace, &i.ID, &i.Kind, &i.Title, &i.Source, &i.Author, &i.AuthorName, &i.Place, jsonOf(&i.Label),
+		timeOf(&i.At), timeOf(&i.Remembered), &i.Slot, &i.Supersedes, &i.SupersededBy, timeOf(&i.Forgotten), &i.ForgottenBy)
+	return i, err
+}
+
+const chunkColumns = `c.key, c.kind, c.text, c.quote, c.speaker, c.position, c.at`
+
+type storedChunk struct {
+	memory.Chunk
+	key int64
+}
+
+func scanChunk(row sqlRow) (storedChunk, error) {
+	var c storedChunk
+	err := row.Scan(&c.key, &c.Kind, &c.Text, &c.Quote, &c.Speaker, &c.Position, timeOf(&c.At))
+	c.N = int(c.key & (1<<itemShift - 1))
+	return c, err
+}
+
+func memoryNotFound(id string) error {
+	return agent.Errorf(agent.NotFound, "nothing is remembered under %q", id)
+}
+
+// marks returns n question marks in parentheses.
+func marks(n int) string { return "(" + strings.TrimSuffix(strings.Repeat("?,", n), ",") + ")" }
+
+func anyKinds(kinds []memory.Kind) []any {
+	out := make([]any, len(kinds))
+	for n, k := range kinds {
+		out[n] = string(k)
+	}
+	return out
+}

@@ -1,0 +1,292 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/sous-hq/sous/memory"
+)
+
+// maxMatches bounds the passages that are ranked for one query; of more the
+// newest are taken.
+const maxMatches = 20_000
+
+// Search implements memory.Store.
+func (m *Memories) Search(ctx context.Context, s memory.Search) ([]memory.Hit, error) {
+	hits, err := m.search(ctx, s)
+	if err != nil {
+		return nil, fmt.Errorf("search memory: %w", m.db.publicError(err))
+	}
+	return hits, nil
+}
+
+func (m *Memories) search(ctx context.Context, s memory.Search) ([]memory.Hit, error) {
+	if len(s.Terms) == 0 {
+		keys, err := m.newest(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		ranked := make([]memory.Ranked, len(keys))
+		for n, k := range keys {
+			ranked[n].Key = k
+		}
+		return m.load(ctx, s, ranked)
+	}
+	keys, err := m.matches(ctx, s)
+	if err != nil || len(keys) == 0 {
+		return nil, err
+	}
+	passages, err := m.passages(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	var c memory.Corpus
+	err = m.db.sql.QueryRowContext(ctx, `SELECT chunks, terms FROM memory_corpus WHERE workspace = ?`, s.Reader.Workspace).Scan(&c.Chunks, &c.Terms)
+	if err != nil {
+		return nil, err
+	}
+	return m.load(ctx, s, memory.Rank(s, c, passages))
+}
+
+// newest returns the keys of the newest chunks, see memory.Store.
+func (m *Memories) newest(ctx context.Context, s memory.Search) ([]int64, error) {
+	where, args := readableBy(s.Reader)
+	where += ` AND i.forgotten IS NULL AND i.superseded_by = ''`
+	add := func(cond string, with ...any) {
+		where += ` AND ` + cond
+		args = append(args, with...)
+	}
+	at := `COALESCE(c.at, i.at)`
+	if !s.Since.IsZero() {
+		add(at+` >= ?`, timeOf(&s.Since))
+	}
+	if !s.Until.IsZero() {
+		add(at+` < ?`, timeOf(&s.Until))
+	}
+	if len(s.Kinds) > 0 {
+		add(`(c.kind IN `+marks(len(s.Kinds))+` OR i.kind IN `+marks(len(s.Kinds))+`)`, append(anyKinds(s.Kinds), anyKinds(s.Kinds)...)...)
+	}
+	if len(s.Favour) > 0 {
+		add(`(CASE c.kind WHEN '' THEN i.kind ELSE c.kind END) IN `+marks(len(s.Favour)), anyKinds(s.Favour)...)
+	}
+	for _, w := range s.Speaker {
+		add(`instr(c.speaker_words, ?) > 0`, " "+w+" ")
+	}
+	pick, group := `c.key`, ``
+	if !s.Narrow() {
+		pick, group = `min(c.key)`, ` GROUP BY i.seq`
+	}
+	return every(ctx, m.db.sql, scanInt, `SELECT `+pick+` FROM memory_items i JOIN memory_chunks c
+		ON c.key >= i.seq << 16 AND c.key < (i.seq + 1) << 16 WHERE `+where+group+` ORDER BY i.at DESC, i.seq DESC, c.key LIMIT ?`, append(args, s.Limit)...)
+}
+
+// matches returns, in order, the keys of the readable live chunks that share a
+// term with the query and of what stands within memory.Reach of them.
+func (m *Memories) matches(ctx context.Context, s memory.Search) ([]int64, error) {
+	quoted := make([]string, len(s.Terms))
+	for n, t := range s.Terms {
+		quoted[n] = `"` + strings.ReplaceAll(t.Text, `"`, `""`) + `"`
+	}
+	found, err := every(ctx, m.db.sql, scanInt, `SELECT rowid FROM memory_index WHERE memory_index MATCH ? ORDER BY rowid DESC LIMIT ?`,
+		strings.Join(quoted, " OR "), maxMatches)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	slices.Reverse(found)
+	counts, err := m.readableItems(ctx, s, found)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]int64, 0, 2*len(found))
+	for _, k := range found {
+		count, ok := counts[k>>itemShift]
+		if !ok {
+			continue
+		}
+		first := k &^ (1<<itemShift - 1)
+		from := max(k-memory.Reach, first)
+		if len(keys) > 0 {
+			from = max(from, keys[len(keys)-1]+1)
+		}
+		for ; from <= min(k+memory.Reach, first+count-1); from++ {
+			keys = append(keys, from)
+		}
+	}
+	return keys, nil
+}
+
+// readableItems returns the number of chunks of each item of these chunks that
+// the reader may read and that is live, by seq. Keys are in order.
+func (m *Memories) readableItems(ctx context.Context, s memory.Search, keys []int64) (map[int64]int64, error) {
+	var seqs []int64
+	for _, k := range keys {
+		if seq := k >> itemShift; len(seqs) == 0 || seqs[len(seqs)-1] != seq {
+			seqs = append(seqs, seq)
+		}
+	}
+	where, args := readableBy(s.Reader)
+	rows, err := m.db.sql.QueryContext(ctx, `SELECT i.seq, i.chunks FROM json_each(?) k CROSS JOIN memory_items i ON i.seq = k.value
+		WHERE i.forgotten IS NULL AND i.superseded_by = '' AND `+where, append([]any{jsonInts(seqs)}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	counts := make(map[int64]int64, len(seqs))
+	for rows.Next() {
+		var seq, count int64
+		if err := rows.Scan(&seq, &count); err != nil {
+			return nil, err
+		}
+		counts[seq] = count
+	}
+	return counts, rows.Err()
+}
+
+// passages returns the passages of the keys in order, from the cache or the file.
+func (m *Memories) passages(ctx context.Context, keys []int64) ([]*memory.Passage, error) {
+	passages, missing := m.cache.get(keys)
+	if len(missing) == 0 {
+		return passages, nil
+	}
+	read, err := every(ctx, m.db.sql, scanPassage, `SELECT c.key, CASE c.kind WHEN '' THEN i.kind ELSE c.kind END, i.kind,
+		COALESCE(c.at, i.at), c.terms, i.title_terms, c.speaker_words
+		FROM json_each(?) k CROSS JOIN memory_chunks c ON c.key = k.value CROSS JOIN memory_items i ON i.seq = c.key >> 16`, jsonInts(missing))
+	if err != nil {
+		return nil, err
+	}
+	loaded := make(map[int64]*memory.Passage, len(read))
+	for _, p := range read {
+		loaded[p.Key] = p
+	}
+	m.cache.put(loaded)
+	for n, p := range passages {
+		if p == nil {
+			passages[n] = loaded[keys[n]]
+		}
+	}
+	// A chunk erased since it was matched is in neither.
+	return slices.DeleteFunc(passages, func(p *memory.Passage) bool { return p == nil }), nil
+}
+
+func scanPassage(row sqlRow) (*memory.Passage, error) {
+	var p memory.Passage
+	var terms, title, speaker string
+	if err := row.Scan(&p.Key, &p.Kind, &p.ItemKind, timeOf(&p.At), &terms, &title, &speaker); err != nil {
+		return nil, err
+	}
+	p.SetWords(strings.Fields(terms), strings.Fields(title), strings.Fields(speaker))
+	return &p, nil
+}
+
+// load returns the hits of ranked chunks, asking once more that the reader may
+// read them and that they are live.
+func (m *Memories) load(ctx context.Context, s memory.Search, ranked []memory.Ranked) ([]memory.Hit, error) {
+	if len(ranked) == 0 {
+		return nil, nil
+	}
+	keys := make([]int64, len(ranked))
+	seqs := make([]int64, len(ranked))
+	for n, r := range ranked {
+		keys[n], seqs[n] = r.Key, r.Key>>itemShift
+	}
+	slices.Sort(seqs)
+	where, args := readableBy(s.Reader)
+	items, err := every(ctx, m.db.sql, scanItem, `SELECT `+itemColumns+` FROM json_each(?) k CROSS JOIN memory_items i ON i.seq = k.value
+		WHERE i.forgotten IS NULL AND i.superseded_by = '' AND `+where, append([]any{jsonInts(slices.Compact(seqs))}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	chunks, err := every(ctx, m.db.sql, scanChunk,
+		`SELECT `+chunkColumns+` FROM json_each(?) k CROSS JOIN memory_chunks c ON c.key = k.value`, jsonInts(keys))
+	if err != nil {
+		return nil, err
+	}
+	return assemble(ranked, items, chunks), nil
+}
+
+func assemble(ranked []memory.Ranked, items []storedItem, chunks []storedChunk) []memory.Hit {
+	bySeq := make(map[int64]memory.Item, len(items))
+	for _, i := range items {
+		bySeq[i.seq] = i.Item
+	}
+	byKey := make(map[int64]memory.Chunk, len(chunks))
+	for _, c := range chunks {
+		byKey[c.key] = c.Chunk
+	}
+	hits := make([]memory.Hit, 0, len(ranked))
+	for _, r := range ranked {
+		item, readable := bySeq[r.Key>>itemShift]
+		chunk, there := byKey[r.Key]
+		if readable && there {
+			hits = append(hits, memory.Hit{Item: item, Chunk: chunk, Score: r.Score, Parts: r.Parts})
+		}
+	}
+	return hits
+}
+
+func scanInt(row sqlRow) (n int64, err error) {
+	err = row.Scan(&n)
+	return n, err
+}
+
+func jsonInts(ns []int64) string {
+	b := make([]byte, 0, 2+12*len(ns))
+	b = append(b, '[')
+	for i, n := range ns {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, n, 10)
+	}
+	return string(append(b, ']'))
+}
+
+// passageCache keeps recently used passages in two generations: when the young
+// one is full it becomes the old one, and what is not asked for again goes.
+type passageCache struct {
+	mu         sync.Mutex
+	young, old map[int64]*memory.Passage
+}
+
+// generation is how many passages one generation holds: some 300 bytes each.
+const generation = 16_384
+
+// get returns the passages in order, nil where one is missing, and the keys of
+// the missing ones.
+func (c *passageCache) get(keys []int64) (passages []*memory.Passage, missing []int64) {
+	passages = make([]*memory.Passage, len(keys))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for n, k := range keys {
+		p, ok := c.young[k]
+		if !ok {
+			if p, ok = c.old[k]; ok {
+				c.keep(k, p)
+			}
+		}
+		if passages[n] = p; !ok {
+			missing = append(missing, k)
+		}
+	}
+	return passages, missing
+}
+
+func (c *passageCache) put(passages map[int64]*memory.Passage) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for k, p := range passages {
+		c.keep(k, p)
+	}
+}
+
+// keep is called with the lock held.
+func (c *passageCache) keep(k int64, p *memory.Passage) {
+	if c.young == nil || len(c.young) >= generation {
+		c.old, c.young = c.young, make(map[int64]*memory.Passage)
+	}
+	c.young[k] = p
+}
