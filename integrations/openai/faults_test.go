@@ -90,6 +90,14 @@ func TestAWrongKeyIsNeverRepeated(t *testing.T) {
 	if !strings.Contains(agent.PublicText(err), "OPENAI_API_KEY") {
 		t.Errorf("people read %q", agent.PublicText(err))
 	}
+	// Some servers repeat a part of it, which no search for the key would find.
+	s = serve(t, openaifake.Config{})
+	s.Script(openaifake.Fail(401, "", "Incorrect API key provided: "+key[:12]+"****."))
+	_, err = client(t, s).Complete(t.Context(), question("hm?"), nil)
+	wantKind(t, err, agent.Forbidden)
+	if strings.Contains(err.Error(), key[:12]) {
+		t.Errorf("a part of the key is in the error: %v", err)
+	}
 	// A server may repeat the key with any other refusal too.
 	s = serve(t, openaifake.Config{})
 	s.Script(openaifake.Fail(500, key, "cannot serve "+key))
@@ -164,6 +172,25 @@ func TestEveryCutIsNoticed(t *testing.T) {
 	}
 	if whole == 0 || cut < 100 {
 		t.Errorf("%d whole, %d cut: the test no longer reaches both", whole, cut)
+	}
+}
+
+func TestAStreamThatEndsWithoutSayingSoWasCutOff(t *testing.T) {
+	const chunk = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"half \"}}]}\n\n"
+	for name, step := range map[string]openaifake.Step{
+		"a tidy end":                 {Text: "half of", NoFinish: true, NoDone: true},
+		"the mark within the answer": {Body: chunk + `data: {"choices":[{"delta":{"content":"say data: [DONE]`, ContentType: "text/event-stream"},
+		"no event at all":            {Body: ": ping\n\n: ping\n\n", ContentType: "text/event-stream"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, openaifake.Config{Key: key})
+			s.Script(step)
+			_, err := client(t, s).Complete(t.Context(), question("hm?"), func(string) {})
+			wantKind(t, err, agent.Unavailable)
+			if !strings.Contains(agent.PublicText(err), "cut off") {
+				t.Errorf("people read %q", agent.PublicText(err))
+			}
+		})
 	}
 }
 

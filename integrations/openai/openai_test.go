@@ -1,6 +1,7 @@
 package openai_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -152,6 +153,21 @@ func TestToolsAndTheirResultsTravel(t *testing.T) {
 		if got := *sent.Messages[4].ToolCalls[1].Function.Arguments; got != `{"not_a_json_object":"{\"query\": \"half"}` {
 			t.Errorf("malformed arguments went back as %s", got)
 		}
+	}
+}
+
+func TestCallsThatShareAnIndexAreKeptApart(t *testing.T) {
+	var body strings.Builder
+	for _, id := range []string{"a", "b"} {
+		fmt.Fprintf(&body, "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":%q,\"type\":\"function\","+
+			"\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"x\\\":1}\"}}]}}]}\n\n", id)
+	}
+	body.WriteString("data: [DONE]\n\n")
+	s := serve(t, openaifake.Config{Key: key})
+	s.Script(openaifake.Step{Body: body.String(), ContentType: "text/event-stream"})
+	resp, err := client(t, s).Complete(t.Context(), question("hm?"), func(string) {})
+	if err != nil || len(resp.Calls) != 2 || resp.Calls[0].ID != "a" || resp.Calls[1] != (model.ToolCall{ID: "b", Name: "f", Args: `{"x":1}`}) {
+		t.Errorf("got %+v, %v", resp.Calls, err)
 	}
 }
 
