@@ -21,8 +21,11 @@ type Prompt struct {
 
 // Config is what Summarise needs. Model, Prompt and Clock are required.
 type Config struct {
-	Model  model.Model
-	Prompt Prompt
+	Model model.Model
+	// Fallback, when not nil, makes the minutes when Model is unavailable or
+	// its answers are no minutes; the report then says why.
+	Fallback model.Model
+	Prompt   Prompt
 	// Clock times the work.
 	Clock func() time.Time
 	// PartChars bounds a part in bytes; 0 means DefaultPartChars, or the whole
@@ -56,8 +59,8 @@ const builtInModel = "built-in"
 
 // Summarise has the model write a draft of each part, merges the drafts and
 // verifies the result. An answer that is not the JSON asked for is asked for
-// once more; then the error is of kind Unavailable. Other errors of the model
-// keep their kind.
+// once more; then Fallback takes over, or the error is of kind Unavailable.
+// Other errors of the model keep their kind.
 func Summarise(ctx context.Context, cfg Config, t Transcript) (agent.Minutes, Report, error) {
 	if cfg.Model == nil || cfg.Clock == nil || cfg.Prompt.Ref == "" {
 		return agent.Minutes{}, Report{}, fmt.Errorf("summarise: Model, Prompt and Clock are required")
@@ -65,6 +68,19 @@ func Summarise(ctx context.Context, cfg Config, t Transcript) (agent.Minutes, Re
 	if len(t.Cues) == 0 {
 		return agent.Minutes{}, Report{}, agent.Errorf(agent.Invalid, "the transcript holds no utterances")
 	}
+	m, report, err := summarise(ctx, cfg, t)
+	if err == nil || cfg.Fallback == nil || agent.KindOf(err) != agent.Unavailable || ctx.Err() != nil {
+		return m, report, err
+	}
+	why := agent.PublicText(err)
+	first := cfg.Model.Name()
+	cfg.Model, cfg.Fallback = cfg.Fallback, nil
+	m, report, err = summarise(ctx, cfg, t)
+	report.Degraded = fmt.Sprintf("%s could not make the minutes (%s), so %s did", first, why, report.Model)
+	return m, report, err
+}
+
+func summarise(ctx context.Context, cfg Config, t Transcript) (agent.Minutes, Report, error) {
 	schema, err := Schema()
 	if err != nil {
 		return agent.Minutes{}, Report{}, err
