@@ -66,10 +66,10 @@ func backgroundRepeat(all, background int) int {
 
 // The signals by which in scope and out of scope are told apart.
 const (
-	netSignal    = iota // log-odds of the top label in the network
-	linearSignal        // score of the top label in the linear part: about 1 inside its class, -1 outside
-	doubtSignal         // negative entropy of the network's probabilities
-	wordSignal          // share of the words, pairs and character runs that training had seen
+	netSignal     = iota // log-odds of the top label in the network
+	linearSignal         // score of the top label in the linear part: about 1 inside its class, -1 outside
+	entropySignal        // entropy of the network's probabilities
+	wordSignal           // share of the words, pairs and character runs that training had seen
 	pairSignal
 	charSignal
 	signals
@@ -98,11 +98,19 @@ func (l *learned) weigh(j *judgement, without uint64) {
 	copy(j.sweep, n.linearBias)
 	hidden := j.sweep[n.stride-n.hidden:]
 	copy(hidden, n.hiddenBias)
-	for k, f := range j.ids {
-		if without != 0 && j.vector.words[k]&without != 0 {
-			continue
+	last := -1 // a feature that waits for a second one
+	for k := range j.ids {
+		switch {
+		case without != 0 && j.vector.words[k]&without != 0:
+		case last < 0:
+			last = k
+		default:
+			addScaled2(j.vals[last], n.row(j.ids[last]), j.vals[k], n.row(j.ids[k]), j.sweep)
+			last = -1
 		}
-		addScaled(j.vals[k], n.rows[int(f)*n.stride:(int(f)+1)*n.stride], j.sweep)
+	}
+	if last >= 0 {
+		addScaled(j.vals[last], n.row(j.ids[last]), j.sweep)
 	}
 	for i, v := range hidden {
 		hidden[i] = max(v, 0)
@@ -111,30 +119,26 @@ func (l *learned) weigh(j *judgement, without uint64) {
 	for k := range n.labels {
 		j.probs = append(j.probs, n.outBias[k]+dot(n.outRow(k), hidden))
 	}
-	softmax(1, j.probs)
+	entropy := softmax(1, j.probs)
 	j.linear = append(j.linear[:0], j.sweep[:n.labels]...)
-	l.mix(j)
+	l.mix(j, entropy)
 }
 
 // mix averages the two learners and takes the signals.
-func (l *learned) mix(j *judgement) {
+func (l *learned) mix(j *judgement, entropy float64) {
 	scores := j.sweep[:l.net.labels]
 	softmax(sharpness, scores)
-	var doubt float64
 	for k, p := range j.probs {
-		if p > 1e-6 {
-			doubt += float64(p) * math.Log(float64(p))
-		}
 		scores[k] = netShare*p + (1-netShare)*scores[k]
 	}
 	j.top = argmax(scores)
 	j.signals = [signals]float64{
-		netSignal:    logit(float64(j.probs[j.top])),
-		linearSignal: float64(j.linear[j.top]),
-		doubtSignal:  doubt,
-		wordSignal:   float64(j.known[wordGroup]),
-		pairSignal:   float64(j.known[pairGroup]),
-		charSignal:   float64(j.known[charGroup]),
+		netSignal:     logit(float64(j.probs[j.top])),
+		linearSignal:  float64(j.linear[j.top]),
+		entropySignal: entropy,
+		wordSignal:    float64(j.known[wordGroup]),
+		pairSignal:    float64(j.known[pairGroup]),
+		charSignal:    float64(j.known[charGroup]),
 	}
 	copy(j.probs, scores)
 }

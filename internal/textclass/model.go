@@ -20,7 +20,7 @@ type Options struct {
 	// Background is the label of examples that belong to no label: what people may say that is out of scope. Empty:
 	// there are none, and messages are out of scope that fit their label less than the examples do.
 	Background string
-	// Reject is the share of held-out background examples that must end out of scope; 0 means 0.85. It counts only
+	// Reject is the share of held-out background examples that must end out of scope; 0 means 0.83. It counts only
 	// when there are at least 20 of them.
 	Reject float64
 	// Accept is the share of held-out, rightly classified examples that must end in scope when Reject does not count;
@@ -34,7 +34,7 @@ type Options struct {
 
 func (o Options) withDefaults() (Options, error) {
 	if o.Reject == 0 {
-		o.Reject = 0.85
+		o.Reject = 0.83
 	}
 	if o.Accept == 0 {
 		o.Accept = 0.95

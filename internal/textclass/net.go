@@ -13,8 +13,8 @@ const (
 	netDropInput  = 0.5
 	netDropHidden = 0.4
 	netPasses     = 20
-	netSteps      = 1500 // at least so many steps, by more passes
-	netMaxPasses  = 100
+	netSteps      = 300_000 // at least so many steps, by more passes
+	netMaxPasses  = 40
 	netSmall      = 1e-4 // gradients below this are not carried back
 )
 
@@ -41,6 +41,10 @@ func newNetwork(features, labels, hidden int) *network {
 		out:        make([]float32, labels*hidden),
 		outBias:    make([]float32, labels),
 	}
+}
+
+func (n *network) row(f int32) []float32 {
+	return n.rows[int(f)*n.stride : (int(f)+1)*n.stride]
 }
 
 func (n *network) embedding(f int32) []float32 {
