@@ -1,0 +1,111 @@
+package recall
+
+import (
+	"context"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/memory"
+	"github.com/sous-hq/sous/tools"
+)
+
+type rememberIn struct {
+	Text  string `json:"text" jsonschema:"what to remember, as sentences that make sense on their own"`
+	About string `json:"about,omitempty" jsonschema:"what it is about, in a few words"`
+}
+
+// itemOut names the item that a call made or changed.
+type itemOut struct {
+	ID    string `json:"id"`
+	Title string `json:"title,omitempty"`
+	Text  string `json:"text"`
+
+	label agent.Label
+}
+
+// maxFactBytes bounds what one call remembers: a page of text.
+const maxFactBytes = 8 << 10
+
+func (f family) remember() (tools.Tool, error) {
+	s, err := spec("remember", agent.TierWrite, "Forgets it again.")
+	if err != nil {
+		return tools.Tool{}, err
+	}
+	return tools.New(s, tools.Funcs[rememberIn, itemOut]{
+		Check: func(_ context.Context, inv tools.Invocation, in rememberIn) error { return in.check(inv) },
+		Run: func(ctx context.Context, inv tools.Invocation, in rememberIn) (itemOut, error) {
+			if err := in.check(inv); err != nil {
+				return itemOut{}, err
+			}
+			return outOf(f.memory.Remember(ctx, memory.Item{
+				Workspace: inv.By.Workspace, Kind: memory.Fact, Title: in.About, Source: "turn:" + inv.Turn,
+				Author: inv.By.ID, AuthorName: inv.By.Name, Place: inv.Place.ID, Label: factLabel(inv),
+				Key: inv.Key, Chunks: memory.Split(in.Text),
+			}))
+		},
+		Label: labelOf[rememberIn],
+		Undo: func(_ rememberIn, out itemOut) (string, any, bool) {
+			return "forget", idIn{ID: out.ID}, true
+		},
+	})
+}
+
+func (in rememberIn) check(inv tools.Invocation) error {
+	switch {
+	case len(memory.Split(in.Text)) == 0:
+		return agent.Errorf(agent.Invalid, "there is no text to remember")
+	case len(in.Text) > maxFactBytes:
+		return agent.Errorf(agent.TooLarge, "what is to be remembered is longer than %d KiB", maxFactBytes>>10)
+	case !factLabel(inv).Readers.Includes(inv.By):
+		return agent.Errorf(agent.Forbidden, "you could not read again what would be remembered here")
+	}
+	return nil
+}
+
+// factLabel is the label of what is remembered: that of all the model saw when
+// it wrote the words, for nobody but the readers of the place.
+func factLabel(inv tools.Invocation) agent.Label {
+	l := inv.Context
+	l.Readers = l.Readers.Intersect(inv.Place.Readers())
+	return l
+}
+
+type idIn struct {
+	ID string `json:"id" jsonschema:"the id of the remembered item"`
+}
+
+func (f family) forget() (tools.Tool, error) {
+	return f.change("forget", "restore_memory", "Brings it back.", f.memory.Forget)
+}
+
+func (f family) restore() (tools.Tool, error) {
+	return f.change("restore_memory", "forget", "Forgets it again.", f.memory.Restore)
+}
+
+// change declares a tool that forgets or restores an item; the tool named by
+// inverse takes it back.
+func (f family) change(name, inverse, undo string, do func(context.Context, agent.Actor, string) (memory.Item, error)) (tools.Tool, error) {
+	s, err := spec(name, agent.TierWrite, undo, "id")
+	if err != nil {
+		return tools.Tool{}, err
+	}
+	return tools.New(s, tools.Funcs[idIn, itemOut]{
+		Check: func(ctx context.Context, inv tools.Invocation, in idIn) error {
+			_, err := f.memory.MayForget(ctx, inv.By, in.ID)
+			return err
+		},
+		Run: func(ctx context.Context, inv tools.Invocation, in idIn) (itemOut, error) {
+			return outOf(do(ctx, inv.By, in.ID))
+		},
+		Label: labelOf[idIn],
+		Undo:  func(in idIn, _ itemOut) (string, any, bool) { return inverse, in, true },
+	})
+}
+
+func outOf(i memory.Item, err error) (itemOut, error) {
+	if err != nil {
+		return itemOut{}, err
+	}
+	return itemOut{ID: i.ID, Title: i.Title, Text: i.Text(), label: i.Label}, nil
+}
+
+func labelOf[In any](_ tools.Invocation, _ In, out itemOut) agent.Label { return out.label }
