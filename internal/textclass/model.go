@@ -18,13 +18,13 @@ type Example struct {
 // Options are the choices of Train. The zero value is ready to use.
 type Options struct {
 	// Background is the label of examples that belong to no label: what people may say that is out of scope. Empty:
-	// there are none, and messages are out of scope that fit their label less than the examples do.
+	// there are none, and in their place stand examples judged by a model that was not shown their label.
 	Background string
-	// Reject is the share of held-out background examples that must end out of scope; 0 means 0.83. It counts only
-	// when there are at least 20 of them.
+	// Reject is the share of held-out background examples that must end out of scope; 0 means 0.83. It counts when
+	// there are at least 20 of them.
 	Reject float64
-	// Accept is the share of held-out, rightly classified examples that must end in scope when Reject does not count;
-	// 0 means 0.95.
+	// Accept is the least share of held-out, rightly classified examples that must end in scope when Reject does not
+	// count; 0 means 0.8.
 	Accept float64
 	// Top is how many labels Classify ranks; 0 means 5.
 	Top int
@@ -37,7 +37,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.Reject = 0.83
 	}
 	if o.Accept == 0 {
-		o.Accept = 0.95
+		o.Accept = 0.8
 	}
 	if o.Top == 0 {
 		o.Top = 5

@@ -1,6 +1,7 @@
 package textclass
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -21,14 +22,18 @@ const (
 	minBackground = 20   // so many background examples are needed to learn the weights of the signals
 )
 
-// crossValidate trains on all folds but one and judges the one, for several folds.
+// crossValidate trains on all folds but one and judges the one, for several folds. Without background it also hides
+// some labels in each round.
 func crossValidate(samples []sample, labels int, opts Options, slots chan struct{}) []heldOut {
-	folds, rounds := 3, 3
-	switch {
-	case len(samples) < fewExamples:
+	folds, rounds, hide := 3, 3, false
+	if len(samples) < fewExamples {
 		folds, rounds = 5, 5
-	case len(samples) >= manySample && !slices.ContainsFunc(samples, func(s sample) bool { return s.label < 0 }):
-		folds, rounds = 5, 1 // only the temperature and one quantile are wanted, and one fold is plenty
+	}
+	if !slices.ContainsFunc(samples, func(s sample) bool { return s.label < 0 }) {
+		hide = labels > 2
+		if len(samples) >= manySample {
+			folds, rounds = 5, 1 // what is wanted of it, one fold shows well enough
+		}
 	}
 	fold := assignFolds(samples, folds, opts.Seed)
 	results := make([][]heldOut, rounds)
@@ -37,7 +42,8 @@ func crossValidate(samples []sample, labels int, opts Options, slots chan struct
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			results[round] = judgeFold(samples, fold, round, labels, opts.Seed, slots)
+			hidden := func(label int) bool { return hide && label%max(folds, labels/2) == round }
+			results[round] = judgeFold(divide(samples, fold, round, hidden), labels, opts.Seed, slots)
 		}()
 	}
 	wait.Wait()
@@ -72,22 +78,34 @@ func assignFolds(samples []sample, folds int, seed uint64) []int {
 	return fold
 }
 
-func judgeFold(samples []sample, fold []int, out, labels int, seed uint64, slots chan struct{}) []heldOut {
-	var rest, held []sample
+// division is a set of examples to train on and others to judge.
+type division struct{ train, judge []sample }
+
+// divide holds one fold out. Where there is no background, it also takes some labels away altogether, and their
+// examples stand in for it: to a model that never saw the label, they are out of scope.
+func divide(samples []sample, fold []int, out int, hidden func(label int) bool) division {
+	var d division
 	for i, s := range samples {
-		if fold[i] == out {
-			held = append(held, s)
-		} else {
-			rest = append(rest, s)
+		switch {
+		case hidden(s.label):
+			d.judge = append(d.judge, sample{s.text, -1})
+		case fold[i] == out:
+			d.judge = append(d.judge, s)
+		default:
+			d.train = append(d.train, s)
 		}
 	}
-	if len(held) == 0 || len(rest) == 0 {
+	return d
+}
+
+func judgeFold(d division, labels int, seed uint64, slots chan struct{}) []heldOut {
+	if len(d.judge) == 0 || len(d.train) == 0 {
 		return nil
 	}
-	l := learn(rest, labels, seed, slots)
+	l := learn(d.train, labels, seed, slots)
 	var results []heldOut
 	var j judgement
-	for i, s := range held {
+	for i, s := range d.judge {
 		l.judge(&j, s.text)
 		h := heldOut{label: s.label, right: s.label == j.top, signals: j.signals}
 		if i < maxLogs && s.label >= 0 {
@@ -154,8 +172,9 @@ func (s *scope) of(x *[signals]float64) float64 {
 }
 
 // newScope learns the border from held-out examples. With enough background examples it learns the weights of the
-// signals too, and then puts the border where it rejects the wanted share of background. Otherwise the border is
-// where the wanted share of held-out messages that were classified rightly is accepted.
+// signals too, and then puts the border where it rejects the wanted share of background. Otherwise the border best
+// parts the examples that were classified rightly from those whose label was hidden, but accepts the wanted share of
+// the former.
 func newScope(results []heldOut, opts Options) scope {
 	s := scope{weights: [signals]float64{netSignal: 1, linearSignal: 3, pairSignal: 4}}
 	var in, out []heldOut
@@ -168,9 +187,11 @@ func newScope(results []heldOut, opts Options) scope {
 		}
 	}
 	switch {
-	case len(out) >= minBackground && len(in) > 0:
+	case opts.Background != "" && len(out) >= minBackground && len(in) > 0:
 		s.fit(in, out)
 		s.bias = -s.quantile(out, opts.Reject)
+	case len(out) > 0 && len(in) > 0:
+		s.bias = -min(s.balance(in, out), s.quantile(in, 1-opts.Accept))
 	case len(in) > 0:
 		s.bias = -s.quantile(in, 1-opts.Accept)
 	default:
@@ -181,6 +202,32 @@ func newScope(results []heldOut, opts Options) scope {
 
 // defaultBorder is for sets so small that nothing could be held out.
 const defaultBorder = 1
+
+// balance is the score that best parts the two sides, both weighing the same: the sum of the shares on the right side
+// is greatest there (Youden, "Index for rating diagnostic tests", Cancer 3, 1950).
+func (s *scope) balance(in, out []heldOut) float64 {
+	type point struct {
+		score float64
+		gain  float64 // of moving the border up past the point
+	}
+	bare := scope{weights: s.weights}
+	var points []point
+	for i := range in {
+		points = append(points, point{bare.of(&in[i].signals), -1 / float64(len(in))})
+	}
+	for i := range out {
+		points = append(points, point{bare.of(&out[i].signals), 1 / float64(len(out))})
+	}
+	slices.SortFunc(points, func(a, b point) int { return cmp.Compare(a.score, b.score) })
+	border, best, sum := points[0].score, 0.0, 0.0
+	for i, p := range points[:len(points)-1] {
+		sum += p.gain
+		if sum > best {
+			border, best = (p.score+points[i+1].score)/2, sum
+		}
+	}
+	return border
+}
 
 // quantile is the score below which the share q of results lies.
 func (s *scope) quantile(results []heldOut, q float64) float64 {

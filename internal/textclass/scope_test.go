@@ -29,12 +29,9 @@ func TestTheBorderLeavesTheWantedShareOnEachSide(t *testing.T) {
 	var in, both []heldOut
 	for i := range 100 {
 		in = append(in, result(0, true, float64(i)))
-		both = append(both, result(0, true, float64(i)), result(-1, false, float64(i)-60))
+		both = append(both, result(0, true, float64(i)), result(-1, false, float64(i)/2-10.75))
 	}
-	opts, err := Options{Accept: 0.9, Reject: 0.8}.withDefaults()
-	if err != nil {
-		t.Fatal(err)
-	}
+	opts := Options{Accept: 0.9, Reject: 0.8}
 	count := func(s scope, label int, results []heldOut) (inScope int) {
 		for i, h := range results {
 			if h.label == label && s.of(&results[i].signals) >= 0 {
@@ -46,8 +43,14 @@ func TestTheBorderLeavesTheWantedShareOnEachSide(t *testing.T) {
 	if n := count(newScope(in, opts), 0, in); n != 90 {
 		t.Errorf("%d of 100 accepted; want 90", n)
 	}
-	if n := count(newScope(both, opts), -1, both); n != 20 {
+	if n := count(newScope(both, Options{Background: "none", Reject: opts.Reject}), -1, both); n != 20 {
 		t.Errorf("%d of 100 background accepted; want 20", n)
+	}
+	if n := count(newScope(both, Options{Accept: 0.3}), 0, both); n != 61 {
+		t.Errorf("%d of 100 accepted; want the 61 that stand above all stand-ins", n)
+	}
+	if n := count(newScope(both, Options{Accept: 0.9}), 0, both); n != 90 {
+		t.Errorf("%d of 100 accepted; want 90, as stand-ins must not push the border higher", n)
 	}
 }
 
