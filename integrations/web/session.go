@@ -1,0 +1,147 @@
+package web
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sous-hq/sous/agent"
+)
+
+const (
+	// minToken is the shortest token accepted, in characters.
+	minToken = 16
+	// idle is how long a browser stays signed in without a request, renew how
+	// old its cookie may get before it is given a fresh one.
+	idle  = 12 * time.Hour
+	renew = 15 * time.Minute
+)
+
+// Session is a signed-in browser.
+type Session struct {
+	// ID is random and public: it names the session in logs.
+	ID string
+	// Issued is when its cookie was made.
+	Issued time.Time
+}
+
+// A session is a cookie "id.issued.mac" with an HMAC-SHA-256 under a key made
+// from the token, so it outlives a restart and dies with the token.
+func sessionKey(token string) []byte {
+	sum := sha256.Sum256([]byte("sous web session\n" + token))
+	return sum[:]
+}
+
+func (s *Server) mac(payload string) string {
+	h := hmac.New(sha256.New, s.key)
+	h.Write([]byte(payload))
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+}
+
+// cookieName holds the port: browsers share cookies between the ports of a host.
+func cookieName(r *http.Request) string { return "sous" + localPort(r) }
+
+// issue signs the browser in, or renews its session under the same id.
+func (s *Server) issue(w http.ResponseWriter, r *http.Request, id string) {
+	payload := id + "." + strconv.FormatInt(s.Now().Unix(), 10)
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure is set as soon as there is TLS; loopback has none
+		Name: cookieName(r), Value: payload + "." + s.mac(payload), Path: "/", MaxAge: int(idle.Seconds()),
+		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
+	})
+}
+
+// session returns the session of the request's cookie.
+func (s *Server) session(r *http.Request) (Session, bool) {
+	c, err := r.Cookie(cookieName(r))
+	if err != nil {
+		return Session{}, false
+	}
+	at := strings.LastIndexByte(c.Value, '.')
+	if at < 0 || !hmac.Equal([]byte(c.Value[at+1:]), []byte(s.mac(c.Value[:at]))) {
+		return Session{}, false
+	}
+	id, issued, _ := strings.Cut(c.Value[:at], ".")
+	unix, err := strconv.ParseInt(issued, 10, 64)
+	if err != nil {
+		return Session{}, false
+	}
+	got := Session{ID: id, Issued: time.Unix(unix, 0)}
+	return got, s.Now().Sub(got.Issued) < idle
+}
+
+// Authenticate returns who the request's browser is signed in as, else an error
+// of kind Forbidden. The API uses it for requests of our own pages.
+func (s *Server) Authenticate(r *http.Request) (agent.Actor, error) {
+	got, ok := s.session(r)
+	if !ok {
+		return agent.Actor{}, agent.Errorf(agent.Forbidden, "you are not signed in")
+	}
+	return s.Actor(got), nil
+}
+
+// correct compares in constant time; hashing first hides the length too.
+func (s *Server) correct(token string) bool {
+	a, b := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(s.Token))
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
+}
+
+// askToSignIn answers a request without a session: a link that carries the
+// token signs in, a page leads to the sign-in page, anything else is refused.
+func (s *Server) askToSignIn(w http.ResponseWriter, r *http.Request, why error) {
+	if token := r.URL.Query().Get("token"); r.Method == http.MethodGet && r.URL.Path == "/" && token != "" {
+		s.signIn(w, r, token, "/")
+		return
+	}
+	if r.Method == http.MethodGet && !wantsJSON(r) {
+		http.Redirect(w, r, "/login?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+		return
+	}
+	s.failWith(w, r, http.StatusUnauthorized, why)
+}
+
+type loginView struct {
+	Next, Error, Go string
+}
+
+func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) {
+	s.render(w, r, http.StatusOK, "login", loginView{Next: local(r.URL.Query().Get("next"))})
+}
+
+func (s *Server) login(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+	s.signIn(w, r, strings.TrimSpace(r.PostFormValue("token")), local(r.PostFormValue("next")))
+}
+
+// signIn sets the cookie and leads on. It answers with a page instead of a
+// redirect: a browser that came from elsewhere would not send a SameSite=Strict
+// cookie along a redirect.
+func (s *Server) signIn(w http.ResponseWriter, r *http.Request, token, next string) {
+	if !s.correct(token) {
+		s.Log.WarnContext(r.Context(), "sign-in refused")
+		s.render(w, r, http.StatusForbidden, "login", loginView{Next: next, Error: "That is not the token of this Sous."})
+		return
+	}
+	s.issue(w, r, rand.Text())
+	s.render(w, r, http.StatusOK, "login", loginView{Go: next})
+}
+
+func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
+	http.SetCookie(w, &http.Cookie{Name: cookieName(r), Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil})
+	http.Redirect(w, r, "/login", http.StatusSeeOther)
+}
+
+// local returns the path when it is one of this server, else "/".
+func local(path string) string {
+	u, err := url.Parse(path)
+	if err != nil || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n\t") {
+		return "/"
+	}
+	return path
+}

@@ -1,0 +1,236 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"html/template"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/approval"
+	"github.com/sous-hq/sous/agent/loop"
+)
+
+// How much of a conversation a page shows.
+const (
+	shownTurns    = 40
+	shownMessages = 200
+	shownThreads  = 50
+)
+
+// turnView is a turn as the thread shows it.
+type turnView struct {
+	loop.View
+	Asked   agent.Message
+	Replies []agent.Message
+	Answer  template.HTML
+	// Sources are where the answer's outside material came from.
+	Sources []string
+	Cards   []cardView
+	Changes []changeView
+	Minutes *agent.Minutes
+	// Open are the approvals this reader can decide now.
+	Open    []string
+	CanStop bool
+	// Note says, for people, why there is no answer, or what was odd about it.
+	Note string
+}
+
+// Busy reports whether something is going on right now.
+func (t turnView) Busy() bool {
+	return t.Status == agent.TurnQueued || t.Status == agent.TurnRunning
+}
+
+// cardView is an approval as a card shows it.
+type cardView struct {
+	approval.Approval
+	Args []argument
+	// CanDecide says that this reader may decide now; else Why says why not.
+	CanDecide bool
+	Why       string
+	// Back is the page to return to after a decision.
+	Back string
+	// Conversation is set where the card stands alone.
+	Alone bool
+}
+
+// changeView is an effect as the thread shows it.
+type changeView struct {
+	loop.Effect
+	// Ticket is the id of the ticket it changed, when there is one.
+	Ticket, TicketTitle string
+	CanUndo, Undone     bool
+}
+
+// turn builds the view of one turn the actor may see.
+func (s *Server) turn(ctx context.Context, by agent.Actor, id string, messages []agent.Message) (turnView, error) {
+	v, err := s.Desk.View(ctx, by, id)
+	if err != nil {
+		return turnView{}, err
+	}
+	t := turnView{View: v, CanStop: !v.Status.Ended() && (v.Actor.ID == by.ID || by.Owner)}
+	from := agent.External
+	for _, m := range messages {
+		switch {
+		case !m.Label.Readers.Includes(by) && m.Author.ID != by.ID:
+		case m.ID == v.Request:
+			t.Asked = m
+		case m.Turn == id && m.Author.Kind != agent.System:
+			t.Replies = append(t.Replies, m)
+		case m.Turn == id:
+			from = m.Label.Integrity
+			if from == agent.External {
+				t.Sources = m.Label.Sources
+			}
+		}
+	}
+	t.Answer = markdown(v.Turn.Answer, from)
+	t.Note = note(v)
+	for _, a := range v.Approvals {
+		c := s.card(a, by)
+		c.Back = "/turns/" + pathEscape(id)
+		if c.CanDecide {
+			t.Open = append(t.Open, a.ID)
+		}
+		t.Cards = append(t.Cards, c)
+	}
+	for _, e := range v.Effects {
+		t.Changes = append(t.Changes, s.change(ctx, by, e))
+	}
+	if raw := v.Artifacts["minutes"]; raw != nil {
+		var m agent.Minutes
+		if json.Unmarshal(raw, &m) == nil {
+			t.Minutes = &m
+		}
+	}
+	return t, nil
+}
+
+func note(v loop.View) string {
+	switch {
+	case v.Status == agent.TurnQueued:
+		return "Waiting for the request before it."
+	case v.Status == agent.TurnFailed && v.Turn.Answer == "":
+		return "This could not be finished."
+	case v.Status == agent.TurnStopped && v.Turn.Answer == "":
+		return "Stopped."
+	case v.Degraded != "":
+		return sentence(v.Degraded)
+	}
+	return ""
+}
+
+func (s *Server) card(a approval.Approval, by agent.Actor) cardView {
+	c := cardView{Approval: a, Args: arguments(a.Call.Args, a.Marked)}
+	if a.State != approval.Asked {
+		return c
+	}
+	if !s.Now().Before(a.Expires) {
+		c.State = approval.Expired
+		return c
+	}
+	if err := a.MayDecide(by); err != nil {
+		c.Why = sentence(agent.PublicText(err))
+		return c
+	}
+	c.CanDecide = true
+	return c
+}
+
+// ticketID is how a ticket is named in a result.
+var ticketID = regexp.MustCompile(`^[A-Z]+-\d+$`)
+
+func (s *Server) change(ctx context.Context, by agent.Actor, e loop.Effect) changeView {
+	c := changeView{Effect: e}
+	type named struct{ ID, Title string }
+	var result struct {
+		named
+		Ticket named
+	}
+	if json.Unmarshal(e.Outcome.Result, &result) == nil {
+		t := result.named
+		if t.ID == "" {
+			t = result.Ticket
+		}
+		if strings.HasPrefix(e.Call.Tool, "ticket_") && ticketID.MatchString(t.ID) {
+			c.Ticket, c.TicketTitle = t.ID, t.Title
+		}
+	}
+	if e.UndoTool != "" && e.State == "done" {
+		undo, err := s.Desk.View(ctx, by, "undo-"+e.Key)
+		c.Undone = err == nil && undo.Status != agent.TurnFailed
+		c.CanUndo = err != nil
+	}
+	return c
+}
+
+// thread builds what a conversation's page shows: its turns, oldest first.
+func (s *Server) thread(ctx context.Context, by agent.Actor, conversation string) ([]turnView, error) {
+	turns, err := s.Threads.Recent(ctx, by.Workspace, conversation, shownTurns)
+	if err != nil {
+		return nil, err
+	}
+	turns = slices.DeleteFunc(turns, func(t agent.Turn) bool { return !t.Place.Readers().Includes(by) })
+	if len(turns) == 0 {
+		return nil, agent.Errorf(agent.NotFound, "there is no such conversation")
+	}
+	slices.Reverse(turns)
+	messages, err := s.said(ctx, by, conversation, turns)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]turnView, 0, len(turns))
+	for _, t := range turns {
+		v, err := s.turn(ctx, by, t.ID, messages)
+		if err != nil {
+			return nil, err
+		}
+		views = append(views, v)
+	}
+	return views, nil
+}
+
+// said reads a conversation's messages. A message that made no turn of its own,
+// the answer to a question, is given to the turn that had last begun.
+func (s *Server) said(ctx context.Context, by agent.Actor, conversation string, turns []agent.Turn) ([]agent.Message, error) {
+	messages, err := s.Threads.Messages(ctx, by.Workspace, conversation, shownMessages)
+	if err != nil {
+		return nil, err
+	}
+	begun := slices.Clone(turns)
+	slices.SortStableFunc(begun, func(a, b agent.Turn) int { return a.Created.Compare(b.Created) })
+	known := func(id string) bool { return slices.ContainsFunc(begun, func(t agent.Turn) bool { return t.ID == id }) }
+	for i, m := range messages {
+		if known(m.Turn) || len(begun) == 0 {
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(begun, m.At, func(t agent.Turn, at time.Time) int {
+			return cmp.Or(t.Created.Compare(at), -1)
+		})
+		if at > 0 {
+			messages[i].Turn = begun[at-1].ID
+		}
+	}
+	return messages, nil
+}
+
+// alone builds one turn with what was said in it.
+func (s *Server) alone(ctx context.Context, by agent.Actor, id string) (turnView, error) {
+	v, err := s.Desk.View(ctx, by, id)
+	if err != nil {
+		return turnView{}, err
+	}
+	turns, err := s.Threads.Recent(ctx, by.Workspace, v.Conversation, shownTurns)
+	if err != nil {
+		return turnView{}, err
+	}
+	messages, err := s.said(ctx, by, v.Conversation, turns)
+	if err != nil {
+		return turnView{}, err
+	}
+	return s.turn(ctx, by, id, messages)
+}
