@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dbos-inc/dbos-transact-golang/dbos"
@@ -52,6 +53,8 @@ type Engine struct {
 	dbos     dbos.Context
 	executor string
 	funcs    loop.EffectFuncs
+	// closing mutes DBOS: its pollers report the cancellation that Close is.
+	closing *atomic.Bool
 
 	mu      sync.Mutex
 	waiting map[string]chan struct{}
@@ -68,10 +71,13 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now //nolint:forbidigo // the engine's one clock
 	}
-	e := &Engine{cfg: cfg, executor: "sous-" + rand.Text()[:12], waiting: map[string]chan struct{}{}}
+	e := &Engine{
+		cfg: cfg, executor: "sous-" + rand.Text()[:12],
+		waiting: map[string]chan struct{}{}, closing: &atomic.Bool{},
+	}
 	c, err := dbos.NewContext(context.WithoutCancel(ctx), dbos.Config{
 		AppName: "sous", SQLiteSystemDB: cfg.SQLite, ExecutorID: e.executor,
-		ApplicationVersion: version, Logger: slog.New(quiet{cfg.Log.Handler()}),
+		ApplicationVersion: version, Logger: slog.New(quiet{cfg.Log.Handler(), e.closing}),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("durable engine: %w", err)
@@ -141,6 +147,7 @@ func (e *Engine) Wake(turn string) {
 // Close stops the engine. Turns in flight stay as they are and go on in the
 // next process; Close waits for their steps to return, at most the timeout.
 func (e *Engine) Close(timeout time.Duration) error {
+	e.closing.Store(true)
 	if err := dbos.Shutdown(e.dbos, timeout); err != nil {
 		return fmt.Errorf("stop durable engine: %w", err)
 	}
@@ -267,15 +274,22 @@ func (e *Engine) persist(ctx context.Context, what string, f func(context.Contex
 
 // quiet lets only DBOS's warnings and errors through: its start-up notes would
 // drown a terminal.
-type quiet struct{ slog.Handler }
+type quiet struct {
+	slog.Handler
+	closing *atomic.Bool
+}
 
 // Enabled implements slog.Handler.
 func (q quiet) Enabled(ctx context.Context, l slog.Level) bool {
-	return l >= slog.LevelWarn && q.Handler.Enabled(ctx, l)
+	return l >= slog.LevelWarn && !q.closing.Load() && q.Handler.Enabled(ctx, l)
 }
 
 // WithAttrs implements slog.Handler.
-func (q quiet) WithAttrs(a []slog.Attr) slog.Handler { return quiet{q.Handler.WithAttrs(a)} }
+func (q quiet) WithAttrs(a []slog.Attr) slog.Handler {
+	return quiet{q.Handler.WithAttrs(a), q.closing}
+}
 
 // WithGroup implements slog.Handler.
-func (q quiet) WithGroup(name string) slog.Handler { return quiet{q.Handler.WithGroup(name)} }
+func (q quiet) WithGroup(name string) slog.Handler {
+	return quiet{q.Handler.WithGroup(name), q.closing}
+}

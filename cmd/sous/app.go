@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/loop"
+	"github.com/sous-hq/sous/agent/policy"
+	"github.com/sous-hq/sous/integrations/api"
+	"github.com/sous-hq/sous/integrations/dbos"
+	"github.com/sous-hq/sous/integrations/sqlite"
+	"github.com/sous-hq/sous/internal/config"
+	"github.com/sous-hq/sous/internal/datadir"
+	"github.com/sous-hq/sous/internal/telemetry"
+	"github.com/sous-hq/sous/memory"
+	"github.com/sous-hq/sous/tools"
+)
+
+// app is every part of Sous, joined. This file and its neighbours in cmd/sous
+// are the only place that knows all adapters.
+type app struct {
+	cfg     config.Config
+	log     *slog.Logger
+	dir     *datadir.Dir
+	started time.Time
+
+	db        *sqlite.DB
+	tracker   *sqlite.Tracker
+	memory    *memory.Memory
+	models    *models
+	metrics   *telemetry.Metrics
+	engine    *dbos.Engine
+	assistant *loop.Assistant
+	control   *http.Server
+	// address is where the web chat listens, "" when it does not.
+	address string
+}
+
+// shutdownTime is how long steps in flight may take to return at the end.
+const shutdownTime = 10 * time.Second
+
+// newApp joins the parts over the data directory this process holds.
+func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, dir *datadir.Dir, n need) (*app, error) {
+	if err := supported(cfg); err != nil {
+		return nil, err
+	}
+	a := &app{cfg: cfg, log: log, dir: dir, started: time.Now(), metrics: telemetry.New(version())}
+	if err := a.join(ctx, n); err != nil {
+		return nil, errors.Join(err, a.closeParts())
+	}
+	return a, nil
+}
+
+// supported refuses settings that ask for parts this build does not have,
+// rather than running with less protection or another store than was asked for.
+func supported(cfg config.Config) error {
+	var errs []error
+	if cfg.DatabaseURL.IsSet() {
+		errs = append(errs, agent.Errorf(agent.Invalid, "SOUS_DATABASE_URL is set, but this version keeps its data in SQLite only; unset it"))
+	}
+	if cfg.PolicyPath != "" {
+		errs = append(errs, agent.Errorf(agent.Invalid, "SOUS_POLICY is set, but this version knows the built-in rules only; unset it"))
+	}
+	return errors.Join(errs...)
+}
+
+func (a *app) join(ctx context.Context, n need) error {
+	var err error
+	if a.db, err = sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(a.cfg.DataDir, "sous.db"), Clock: time.Now}); err != nil {
+		return err
+	}
+	a.tracker = sqlite.NewTracker(a.db, a.ticketURL)
+	if a.memory, err = memory.New(memory.Config{Store: sqlite.NewMemories(a.db), Clock: time.Now}); err != nil {
+		return err
+	}
+	if a.models, err = newModels(a.cfg, a.metrics); err != nil {
+		return err
+	}
+	registry, err := a.catalogue()
+	if err != nil {
+		return err
+	}
+	ledger, err := sqlite.NewLedger(a.db, sqlite.LedgerConfig{ApprovalTTL: a.cfg.Limits.ApprovalTTL})
+	if err != nil {
+		return err
+	}
+	executor, err := tools.NewExecutor(registry, policy.Default{Sole: true}, ledger)
+	if err != nil {
+		return err
+	}
+	limits := loop.Limits{Thinks: a.cfg.Limits.TurnSteps, Active: a.cfg.Limits.TurnTime, Tokens: a.cfg.Limits.TurnTokens}
+	effects, err := loop.NewEffects(loop.Config{
+		Store: a.db, Model: a.models.chat, Executor: executor, Prompter: prompter{a.cfg}, Limits: limits,
+		Keeper: keeper{a}, Hub: loop.NewHub(), Log: a.log, Observe: observer{a.metrics},
+	})
+	if err != nil {
+		return err
+	}
+	if n == readOnly {
+		a.assistant, err = loop.NewAssistant(effects, noEngine{})
+		return err
+	}
+	a.engine, err = dbos.New(ctx, dbos.Config{SQLite: a.db.SQL(), Signals: a.db, Limits: limits, Log: a.log})
+	if err != nil {
+		return err
+	}
+	if a.assistant, err = loop.NewAssistant(effects, a.engine); err != nil {
+		return err
+	}
+	if err := a.engine.Launch(ctx, effects.Funcs()); err != nil {
+		return err
+	}
+	return a.assistant.Recover(ctx)
+}
+
+// close stops turns, then the store, then gives the directory back.
+func (a *app) close() error {
+	return errors.Join(a.closeParts(), a.dir.Release())
+}
+
+func (a *app) closeParts() error {
+	var errs []error
+	if a.control != nil {
+		errs = append(errs, a.control.Close())
+	}
+	if a.engine != nil {
+		errs = append(errs, a.engine.Close(shutdownTime))
+	}
+	if a.db != nil {
+		errs = append(errs, a.db.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// session returns the in-process session. A process that runs turns opens the
+// socket, so that other commands can reach it while it works.
+func (a *app) session(n need) (*session, error) {
+	s := &session{Service: service{a.assistant, a}, by: owner(a.cfg), close: a.close}
+	if n == readOnly {
+		return s, nil
+	}
+	if err := a.listenControl(s.Service); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	return s, nil
+}
+
+// listenControl serves the API on the socket in the data directory. The
+// socket's mode makes whoever connects the owner.
+func (a *app) listenControl(svc api.Service) error {
+	l, err := a.dir.Listen()
+	if err != nil {
+		return err
+	}
+	h, err := api.New(api.Config{
+		Service: svc, Log: a.log, MaxUpload: a.cfg.Limits.UploadBytes,
+		Authenticate: func(*http.Request) (agent.Actor, error) { return owner(a.cfg), nil },
+	})
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	a.control = &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn)}
+	go func() {
+		if err := a.control.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			a.log.Error("control socket closed", "err", err)
+		}
+	}()
+	return nil
+}
+
+// noEngine stands in where no turns run.
+type noEngine struct{}
+
+func (noEngine) Start(context.Context, loop.Start) error {
+	return agent.Errorf(agent.Unavailable, "this command runs no turns")
+}
+func (noEngine) Wake(string) {}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/loop"
+	"github.com/sous-hq/sous/integrations/sqlite"
+	"github.com/sous-hq/sous/internal/config"
+	"github.com/sous-hq/sous/memory"
+	"github.com/sous-hq/sous/prompts"
+	"github.com/sous-hq/sous/tools"
+	"github.com/sous-hq/sous/tools/meetings"
+	"github.com/sous-hq/sous/tools/recall"
+	"github.com/sous-hq/sous/tools/routing"
+	"github.com/sous-hq/sous/tools/tickets"
+)
+
+// catalogue lists every tool there is.
+func (a *app) catalogue() (*tools.Registry, error) {
+	minutes, err := prompts.Latest("minutes")
+	if err != nil {
+		return nil, err
+	}
+	text, err := minutes.Render(nil)
+	if err != nil {
+		return nil, err
+	}
+	meeting, err := meetings.Tool(meetings.ToolConfig{
+		Files: a.db,
+		Summarise: meetings.Config{
+			Model: a.models.chat, Prompt: meetings.Prompt{Ref: minutes.Ref(), Text: text}, Clock: time.Now,
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	tracker, err := tickets.New(tickets.Config{Tracker: a.tracker, Now: time.Now})
+	if err != nil {
+		return nil, err
+	}
+	route, err := a.router()
+	if err != nil {
+		return nil, err
+	}
+	remembering, err := recall.All(a.memory)
+	if err != nil {
+		return nil, err
+	}
+	return tools.NewRegistry(slices.Concat([]tools.Tool{meeting}, tracker, route, remembering)...)
+}
+
+// router returns the routing tools over the teams' file.
+func (a *app) router() ([]tools.Tool, error) {
+	directory, err := routing.Load(a.cfg.RoutingFile)
+	if err != nil {
+		return nil, err
+	}
+	r, err := routing.NewRouter(routing.Config{Directory: directory, Cases: sqlite.NewRoutingCases(a.db), Now: time.Now})
+	if err != nil {
+		return nil, err
+	}
+	return r.Tools()
+}
+
+// prompter names and renders the turn's prompt.
+type prompter struct{ cfg config.Config }
+
+// TurnPrompt implements loop.Prompter.
+func (p prompter) TurnPrompt(t agent.Turn, now time.Time) (ref, text string, err error) {
+	prompt, err := prompts.Latest("turn")
+	if err != nil {
+		return "", "", err
+	}
+	text, err = prompt.Render(map[string]any{
+		"workspace": p.cfg.Workspace, "person": t.Actor.Name,
+		"today": now.In(p.cfg.Timezone).Format("Monday, 2 January 2006 (2006-01-02)"),
+	})
+	return prompt.Ref(), text, err
+}
+
+// keeper remembers the minutes a turn made, with the transcript they quote.
+type keeper struct{ app *app }
+
+var _ loop.Keeper = keeper{}
+
+// Keep implements loop.Keeper.
+func (k keeper) Keep(ctx context.Context, t agent.Turn, o agent.Outcome) error {
+	if o.Artifact != "minutes" {
+		return nil
+	}
+	minutes, err := minutesOf(o)
+	if err != nil {
+		return err
+	}
+	cues, err := k.cues(ctx, t, minutes.Source)
+	if err != nil {
+		return err
+	}
+	_, err = k.app.memory.Remember(ctx, memory.FromMinutes(minutes, memory.Meeting{
+		Workspace: t.Workspace, Author: t.Actor.ID, AuthorName: t.Actor.Name, Place: t.Place.ID,
+		Label: o.Label, At: t.Created, Key: o.Call, Cues: cues,
+	}))
+	return err
+}
+
+// cues reads the transcript behind the minutes again. A file that is gone or
+// cannot be parsed any more leaves the minutes without it.
+func (k keeper) cues(ctx context.Context, t agent.Turn, source string) ([]agent.Cue, error) {
+	_, request, _, err := k.app.db.Turn(ctx, t.Workspace, t.ID)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(request.Files, func(f agent.FileRef) bool { return f.Name == source })
+	if i < 0 {
+		return nil, nil
+	}
+	f, err := k.app.db.File(ctx, t.Actor, request.Files[i].ID)
+	if agent.KindOf(err) == agent.NotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := meetings.Parse(f.Name, f.Content)
+	if err != nil {
+		return nil, nil //nolint:nilerr // the minutes stand without the transcript
+	}
+	return parsed.Cues, nil
+}

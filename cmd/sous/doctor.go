@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/model"
+	"github.com/sous-hq/sous/internal/config"
+	"github.com/sous-hq/sous/internal/datadir"
+)
+
+// finding is one thing doctor looked at.
+type finding struct {
+	What string `json:"what"`
+	// State is "ok", "off" or "bad".
+	State string `json:"state"`
+	Text  string `json:"text"`
+}
+
+func (c *cli) doctorCommand() *cobra.Command {
+	return c.jsonFlag(&cobra.Command{
+		Use: "doctor", Short: "Explain the settings in force and check the parts", Args: cobra.NoArgs,
+		Long: `Explain where each setting comes from and check the parts: data directory, store,
+model, web address. The exit code is 1 when something is wrong.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.doctor(cmd.Context()) },
+	})
+}
+
+func (c *cli) doctor(ctx context.Context) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	found := c.examine(ctx, cfg)
+	for _, f := range found {
+		if f.State == "bad" {
+			c.code = exitFailed
+		}
+	}
+	if c.asJSON {
+		return c.printJSON(map[string]any{"settings": cfg.Describe(), "findings": found})
+	}
+	c.printf("Settings")
+	if cfg.File != "" {
+		c.printf(" (file: %s)", cfg.File)
+	}
+	c.printf("\n")
+	for _, s := range cfg.Describe() {
+		c.printf("  %-22s %-40s %s\n", s.Key, orDash(s.Value), s.Origin)
+	}
+	c.printf("\nParts\n")
+	for _, f := range found {
+		c.printf("  %-4s %-16s %s\n", f.State, f.What, f.Text)
+	}
+	return nil
+}
+
+// examine tries each part as it would be used.
+func (c *cli) examine(ctx context.Context, cfg config.Config) []finding {
+	var found []finding
+	add := func(what, state, text string) { found = append(found, finding{what, state, text}) }
+	if err := supported(cfg); err != nil {
+		add("settings", "bad", err.Error())
+	} else {
+		add("settings", "ok", "all known and supported")
+	}
+	s, _, err := c.open(ctx, "doctor", readOnly)
+	switch {
+	case err != nil:
+		add("store", "bad", agent.PublicText(err))
+		return found
+	case s.remote:
+		h, _ := datadir.Who(cfg.DataDir)
+		info, err := s.Info(ctx)
+		if err != nil {
+			add("store", "bad", agent.PublicText(err))
+			break
+		}
+		add("process", "ok", fmt.Sprintf("“sous %s” (process %d) works here, version %s, up %s", h.What, h.PID, info.Version, time.Since(info.Started).Round(time.Second)))
+		add("store", "ok", info.Store)
+		if info.Address != "" {
+			add("web chat", "ok", info.Address)
+		}
+	default:
+		add("process", "off", "no other Sous works on this data directory")
+		if err := s.Service.(service).app.db.Ping(ctx); err != nil {
+			add("store", "bad", agent.PublicText(err))
+		} else {
+			add("store", "ok", s.Service.(service).app.db.Path()+" can be written")
+		}
+		found = append(found, checkListen(ctx, cfg))
+	}
+	found = append(found, c.checkModel(ctx, cfg)...)
+	if cfg.Slack.IsSet() {
+		add("slack", "off", "tokens are set, but this version has no Slack front end yet")
+	} else {
+		add("slack", "off", "set SLACK_BOT_TOKEN and SLACK_APP_TOKEN to switch it on")
+	}
+	if err := s.close(); err != nil {
+		add("store", "bad", err.Error())
+	}
+	return found
+}
+
+func checkListen(ctx context.Context, cfg config.Config) finding {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", cfg.Listen)
+	if err != nil {
+		return finding{"web chat", "bad", portHelp(cfg.Listen, err).Error()}
+	}
+	return finding{"web chat", "ok", cfg.Listen + " is free" + exposed(cfg.Listen) + closeNote(l.Close())}
+}
+
+func closeNote(err error) string {
+	if err != nil {
+		return " (" + err.Error() + ")"
+	}
+	return ""
+}
+
+// checkModel asks the configured model one small thing.
+func (c *cli) checkModel(ctx context.Context, cfg config.Config) []finding {
+	ranking := finding{"memory", "ok", "ranks by words (BM25, neighbours, recency); there is no embedding model, so it does not search by meaning"}
+	if !cfg.Model.IsSet() {
+		return []finding{{"model", "ok", "built-in: needs no network, extracts and follows rules, does not reason"}, ranking}
+	}
+	far, err := endpoint(cfg)
+	if err != nil {
+		return []finding{{"model", "bad", agent.PublicText(err)}, ranking}
+	}
+	ctx, cancel := context.WithTimeout(ctx, min(cfg.Model.Timeout, 20*time.Second))
+	defer cancel()
+	began := time.Now()
+	resp, err := far.Complete(ctx, model.Request{
+		Prompt:   "doctor/v0@000000000000",
+		Messages: []model.Message{{Role: model.RoleUser, Text: "Answer with the word ready."}}, MaxTokens: 200,
+	}, nil)
+	switch {
+	case err != nil && agent.KindOf(err) != agent.Internal:
+		return []finding{{"model", "bad", agent.PublicText(err)}, ranking}
+	case err != nil:
+		return []finding{{"model", "bad", err.Error()}, ranking}
+	case resp.Text == "":
+		return []finding{{"model", "bad", far.Name() + " answered nothing"}, ranking}
+	}
+	return []finding{{"model", "ok", fmt.Sprintf("%s answered in %s", far.Name(), time.Since(began).Round(time.Millisecond))}, ranking}
+}
+
+var errPort = errors.New("cannot listen")
+
+// portHelp says what to do about an address that cannot be listened on.
+func portHelp(addr string, err error) error {
+	return agent.WrapError(agent.Unavailable, errors.Join(errPort, err),
+		fmt.Sprintf("%s cannot be listened on (%v); stop what uses it, or choose another with --listen or SOUS_LISTEN", addr, cause(err)))
+}
+
+func cause(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}
+
+// exposed warns of an address that others can reach.
+func exposed(addr string) string {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return ""
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return ""
+	}
+	return "; others on the network can reach it: put TLS in front of it"
+}

@@ -1,0 +1,308 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/approval"
+	"github.com/sous-hq/sous/agent/loop"
+)
+
+// follower shows a turn while it runs and, at a terminal, takes decisions.
+type follower struct {
+	*cli
+	session *session
+	// quiet shows nothing; prompt asks for decisions with keys.
+	quiet, prompt bool
+	// streamed is the answer's text shown so far.
+	streamed strings.Builder
+	// skipped are approvals the person left for later.
+	skipped []string
+	// all says yes to every further approval of the turn.
+	all bool
+}
+
+// follow shows the turn until it ends or waits for somebody who is not here.
+func (f *follower) follow(ctx context.Context, turn string) (loop.View, error) {
+	after := 0
+	for {
+		watchCtx, cancel := context.WithCancel(ctx)
+		next, err := f.session.Watch(watchCtx, f.session.by, turn, after)
+		if err != nil {
+			cancel()
+			return loop.View{}, err
+		}
+		v, done, err := f.watch(ctx, next, turn, &after)
+		cancel()
+		if err != nil || done {
+			return v, err
+		}
+		if ctx.Err() != nil {
+			return loop.View{}, ctx.Err()
+		}
+		// The stream broke off: look where the turn stands, then go on.
+		if v, err = f.session.View(ctx, f.session.by, turn); err != nil || v.Status.Ended() {
+			return v, err
+		}
+		select {
+		case <-ctx.Done():
+			return loop.View{}, ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// watch shows events until the turn ends or parks.
+func (f *follower) watch(ctx context.Context, next func() (loop.Event, bool), turn string, after *int) (loop.View, bool, error) {
+	for {
+		ev, ok := next()
+		if !ok {
+			return loop.View{}, false, nil
+		}
+		*after = ev.N
+		f.show(ev)
+		parked := ev.Type == loop.EventStatus && ev.Status == agent.TurnWaiting.String()
+		if ev.Type != loop.EventEnd && !parked {
+			continue
+		}
+		v, err := f.session.View(ctx, f.session.by, turn)
+		if err != nil || v.Status.Ended() {
+			return v, true, err
+		}
+		if v.Status != agent.TurnWaiting {
+			continue
+		}
+		waits, err := f.settle(ctx, v)
+		if err != nil {
+			return v, true, err
+		}
+		if waits {
+			v, err = f.until(ctx, turn)
+			return v, true, err
+		}
+	}
+}
+
+// until waits for a turn whose approvals were just decided to take that in: it
+// returns when the turn has ended, asks something, or waits for other decisions.
+func (f *follower) until(ctx context.Context, turn string) (loop.View, error) {
+	for {
+		v, err := f.session.View(ctx, f.session.by, turn)
+		if err != nil || v.Status.Ended() || v.Question != "" {
+			return v, err
+		}
+		in := func(s approval.State) bool {
+			return slices.ContainsFunc(v.Approvals, func(a approval.Approval) bool { return a.State == s })
+		}
+		if v.Status == agent.TurnWaiting && in(approval.Asked) && !in(approval.Approved) {
+			return v, nil
+		}
+		select {
+		case <-ctx.Done():
+			return v, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// show prints one event.
+func (f *follower) show(ev loop.Event) {
+	if f.quiet {
+		return
+	}
+	switch ev.Type {
+	case loop.EventDelta:
+		f.streamed.WriteString(ev.Text)
+		f.printf("%s", ev.Text)
+	case loop.EventReset:
+		if f.streamed.Len() > 0 {
+			f.printf("\n")
+			fmt.Fprintln(f.stderr, "(starting over with another model)")
+		}
+		f.streamed.Reset()
+	case loop.EventStep:
+		line := "· " + ev.Step.Title
+		if ev.Step.Status != "" && ev.Step.Status != agent.Done.String() {
+			line += ": " + ev.Step.Status
+		}
+		if ev.Step.Detail != "" {
+			line += " (" + ev.Step.Detail + ")"
+		}
+		fmt.Fprintln(f.stderr, line)
+	case loop.EventApproval, loop.EventDecided, loop.EventQuestion, loop.EventStatus, loop.EventEnd:
+	}
+}
+
+// settle takes decisions on a parked turn. It returns true when the turn still
+// waits for something that will not come from here now.
+func (f *follower) settle(ctx context.Context, v loop.View) (waits bool, err error) {
+	if v.Question != "" {
+		return true, nil
+	}
+	open := slices.DeleteFunc(slices.Clone(v.Approvals), func(a approval.Approval) bool {
+		return a.State != approval.Asked || slices.Contains(f.skipped, a.ID)
+	})
+	if !f.prompt {
+		return true, nil
+	}
+	for i, a := range open {
+		if a.MayDecide(f.session.by) != nil {
+			f.skipped = append(f.skipped, a.ID)
+			continue
+		}
+		if err := f.decide(ctx, a, i+1, len(open)); err != nil {
+			return true, err
+		}
+	}
+	return len(f.skipped) > 0, nil
+}
+
+// decide shows one approval and takes a key.
+func (f *follower) decide(ctx context.Context, a approval.Approval, n, of int) error {
+	f.printCard(a)
+	for {
+		key := 'y'
+		if !f.all {
+			fmt.Fprintf(f.stderr, "  %d of %d  [y] yes  [n] no  [a] yes to all  [s] later: ", n, of)
+			var err error
+			if key, err = f.key(ctx); err != nil {
+				return err
+			}
+			fmt.Fprintf(f.stderr, "%c\n", key)
+		}
+		switch key {
+		case 'y', 'Y', 'a', 'A':
+			f.all = f.all || key == 'a' || key == 'A'
+			_, err := f.session.Decide(ctx, f.session.by, a.ID, true, "")
+			return f.lateIsFine(err)
+		case 'n', 'N':
+			_, err := f.session.Decide(ctx, f.session.by, a.ID, false, "")
+			return f.lateIsFine(err)
+		case 's', 'S', '\r', '\n':
+			f.skipped = append(f.skipped, a.ID)
+			return nil
+		case 3, 4: // Ctrl-C, Ctrl-D
+			return agent.Errorf(agent.Cancelled, "stopped")
+		}
+	}
+}
+
+// lateIsFine reports a decision that somebody else took first and goes on.
+func (f *follower) lateIsFine(err error) error {
+	switch agent.KindOf(err) {
+	case agent.Conflict, agent.Expired:
+		fmt.Fprintln(f.stderr, "  "+agent.PublicText(err))
+		return nil
+	}
+	return err
+}
+
+// printCard shows an approval with its exact arguments.
+func (c *cli) printCard(a approval.Approval) {
+	w := c.stderr
+	fmt.Fprintf(w, "\n%s wants to: %s   [%s]  %s\n", "Sous", strings.ReplaceAll(a.Call.Tool, "_", " "), a.ID, a.Tier)
+	for _, line := range argumentLines(a) {
+		fmt.Fprintln(w, "    "+line)
+	}
+	fmt.Fprintln(w, "  Why it is asked: "+a.Reason)
+	if len(a.Marked) > 0 {
+		src := ""
+		if len(a.Sources) > 0 {
+			src = " (" + strings.Join(a.Sources, ", ") + ")"
+		}
+		fmt.Fprintf(w, "  Marked *: taken from text that was read%s, not from your words.\n", src)
+	}
+	if a.Undo != "" {
+		fmt.Fprintln(w, "  Undo: "+a.Undo)
+	} else {
+		fmt.Fprintln(w, "  This cannot be undone.")
+	}
+}
+
+// interactive reports whether a person sits at a terminal on both ends.
+func (c *cli) interactive() bool {
+	in, okIn := c.stdin.(*os.File)
+	out, okOut := c.stdout.(*os.File)
+	return okIn && okOut && term.IsTerminal(int(in.Fd())) && term.IsTerminal(int(out.Fd()))
+}
+
+// key reads one key press from the terminal.
+func (c *cli) key(ctx context.Context) (rune, error) {
+	in, ok := c.stdin.(*os.File)
+	if !ok {
+		return 0, usagef("decisions need a terminal; use sous approve ID")
+	}
+	old, err := term.MakeRaw(int(in.Fd()))
+	if err != nil {
+		return 0, fmt.Errorf("read a key: %w", err)
+	}
+	defer func() { _ = term.Restore(int(in.Fd()), old) }()
+	type press struct {
+		key rune
+		err error
+	}
+	got := make(chan press, 1)
+	go func() {
+		var b [8]byte
+		n, err := in.Read(b[:])
+		if n == 0 {
+			got <- press{4, err}
+			return
+		}
+		got <- press{rune(b[0]), nil}
+	}()
+	select {
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case p := <-got:
+		return p.key, p.err
+	}
+}
+
+// conclude prints what the stream has not shown: the answer, what waits, what
+// can be undone.
+func (f *follower) conclude(v loop.View) {
+	if strings.TrimSpace(f.streamed.String()) != strings.TrimSpace(v.Answer) || v.Answer == "" {
+		if f.streamed.Len() > 0 {
+			f.printf("\n")
+		}
+		if v.Answer != "" {
+			f.printf("%s", v.Answer)
+		}
+	}
+	if v.Answer != "" || f.streamed.Len() > 0 {
+		f.printf("\n")
+	}
+	f.streamed.Reset()
+	if v.Degraded != "" {
+		fmt.Fprintln(f.stderr, "Degraded: "+v.Degraded)
+	}
+	if v.Question != "" {
+		f.printf("%s\nAnswer with: sous ask -c %s \"…\"\n", v.Question, v.Conversation)
+	}
+	waiting := 0
+	for _, a := range v.Approvals {
+		if a.State == approval.Asked {
+			if waiting == 0 {
+				f.printf("\nWaiting for a decision:\n")
+			}
+			waiting++
+			f.printf("  %s  %s  %s\n", a.ID, strings.ReplaceAll(a.Call.Tool, "_", " "), firstArgument(a))
+		}
+	}
+	if waiting > 0 {
+		f.printf("Say yes with: sous approve ID...   or no with: sous deny ID   (all of it: sous approve --turn %s)\n", v.ID)
+	}
+	for _, e := range v.Effects {
+		if e.UndoTool != "" && e.State == "done" {
+			fmt.Fprintf(f.stderr, "Undo %s with: sous undo %s\n", strings.ReplaceAll(e.Call.Tool, "_", " "), e.Key)
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/approval"
+	"github.com/sous-hq/sous/agent/audit"
+	"github.com/sous-hq/sous/agent/loop"
+	"github.com/sous-hq/sous/integrations/api"
+	"github.com/sous-hq/sous/memory"
+)
+
+// service is api.Service in the process that holds the store.
+type service struct {
+	*loop.Assistant
+	app *app
+}
+
+var _ api.Service = service{}
+
+// Approval implements api.Decisions.
+func (s service) Approval(ctx context.Context, by agent.Actor, id string) (approval.Approval, error) {
+	a, err := s.app.db.Approval(ctx, by.Workspace, id)
+	if err != nil {
+		return a, err
+	}
+	if !a.Place.Readers().Includes(by) && a.MayDecide(by) != nil {
+		return approval.Approval{}, agent.Errorf(agent.NotFound, "there is no approval %s", id)
+	}
+	return a, nil
+}
+
+// Tickets implements api.Records.
+func (s service) Tickets(ctx context.Context, by agent.Actor, q agent.TicketQuery) ([]agent.Ticket, error) {
+	all, err := s.app.tracker.Search(ctx, by.Workspace, q)
+	if err != nil {
+		return nil, err
+	}
+	mine := all[:0]
+	for _, t := range all {
+		if t.Label.Readers.Includes(by) {
+			mine = append(mine, t)
+		}
+	}
+	return mine, nil
+}
+
+// Ticket implements api.Records.
+func (s service) Ticket(ctx context.Context, by agent.Actor, id string) (api.Ticket, error) {
+	t, err := s.app.tracker.Ticket(ctx, by.Workspace, id)
+	if err != nil {
+		return api.Ticket{}, err
+	}
+	if !t.Label.Readers.Includes(by) {
+		return api.Ticket{}, agent.Errorf(agent.NotFound, "there is no ticket %s", id)
+	}
+	full := api.Ticket{Ticket: t}
+	if full.Comments, err = s.app.tracker.Comments(ctx, by.Workspace, id); err != nil {
+		return api.Ticket{}, err
+	}
+	full.History, err = s.app.tracker.History(ctx, by.Workspace, id)
+	return full, err
+}
+
+// Memories implements api.Records.
+func (s service) Memories(ctx context.Context, by agent.Actor, query string, limit int) ([]api.Memory, error) {
+	if limit <= 0 {
+		limit = 20
+	}
+	hits, err := s.app.memory.Recall(ctx, memory.Query{Reader: by, Text: query, Limit: limit})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]api.Memory, 0, len(hits))
+	for _, h := range hits {
+		m := api.Memory{
+			ID: h.Item.ID, Kind: string(h.Kind()), Title: h.Item.Title, Text: h.Chunk.Text,
+			Source: h.Citation(), At: h.At(), Label: h.Label(),
+		}
+		if query != "" {
+			m.Score = h.Score
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+// Audit implements api.Records.
+func (s service) Audit(ctx context.Context, by agent.Actor, f audit.Filter) ([]audit.Entry, error) {
+	if !by.Owner {
+		return nil, agent.Errorf(agent.Forbidden, "only the owner of the workspace may read the record")
+	}
+	return s.app.db.Audit(ctx, by.Workspace, f)
+}
+
+// Info implements api.Records.
+func (s service) Info(context.Context) (api.Info, error) { return s.app.info(), nil }
+
+func (a *app) info() api.Info {
+	return api.Info{
+		Version: version(), Store: a.db.Path() + " (SQLite)", Model: a.models.what, Slack: a.slackState(),
+		Address: a.address, Started: a.started, MaxUpload: a.cfg.Limits.UploadBytes,
+	}
+}
+
+func (a *app) slackState() string {
+	if a.cfg.Slack.IsSet() {
+		return "off: tokens are set, but this version has no Slack front end yet"
+	}
+	return "off"
+}
+
+// ticketURL is where a ticket of the built-in tracker can be seen.
+func (a *app) ticketURL(id string) string {
+	return "http://" + a.cfg.Listen + "/tickets/" + url.PathEscape(id)
+}
+
+func minutesOf(o agent.Outcome) (agent.Minutes, error) {
+	var m agent.Minutes
+	if err := json.Unmarshal(o.Result, &m); err != nil {
+		return m, fmt.Errorf("read minutes: %w", err)
+	}
+	return m, nil
+}
