@@ -1,0 +1,284 @@
+package builtin
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// enough is the part of a question's words a passage must share to be shown as
+// an answer. Below it, saying that nothing was found is more honest.
+const enough = 0.5
+
+// keywords returns the sorted set of a text's words that mean something: without
+// function words, without the words questions are made of, without endings.
+func keywords(text string) []string {
+	split := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '\'' && r != '’' }
+	var out []string
+	for w := range strings.FieldsFuncSeq(strings.ToLower(text), split) {
+		w = strings.TrimSuffix(strings.TrimSuffix(strings.Trim(w, "'’"), "'s"), "’s")
+		if w != "" && !emptyWord(w) {
+			out = append(out, root(w))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// root takes common English endings off, so that "batteries" meets "battery".
+func root(w string) string {
+	for _, e := range [...][2]string{
+		{"ies", "y"}, {"sses", "ss"}, {"ings", ""}, {"ing", ""}, {"edly", ""}, {"ed", ""}, {"ers", ""}, {"er", ""}, {"es", ""}, {"s", ""}, {"ly", ""},
+	} {
+		if r, ok := strings.CutSuffix(w, e[0]); ok && len(r) >= 4 && !strings.HasSuffix(w, "ss") {
+			w = r + e[1]
+			break
+		}
+	}
+	if len(w) > 4 {
+		w = strings.TrimSuffix(w, "e")
+	}
+	if n := len(w); n > 4 && w[n-1] == w[n-2] {
+		w = w[:n-1]
+	}
+	return w
+}
+
+func emptyWord(w string) bool {
+	switch w {
+	case "a", "an", "the", "of", "to", "in", "on", "at", "for", "with", "by", "and", "or", "is", "are", "be", "was", "were", "been",
+		"it", "its", "this", "that", "these", "those", "we", "our", "us", "i", "my", "me", "you", "your", "he", "she", "they", "them",
+		"their", "his", "her", "what", "who", "whom", "whose", "when", "where", "why", "how", "which", "what's", "do", "does", "did", "done",
+		"has", "have", "had", "can", "could", "would", "should", "will", "shall", "may", "might", "must", "am", "not", "no", "if", "as",
+		"from", "about", "into", "than", "then", "there", "here", "so", "but", "any", "some", "all", "again", "also", "just", "please",
+		"s", "t", "m", "re", "ve", "ll", "isn't", "don't", "didn't", "doesn't", "many", "much", "anyone", "anybody", "anything",
+		"somebody", "someone", "something", "everything", "up", "out", "get", "got", "one", "ones", "let", "let's", "it's", "i'm",
+		// the words questions to a memory are made of
+		"tell", "show", "find", "search", "look", "recall", "remember", "remind", "know", "say", "said", "says", "discuss", "discussed",
+		"discussion", "decide", "decided", "decision", "decisions", "agree", "agreed", "talk", "talked", "mention", "mentioned",
+		"meeting", "meetings", "minutes", "last", "previous", "latest", "recent", "summary", "summarise", "summarize", "recap", "action",
+		"actions", "item", "items", "open", "question", "questions", "thing", "things", "point", "points", "give", "list", "conclusion",
+		"outcome", "regarding", "concerning", "think", "happen", "happened", "need", "needs", "want", "ticket", "tickets", "issue", "team",
+		"answer", "idea", "next", "steps", "step", "follow", "ups", "todo", "todos":
+		return true
+	}
+	return false
+}
+
+// covered is the part of want that is in have, from 0 to 1; both are sorted
+// sets. It is 0 when nothing is wanted.
+func covered(want, have []string) float64 {
+	if len(want) == 0 {
+		return 0
+	}
+	n := 0
+	for _, w := range want {
+		if _, ok := slices.BinarySearch(have, w); ok {
+			n++
+		}
+	}
+	return float64(n) / float64(len(want))
+}
+
+const nothingFound = "I found nothing about that in what I remember."
+
+func foundNothing(text string) bool { return strings.HasPrefix(text, nothingFound) }
+
+// recallText answers a question with the best passages, word for word, each
+// with its citation as the tool gave it.
+func recallText(c command, o outcome) string {
+	if !o.done() {
+		return "I could not look it up: " + o.why()
+	}
+	hits := answers(c, passagesOf(o))
+	if len(hits) == 0 {
+		return nothingFound + " I know what was in transcripts I made minutes of and what I was told to remember; attach a transcript, or ask with other words."
+	}
+	var b strings.Builder
+	if len(hits) > 1 {
+		b.WriteString("What I remember of that:\n\n")
+	}
+	for i, h := range hits {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		if len(hits) > 1 {
+			b.WriteString("- ")
+		}
+		b.WriteString(passageText(c.text, h))
+	}
+	return b.String()
+}
+
+// answers picks the passages that are good enough, best first, at most three;
+// a list of action items may be longer.
+func answers(c command, hits []passage) []passage {
+	want := keywords(c.text)
+	if len(want) == 0 {
+		most := 3
+		if c.focus != focusAll {
+			most = 15
+		}
+		return hits[:min(len(hits), most)]
+	}
+	type scored struct {
+		passage
+
+		cover float64
+	}
+	var fit []scored
+	best := 0.0
+	for _, h := range hits {
+		cover := covered(want, keywords(h.Text+" "+h.Quote+" "+h.Title+" "+h.Speaker))
+		if cover < enough || covered(want, keywords(h.Text+" "+h.Quote+" "+h.Speaker)) == 0 {
+			continue
+		}
+		best = max(best, cover)
+		fit = append(fit, scored{h, cover})
+	}
+	var out []passage
+	seen := map[string]bool{}
+	for _, h := range fit {
+		if h.cover+0.34 >= best && !seen[h.Text] && len(out) < 3 {
+			seen[h.Text] = true
+			out = append(out, h.passage)
+		}
+	}
+	return out
+}
+
+func passageText(question string, h passage) string {
+	text := "“" + excerpt(question, h.Text) + "”"
+	switch {
+	case h.Speaker != "" && h.Date != "":
+		text += " — " + inline(h.Speaker) + ", " + inline(h.Date)
+	case h.Speaker+h.Date != "":
+		text += " — " + inline(h.Speaker+h.Date)
+	}
+	if h.Citation != "" {
+		text += " " + cited(h.Citation)
+	}
+	return text
+}
+
+// cited sets a citation in square brackets, unless it comes with them.
+func cited(c string) string {
+	c = squeezed(c)
+	if strings.HasPrefix(c, "[") && strings.HasSuffix(c, "]") {
+		return c
+	}
+	return "[" + c + "]"
+}
+
+// maxExcerpt is about how many bytes of a passage are quoted.
+const maxExcerpt = 320
+
+// excerpt is the part of a passage that shares most with the question: whole
+// sentences that stand together, as they are.
+func excerpt(question, text string) string {
+	text = inline(text)
+	if len(text) <= maxExcerpt {
+		return text
+	}
+	want := keywords(question)
+	var ends []int
+	for i := range len(text) - 1 {
+		if strings.IndexByte(".!?", text[i]) >= 0 && text[i+1] == ' ' {
+			ends = append(ends, i+1)
+		}
+	}
+	ends = append(ends, len(text))
+	bestFrom, bestTo, best := 0, 0, -1.0
+	from := 0
+	for i, end := range ends {
+		to := end
+		for _, next := range ends[i+1:] {
+			if next-from > maxExcerpt {
+				break
+			}
+			to = next
+		}
+		if c := covered(want, keywords(text[from:to])); c > best {
+			bestFrom, bestTo, best = from, to, c
+		}
+		from = min(end+1, len(text))
+	}
+	out := clipped(text[bestFrom:bestTo], maxExcerpt)
+	if bestFrom > 0 {
+		out = "… " + out
+	}
+	if bestTo < len(text) && !strings.HasSuffix(out, "…") {
+		out += " …"
+	}
+	return out
+}
+
+// routing is the result of route_request.
+type routing struct {
+	Decision string `json:"decision"`
+	Team     string `json:"team"`
+	Person   *struct {
+		ID        string `json:"id"`
+		Name      string `json:"name"`
+		Available bool   `json:"available"`
+	} `json:"person"`
+	Confidence float64  `json:"confidence"`
+	Reasons    []string `json:"reasons"`
+	RunnerUp   string   `json:"runner_up"`
+}
+
+// sure reports whether the router decided.
+func sure(o outcome) bool {
+	var r routing
+	o.into(&r)
+	return o.done() && r.Team != "" && (r.Decision == "do" || r.Decision == "suggest")
+}
+
+// routeText says where a request belongs, as sure as the router is.
+func routeText(o outcome) string {
+	if !o.done() {
+		return "I could not find out who takes care of that: " + o.why()
+	}
+	var r routing
+	o.into(&r)
+	team := inline(r.Team)
+	var b strings.Builder
+	switch {
+	case r.Decision == "do" && team != "":
+		b.WriteString("That belongs to **" + team + "**")
+	case r.Decision == "suggest" && team != "":
+		b.WriteString("That probably belongs to **" + team + "**")
+	case team != "":
+		b.WriteString("I am not sure who takes care of that. The best guess is **" + team + "**")
+	default:
+		b.WriteString("I do not know who takes care of that")
+	}
+	if r.Person != nil && (r.Person.Name != "" || r.Person.ID != "") {
+		name := r.Person.Name
+		if name == "" {
+			name = r.Person.ID
+		}
+		b.WriteString(", " + inline(name))
+		if !r.Person.Available {
+			b.WriteString(" (not within working hours now)")
+		}
+	}
+	if team != "" {
+		fmt.Fprintf(&b, " (confidence %.0f %%)", 100*r.Confidence)
+	}
+	b.WriteString(".")
+	if len(r.Reasons) > 0 {
+		b.WriteString(" Because: " + inline(strings.Join(r.Reasons, "; ")) + ".")
+	}
+	if r.RunnerUp != "" {
+		b.WriteString(" Next best: " + inline(r.RunnerUp) + ".")
+	}
+	switch {
+	case r.Decision == "suggest" && team != "":
+		b.WriteString(" If that is wrong, say “that belongs to …”.")
+	case r.Decision != "do":
+		b.WriteString(" Where does it belong? Say “that belongs to …” and I will record it.")
+	}
+	return b.String()
+}
