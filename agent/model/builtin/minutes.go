@@ -77,6 +77,7 @@ func (m *Model) draft(text string) (draft, error) {
 		return draft{}, agent.Errorf(agent.Invalid, "there are no numbered cues to make minutes of")
 	}
 	t := m.words.read(lines)
+	t.settling = t.decided()
 	d := empty
 	d.Summary = t.summary()
 	d.Decisions = append(d.Decisions, t.decisions()...)

@@ -8,7 +8,7 @@ import (
 // actions finds what somebody is to do: people committing themselves, and
 // requests that name somebody. Owner and due are given as the words say them;
 // whoever reads the draft checks both.
-func (t *talk) actions() []draftAction {
+func (t *recording) actions() []draftAction {
 	names := t.callNames()
 	var hits []hit
 	owners := map[int]string{}
@@ -17,7 +17,7 @@ func (t *talk) actions() []draftAction {
 			continue
 		}
 		h, owner, ok := t.actionIn(i, s, names)
-		if !ok {
+		if !ok || restarts(h.rest) {
 			continue
 		}
 		hits = append(hits, h)
@@ -41,7 +41,7 @@ func (t *talk) actions() []draftAction {
 }
 
 // actionIn reads one sentence as a commitment, a request or an assignment.
-func (t *talk) actionIn(i int, s sentence, names map[string]string) (hit, string, bool) {
+func (t *recording) actionIn(i int, s sentence, names map[string]string) (hit, string, bool) {
 	x := t.lex.items
 	if s.hasAny(x.noAction) {
 		return hit{}, "", false
@@ -81,7 +81,7 @@ func (t *talk) actionIn(i int, s sentence, names map[string]string) (hit, string
 }
 
 // detail rewards a day and things to act on.
-func (t *talk) detail(s sentence) float64 {
+func (t *recording) detail(s sentence) float64 {
 	d := 0.1 * float64(min(s.content, 6))
 	if t.lex.due(s) != "" {
 		d++
@@ -91,14 +91,14 @@ func (t *talk) detail(s sentence) float64 {
 
 // verb finds the verb that says what to do, over words such as "just" and
 // "also"; strong means it is work to do after the meeting, not talk in it.
-func (t *talk) verb(rest []tok) (at int, strong bool) {
+func (t *recording) verb(rest []tok) (at int, strong bool) {
 	for i, k := range rest {
 		if i > 3 {
 			break
 		}
 		after := rest[i+1:]
 		if t.lex.items.works[k.low] {
-			return i, contents(after) > 0 && after[0].low != "is"
+			return i, object(after)
 		}
 		if t.lex.items.light[k.low] {
 			return i, contents(after) > 0 && t.lex.workOf(k.low, after)
@@ -112,6 +112,24 @@ func (t *talk) verb(rest []tok) (at int, strong bool) {
 	return -1, false
 }
 
+// object reports whether the words after a verb name what is worked on; "it"
+// alone does not.
+func object(after []tok) bool {
+	if len(after) == 0 || after[0].low == "is" {
+		return false
+	}
+	switch after[0].low {
+	case "it", "that", "this", "them", "those", "these":
+		return contents(after) > 0
+	}
+	for _, k := range after {
+		if k.class&(isFunction|isMark|isFiller) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // workOf tells "look into the costs" and "talk to the client" from "look" and
 // "talk about": verbs of every kind of talk count with a day or a fitting
 // preposition only.
@@ -121,7 +139,7 @@ func (l *lexicon) workOf(verb string, after []tok) bool {
 	case "look":
 		return next == "into" || next == "up"
 	case "talk", "speak":
-		return next == "to" || next == "with"
+		return (next == "to" || next == "with") && len(after) > 1 && after[1].low != "you"
 	case "ask", "call":
 		return next != "a" && next != "it" && next != "that" && next != "you" && next != "my" && next != "for"
 	case "follow", "set":
@@ -142,7 +160,7 @@ func (l *lexicon) workOf(verb string, after []tok) bool {
 }
 
 // assignment reads "Bob will send …", "Bob to send …", "Bob, send …".
-func (t *talk) assignment(s sentence, names map[string]string) (string, []tok, bool) {
+func (t *recording) assignment(s sentence, names map[string]string) (string, []tok, bool) {
 	for i, k := range s.toks {
 		who, n := nameAt(s.toks, i, names)
 		if who == "" || i > 0 && t.lex.items.reporting[s.toks[i-1].low] {
@@ -166,7 +184,7 @@ func (t *talk) assignment(s sentence, names map[string]string) (string, []tok, b
 
 // callNames maps what people are called (lower case) to the speaker: full
 // names, and first names that only one has.
-func (t *talk) callNames() map[string]string {
+func (t *recording) callNames() map[string]string {
 	names := map[string]string{}
 	for _, p := range t.speakers {
 		bare, _, _ := strings.Cut(p, " (")

@@ -7,7 +7,7 @@ import (
 
 // hit is a sentence that some phrase marks, with the words that follow it.
 type hit struct {
-	at    int // place in talk.sentences
+	at    int // place in recording.sentences
 	score float64
 	// lead is the phrase, rest the words after it.
 	lead string
@@ -46,7 +46,7 @@ func (s sentence) hasAny(phrases []string) bool {
 }
 
 // assent reports whether somebody else agrees within the next few sentences.
-func (t *talk) assent(at int) bool {
+func (t *recording) assent(at int) bool {
 	for i := at + 1; i < len(t.sentences) && i <= at+4; i++ {
 		s := t.sentences[i]
 		if s.speaker == t.sentences[at].speaker {
@@ -63,11 +63,11 @@ func (t *talk) assent(at int) bool {
 }
 
 // itemLimit grows with the meeting.
-func (t *talk) itemLimit() int { return 6 + t.words/2500 }
+func (t *recording) itemLimit() int { return 6 + t.words/2500 }
 
 // pick keeps the best hits in order of the meeting, none that says nearly the
 // same as a better one.
-func (t *talk) pick(hits []hit, text func(hit) string) []hit {
+func (t *recording) pick(hits []hit, text func(hit) string) []hit {
 	slices.SortStableFunc(hits, func(a, b hit) int {
 		switch {
 		case a.score > b.score:
@@ -169,9 +169,19 @@ func dangling(k tok, cut bool) bool {
 	return false
 }
 
-// decisions finds what the group settles: a phrase of deciding in a statement
-// that neither doubts nor denies, better when somebody assents.
-func (t *talk) decisions() []draftItem {
+// decisions finds what the group settles.
+func (t *recording) decisions() []draftItem {
+	out := []draftItem{}
+	for _, h := range t.settling {
+		quote, cues := t.quote(t.sentences[h.at], h.lead)
+		out = append(out, draftItem{Text: decisionText(h), Cues: cues, Quote: quote})
+	}
+	return out
+}
+
+// decided finds phrases of deciding in statements that neither doubt nor deny,
+// better when somebody assents; in order of the meeting.
+func (t *recording) decided() []hit {
 	x := t.lex.items
 	var hits []hit
 	for i, s := range t.sentences {
@@ -188,22 +198,15 @@ func (t *talk) decisions() []draftItem {
 				score = 2.5
 			}
 		}
-		if !ok || contents(rest) < 1 || wordCount(rest) < 2 || !opensDecision(lead, rest) {
+		if !ok || contents(rest) < 1 || wordCount(rest) < 2 || !opensDecision(lead, rest) || restarts(rest) {
 			continue
 		}
 		score += 0.1 * float64(min(contents(rest), 6))
-		if score < 2 {
-			continue
+		if score >= 2 {
+			hits = append(hits, hit{i, score, lead, rest})
 		}
-		hits = append(hits, hit{i, score, lead, rest})
 	}
-	out := []draftItem{}
-	text := func(h hit) string { return decisionText(h) }
-	for _, h := range t.pick(hits, text) {
-		quote, cues := t.quote(t.sentences[h.at], h.lead)
-		out = append(out, draftItem{Text: text(h), Cues: cues, Quote: quote})
-	}
-	return out
+	return t.pick(hits, decisionText)
 }
 
 // opensDecision reports whether the words after "we decided" can be what was
@@ -249,14 +252,14 @@ func leadVerb(lead string) string {
 
 // questions finds what stays open: a question that is met with "I don't know"
 // and the like, or words that say a matter is open.
-func (t *talk) questions() []draftItem {
+func (t *recording) questions() []draftItem {
 	x := t.lex.items
 	var hits []hit
 	for i, s := range t.sentences {
 		switch {
 		case t.plainQuestion(s) && t.unanswered(i):
 			hits = append(hits, hit{at: i, score: 2 + 0.1*float64(min(contents(s.toks), 6)), rest: s.toks})
-		case !s.question && s.len >= 6 && s.len <= 40 && s.hasAny(x.open) && contents(s.toks) >= 2:
+		case !s.question && s.len >= 6 && s.len <= 28 && s.content >= 2 && s.hasAny(x.open) && t.lex.wellFormed(s.toks):
 			hits = append(hits, hit{at: i, score: 1.5 + 0.1*float64(min(contents(s.toks), 6)), rest: s.toks})
 		}
 	}
@@ -277,9 +280,9 @@ func (t *talk) questions() []draftItem {
 
 // plainQuestion reports whether a sentence is one well-formed question about
 // the matter, not about the people who talk.
-func (t *talk) plainQuestion(s sentence) bool {
+func (t *recording) plainQuestion(s sentence) bool {
 	x := t.lex.items
-	if !s.question || s.len < 5 || s.len > 28 || s.content < 1 || s.hasAny(x.idleQuestions) || !x.asking[s.toks[0].low] {
+	if !s.question || s.len < 5 || s.len > 28 || s.content < 1 || s.hasAny(x.idleQuestions) || !x.asking[s.toks[0].low] || restarts(s.toks) {
 		return false
 	}
 	for _, k := range s.toks {
@@ -293,7 +296,7 @@ func (t *talk) plainQuestion(s sentence) bool {
 
 // unanswered reports whether the others say that they do not know, and nobody
 // says anything of length before that.
-func (t *talk) unanswered(at int) bool {
+func (t *recording) unanswered(at int) bool {
 	for i := at + 1; i < len(t.sentences) && i <= at+5; i++ {
 		s := t.sentences[i]
 		said := strings.ToLower(t.text(s))

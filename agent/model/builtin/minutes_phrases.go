@@ -9,6 +9,7 @@ type itemWords struct {
 	noAction                           []string
 	works, light, reporting            map[string]bool
 	open, unknown, idleQuestions       []string
+	telling                            []string
 	days, months, asking               map[string]bool
 	times                              []string
 }
@@ -71,6 +72,8 @@ func newItemWords() itemWords {
 			hard to say|who knows|can't say|interesting question|have to think about|no clue|need to check`),
 		idleQuestions: list(`you know|isn't it|right ?|okay ?|is that okay|can you hear|can you see|does that make sense|any questions|what do you think|
 			what was i|what did i|where was i|do you want|are you|how do you spell|did you say|what's your name|shall we|did you get|what did you say`),
+		telling: list(`this meeting|the meeting|today|agenda|purpose|goal|important|the problem|main|should|need to|have to|we could|
+			we can|decided|agreed|propose|suggest|recommend|plan|result|results|because|the idea|we want|our`),
 		days:   set(`monday tuesday wednesday thursday friday saturday sunday tomorrow`),
 		months: set(`january february march april may june july august september october november december jan feb mar apr jun jul aug sep sept oct nov dec`),
 		times: list(`end of the week|end of this week|end of next week|end of the day|end of day|end of the month|end of this month|end of next month|

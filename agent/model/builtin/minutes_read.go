@@ -2,8 +2,8 @@ package builtin
 
 import "strings"
 
-// talk is a meeting made ready for summarising.
-type talk struct {
+// recording is a meeting made ready for summarising.
+type recording struct {
 	lex       *lexicon
 	cues      []cueLine
 	sentences []sentence
@@ -11,11 +11,13 @@ type talk struct {
 	// its speaker by place.
 	speakers []string
 	words    int
+	// settling are the decisions, found once.
+	settling []hit
 }
 
 // piece is the part of a sentence that stands in one cue.
 type piece struct {
-	cue      int // place in talk.cues
+	cue      int // place in recording.cues
 	from, to int
 }
 
@@ -35,8 +37,8 @@ type span struct{ from, to int }
 
 // read splits cues into cleaned sentences. A sentence that a cue leaves open
 // goes on in the speaker's next cue, over short interjections of others.
-func (l *lexicon) read(cues []cueLine) *talk {
-	t := &talk{lex: l, cues: cues}
+func (l *lexicon) read(cues []cueLine) *recording {
+	t := &recording{lex: l, cues: cues}
 	byName := map[string]int{}
 	open := map[int]int{} // speaker → place of the open sentence
 	openAt := map[int]int{}
@@ -70,7 +72,7 @@ func (l *lexicon) read(cues []cueLine) *talk {
 	return t
 }
 
-func (t *talk) finish() {
+func (t *recording) finish() {
 	for i := range t.sentences {
 		s := &t.sentences[i]
 		text := t.text(*s)
@@ -84,7 +86,7 @@ func (t *talk) finish() {
 }
 
 // text is the sentence as said.
-func (t *talk) text(s sentence) string {
+func (t *recording) text(s sentence) string {
 	if len(s.pieces) == 1 {
 		p := s.pieces[0]
 		return t.cues[p.cue].text[p.from:p.to]
@@ -99,7 +101,7 @@ func (t *talk) text(s sentence) string {
 // quote returns the words to quote and the cues they stand in: the whole
 // sentence when its cues follow each other, else the piece that holds the
 // phrase which marked it, or the longest.
-func (t *talk) quote(s sentence, lead string) (string, []int) {
+func (t *recording) quote(s sentence, lead string) (string, []int) {
 	together := true
 	chosen := s.pieces[0]
 	held := false
@@ -124,7 +126,7 @@ func (t *talk) quote(s sentence, lead string) (string, []int) {
 	return c.text[chosen.from:chosen.to], []int{c.id}
 }
 
-func (t *talk) holds(p piece, lead string) bool {
+func (t *recording) holds(p piece, lead string) bool {
 	toks := t.lex.clean(t.lex.tokenise(t.cues[p.cue].text[p.from:p.to]))
 	return strings.Contains(flat(toks), " "+lead+" ")
 }

@@ -16,27 +16,49 @@ const (
 	// minNounish is the share of noun uses a topic's head needs.
 	minNounish = 0.35
 	// phraseLengthPower prefers "remote control" to "control".
-	phraseLengthPower = 1.2
+	phraseLengthPower = 1.6
+	// adjectiveCost is how much an adjective's use speaks against a noun's.
+	adjectiveCost = 0.7
+	// articleShare: one in so many uses with an article gives it one.
+	articleShare = 5
+	// ofLeast and ofShare say when "design" is told as "design of the remote".
+	ofLeast, ofShare = 1, 25
+	// decisionsAtMost is how many decisions the summary names.
+	decisionsAtMost = 2
+	// reportsAtMost is how many sentences of a stretch are reported.
+	reportsAtMost = 2
+	// nestedShare is the part of a word's uses inside a longer phrase from
+	// which the word alone is no topic.
+	nestedShare = 0.6
 	// leadPhrases and topicPhrases are how many phrases a sentence lists.
 	leadPhrases, topicPhrases = 3, 3
 	// shortest and longest bound the words of a reported sentence.
 	shortest, longest = 8, 26
+	// spreadPower and localPower weigh how far a phrase runs through the meeting
+	// or keeps to its stretch.
+	spreadPower, localPower = 1, 0.5
+	// rankedPhrases is how many phrases give weight to sentences, lengthEase
+	// how little a long sentence is held against itself.
+	rankedPhrases, lengthEase = 30, 4
+	// tellingBonus favours sentences that announce, propose or conclude.
+	tellingBonus = 1.6
 	// dominant is the share of a topic's words that makes it one person's.
-	dominant = 0.45
+	dominant = 0.55
 )
 
 // summary tells the meeting: what it was about, then for each stretch who
 // spoke of what and the sentence that says most.
-func (t *talk) summary() string {
+func (t *recording) summary() string {
 	v := t.terms()
 	var out []string
 	taken := map[string]bool{}
-	lead := distinct(v.phrases, leadPhrases, taken)
+	lead := distinct(v.pervasive(), leadPhrases, taken)
 	if len(lead) > 0 {
 		out = append(out, "The meeting was about "+phraseList(lead)+".")
 	}
 	spans := t.topics(t.topicCount())
-	words := wordsOf(out)
+	end := t.settled()
+	words := wordsOf(out) + wordsOf(end)
 	left := 0
 	for i, span := range spans {
 		share := (maxSummaryWords - words) / (len(spans) - i)
@@ -44,14 +66,38 @@ func (t *talk) summary() string {
 		words += wordsOf(s)
 		out = append(out, s...)
 	}
+	out = append(out, end...)
 	if len(out) == 0 {
 		return t.plain()
 	}
 	return strings.Join(out, " ")
 }
 
+// settled reports the surest decisions in a sentence each.
+func (t *recording) settled() []string {
+	hits := slices.Clone(t.settling)
+	slices.SortStableFunc(hits, func(a, b hit) int {
+		switch {
+		case a.score > b.score:
+			return -1
+		case a.score < b.score:
+			return 1
+		}
+		return 0
+	})
+	var out []string
+	for _, h := range hits[:min(len(hits), decisionsAtMost)] {
+		text := strings.TrimRight(decisionText(h), ".,;:")
+		if leadVerb(h.lead) == "" && h.rest[0].low != "to" || text == "" {
+			continue
+		}
+		out = append(out, "They decided to "+strings.ToLower(text[:1])+text[1:]+".")
+	}
+	return out
+}
+
 // topicCount grows with the meeting.
-func (t *talk) topicCount() int {
+func (t *recording) topicCount() int {
 	return max(1, min(topicsAtMost, len(t.sentences)/15))
 }
 
@@ -72,7 +118,7 @@ func phraseList(list []*phrase) string {
 }
 
 // tell writes about one stretch of the meeting in about so many words.
-func (t *talk) tell(v *terms, span topicSpan, i, n, budget int, taken map[string]bool) []string {
+func (t *recording) tell(v *terms, span topicSpan, i, n, budget int, taken map[string]bool) []string {
 	var out []string
 	who := t.mainSpeaker(span)
 	phrases := distinct(v.within(span, len(t.sentences)), topicPhrases, taken)
@@ -85,18 +131,22 @@ func (t *talk) tell(v *terms, span topicSpan, i, n, budget int, taken map[string
 		out = append(out, capital(opening+subject)+phraseList(phrases)+".")
 		opening = ""
 	}
+	told := 0
 	for _, at := range t.best(v, span) {
 		s := t.reported(t.sentences[at])
 		room := budget - wordsOf(out)
 		if n := strings.Count(s, " ") + 1; s != "" && n <= room+4 {
 			out = append(out, capital(opening)+s)
-			break
+			opening = ""
+			if told++; told == reportsAtMost {
+				break
+			}
 		}
 	}
 	return out
 }
 
-func (t *talk) order(i, n int) string {
+func (t *recording) order(i, n int) string {
 	switch {
 	case n == 1:
 		return ""
@@ -111,7 +161,7 @@ func (t *talk) order(i, n int) string {
 }
 
 // mainSpeaker is who has most of a stretch's words, -1 when nobody has.
-func (t *talk) mainSpeaker(span topicSpan) int {
+func (t *recording) mainSpeaker(span topicSpan) int {
 	counts := make([]int, len(t.speakers))
 	total := 0
 	for _, s := range t.sentences[span.from:span.to] {
@@ -130,24 +180,28 @@ func (t *talk) mainSpeaker(span topicSpan) int {
 	return best
 }
 
-// within ranks the phrases by how much they belong to the stretch.
-func (v *terms) within(span topicSpan, all int) []*phrase {
-	type ranked struct {
-		p     *phrase
-		score float64
-	}
-	var list []ranked
-	share := float64(span.to-span.from) / float64(all)
-	for _, p := range v.phrases {
-		from, _ := slices.BinarySearch(p.at, span.from)
-		to, _ := slices.BinarySearch(p.at, span.to)
-		in := float64(to - from)
-		if in < 2 && len(p.at) > 2 || in == 0 {
-			continue
+// pervasive ranks the phrases that run through the whole meeting.
+func (v *terms) pervasive() []*phrase {
+	list := make([]weighted, len(v.phrases))
+	for i, p := range v.phrases {
+		windows, last := 0, -1
+		for _, at := range p.at {
+			if w := at / windowSentences; w != last {
+				windows, last = windows+1, w
+			}
 		}
-		list = append(list, ranked{p, in * p.score / float64(len(p.at)) * math.Sqrt(in/float64(len(p.at))/share)})
+		list[i] = weighted{p, p.score * math.Pow(float64(windows)/float64(max(1, v.windows)), spreadPower)}
 	}
-	slices.SortStableFunc(list, func(a, b ranked) int {
+	return heaviest(list)
+}
+
+type weighted struct {
+	p     *phrase
+	score float64
+}
+
+func heaviest(list []weighted) []*phrase {
+	slices.SortStableFunc(list, func(a, b weighted) int {
 		switch {
 		case a.score > b.score:
 			return -1
@@ -163,16 +217,27 @@ func (v *terms) within(span topicSpan, all int) []*phrase {
 	return out
 }
 
-// best ranks the sentences of a stretch by the weight of their words in it.
-func (t *talk) best(v *terms, span topicSpan) []int {
-	tf := map[string]int{}
-	for _, s := range t.sentences[span.from:span.to] {
-		for _, k := range s.toks {
-			if k.class == 0 {
-				tf[k.stem]++
-			}
+// within ranks the phrases by how much they belong to the stretch.
+func (v *terms) within(span topicSpan, all int) []*phrase {
+	var list []weighted
+	share := float64(span.to-span.from) / float64(all)
+	for _, p := range v.phrases {
+		from, _ := slices.BinarySearch(p.at, span.from)
+		to, _ := slices.BinarySearch(p.at, span.to)
+		in := float64(to - from)
+		if in < 2 && len(p.at) > 2 || in == 0 {
+			continue
 		}
+		n := float64(len(p.at))
+		list = append(list, weighted{p, in * p.score / n * math.Pow(in/n/share, localPower)})
 	}
+	return heaviest(list)
+}
+
+// best ranks the sentences of a stretch by the topics they speak of: those of
+// the stretch and those of the meeting.
+func (t *recording) best(v *terms, span topicSpan) []int {
+	weight := v.weights(v.within(span, len(t.sentences)), v.pervasive())
 	type ranked struct {
 		at    int
 		score float64
@@ -180,7 +245,7 @@ func (t *talk) best(v *terms, span topicSpan) []int {
 	var list []ranked
 	for i := span.from; i < span.to; i++ {
 		s := t.sentences[i]
-		if s.question || s.len < shortest || s.len > longest || s.content < 3 {
+		if s.question || s.len < shortest || s.len > longest || s.content < 3 || !t.lex.wellFormed(s.toks) {
 			continue
 		}
 		score := 0.0
@@ -188,10 +253,13 @@ func (t *talk) best(v *terms, span topicSpan) []int {
 		for _, k := range s.toks {
 			if k.class == 0 && !seen[k.stem] {
 				seen[k.stem] = true
-				score += math.Log(1+float64(tf[k.stem])) * (0.4 + v.nounish(k.stem))
+				score += weight[k.stem]
 			}
 		}
-		list = append(list, ranked{i, score / math.Sqrt(float64(s.len)+4)})
+		if s.hasAny(t.lex.items.telling) {
+			score *= tellingBonus
+		}
+		list = append(list, ranked{i, score / math.Sqrt(float64(s.len)+lengthEase)})
 	}
 	slices.SortStableFunc(list, func(a, b ranked) int {
 		switch {
@@ -209,9 +277,23 @@ func (t *talk) best(v *terms, span topicSpan) []int {
 	return out
 }
 
+// weights gives the words of the leading phrases of each ranking a weight that
+// falls with the rank.
+func (v *terms) weights(rankings ...[]*phrase) map[string]float64 {
+	w := map[string]float64{}
+	for _, list := range rankings {
+		for rank, p := range list[:min(len(list), rankedPhrases)] {
+			for _, s := range p.stems {
+				w[s] += 1 / math.Sqrt(float64(rank+1))
+			}
+		}
+	}
+	return w
+}
+
 // plain is the summary of a meeting too short to have topics: its fullest
 // sentences in order.
-func (t *talk) plain() string {
+func (t *recording) plain() string {
 	var out []string
 	words := 0
 	for _, s := range t.sentences {

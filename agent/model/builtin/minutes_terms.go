@@ -13,6 +13,8 @@ type phrase struct {
 	// shown counts the spellings, articles what stands before it.
 	shown    map[string]int
 	articles map[string]int
+	// of counts what follows as "of the …".
+	of map[string]int
 	// at are the places of the sentences it occurs in, with repeats.
 	at []int
 	// score is its weight over the whole meeting.
@@ -25,15 +27,15 @@ type terms struct {
 	// df counts the windows of the meeting a stem occurs in; tf all occurrences.
 	tf, df  map[string]int
 	windows int
-	// noun and verb count the places that speak for either use of a stem.
-	noun, verb map[string]int
+	// noun, verb and adjective count the places that speak for each use.
+	noun, verb, adjective map[string]int
 }
 
 // windowSentences is the stretch over which a word's spread is counted.
 const windowSentences = 20
 
-func (t *talk) terms() *terms {
-	v := &terms{tf: map[string]int{}, df: map[string]int{}, noun: map[string]int{}, verb: map[string]int{}}
+func (t *recording) terms() *terms {
+	v := &terms{tf: map[string]int{}, df: map[string]int{}, noun: map[string]int{}, verb: map[string]int{}, adjective: map[string]int{}}
 	last := map[string]int{}
 	for i, s := range t.sentences {
 		w := i/windowSentences + 1
@@ -47,24 +49,45 @@ func (t *talk) terms() *terms {
 				last[k.stem] = w
 				v.df[k.stem]++
 			}
-			if j > 0 {
-				switch prev := s.toks[j-1].class; {
-				case prev&beforeNoun != 0:
-					v.noun[k.stem]++
-				case prev&beforeVerb != 0:
-					v.verb[k.stem]++
-				}
-			}
+			v.use(s.toks, j)
 		}
 	}
 	v.collect(t)
 	return v
 }
 
-// nounish is how far a stem is used as a noun (or before one), 0 to 1.
+// use counts what the neighbours of word j say it is: "the buttons" and "rubber
+// buttons" make a noun, "to press" a verb, "very curved" an adjective.
+func (v *terms) use(toks []tok, j int) {
+	if j == 0 {
+		return
+	}
+	stem := toks[j].stem
+	prev := toks[j-1]
+	qualifies := j+1 < len(toks) && toks[j+1].class == 0
+	switch {
+	case prev.class&beforeVerb != 0:
+		v.verb[stem]++
+	case prev.class&(beforeNoun) != 0 && qualifies, predicative(prev.low):
+		v.adjective[stem]++
+	case prev.class&beforeNoun != 0, prev.class == 0 && !qualifies:
+		v.noun[stem]++
+	}
+}
+
+// predicative reports whether adjectives follow the word.
+func predicative(low string) bool {
+	switch low {
+	case "is", "are", "was", "were", "be", "it's", "that's", "very", "so", "too", "more", "most", "quite", "really", "less", "pretty", "they're", "look", "looks":
+		return true
+	}
+	return false
+}
+
+// nounish is how far a stem is used as a noun, 0 to 1.
 func (v *terms) nounish(stem string) float64 {
 	n, b := float64(v.noun[stem]), float64(v.verb[stem])
-	return n / (n + 2*b + 0.7)
+	return n / (n + 2*b + adjectiveCost*float64(v.adjective[stem]) + 0.7)
 }
 
 // weight is how much a stem says about the meeting as a whole: often, but not
@@ -78,7 +101,7 @@ func (v *terms) weight(stem string) float64 {
 }
 
 // collect gathers noun phrases of one to three meaningful words.
-func (v *terms) collect(t *talk) {
+func (v *terms) collect(t *recording) {
 	byKey := map[string]*phrase{}
 	for i, s := range t.sentences {
 		for from := 0; from < len(s.toks); {
@@ -95,7 +118,11 @@ func (v *terms) collect(t *talk) {
 		}
 	}
 	for _, p := range byKey {
-		if p.score = v.phraseScore(p); p.score > 0 {
+		p.score = v.phraseScore(p)
+	}
+	nested(byKey)
+	for _, p := range byKey {
+		if p.score > 0 {
 			v.phrases = append(v.phrases, p)
 		}
 	}
@@ -139,15 +166,11 @@ func add(byKey map[string]*phrase, toks []tok, from, to, at int) {
 			shown.WriteByte(' ')
 		}
 		key.WriteString(k.stem)
-		if strings.ToUpper(k.text) == k.text {
-			shown.WriteString(k.text)
-		} else {
-			shown.WriteString(k.low)
-		}
+		shown.WriteString(shownWord(k, from+i == 0))
 	}
 	p := byKey[key.String()]
 	if p == nil {
-		p = &phrase{key: key.String(), shown: map[string]int{}, articles: map[string]int{}}
+		p = &phrase{key: key.String(), shown: map[string]int{}, articles: map[string]int{}, of: map[string]int{}}
 		p.stems = strings.Fields(p.key)
 		byKey[p.key] = p
 	}
@@ -163,6 +186,48 @@ func add(byKey map[string]*phrase, toks []tok, from, to, at int) {
 		}
 	}
 	p.articles[article]++
+	if of := complement(toks, to); of != "" {
+		p.of[of]++
+	}
+}
+
+// complement reads "of the remote control" after a phrase; "" when there is
+// none.
+func complement(toks []tok, i int) string {
+	if i >= len(toks) || toks[i].low != "of" {
+		return ""
+	}
+	i++
+	article := ""
+	if i < len(toks) {
+		switch toks[i].low {
+		case "the", "this", "our", "that", "your":
+			article, i = "the ", i+1
+		case "a", "an":
+			article, i = toks[i].low+" ", i+1
+		}
+	}
+	from := i
+	for i < len(toks) && i < from+3 && phraseWord(toks[i]) {
+		i++
+	}
+	if i == from {
+		return ""
+	}
+	words := make([]string, 0, 3)
+	for _, k := range toks[from:i] {
+		words = append(words, k.text)
+	}
+	return "of " + article + strings.Join(words, " ")
+}
+
+// shownWord keeps the capitals of names and shortenings, not those of a
+// sentence's beginning.
+func shownWord(k tok, first bool) string {
+	if first && strings.ToUpper(k.text) != k.text {
+		return k.low
+	}
+	return k.text
 }
 
 // phraseScore prefers phrases that come often, are used as nouns, and have
@@ -184,7 +249,7 @@ func (v *terms) phraseScore(p *phrase) float64 {
 				return 0
 			}
 		}
-		if v.nounish(p.stems[0]) < minNounish/2 {
+		if first := p.stems[0]; 2*v.verb[first] > v.noun[first]+v.adjective[first] {
 			return 0
 		}
 	}
@@ -193,8 +258,23 @@ func (v *terms) phraseScore(p *phrase) float64 {
 
 // text is the phrase with the article it mostly has.
 func (p *phrase) text() string {
+	text := p.bare()
+	of := most(p.of)
+	if p.of[of]*ofShare >= len(p.at) && p.of[of] >= ofLeast {
+		if !strings.HasPrefix(text, "the ") {
+			text = "the " + text
+		}
+		return text + " " + of
+	}
+	return text
+}
+
+func (p *phrase) bare() string {
 	shown := most(p.shown)
-	if p.articles["the"]*3 >= len(p.at) || p.articles["a"]*3 >= len(p.at) {
+	if shown != strings.ToLower(shown) && strings.ToUpper(shown) != shown && p.articles["the"]*2 < len(p.at) {
+		return shown // a name
+	}
+	if (p.articles["the"]+p.articles["a"])*articleShare >= len(p.at) {
 		return "the " + shown
 	}
 	return shown
@@ -209,6 +289,31 @@ func most(counts map[string]int) string {
 		}
 	}
 	return best
+}
+
+// nested takes out phrases that hardly occur outside a longer one: "control"
+// when it is nearly always "remote control".
+func nested(byKey map[string]*phrase) {
+	var drop []*phrase
+	for _, p := range byKey {
+		if len(p.stems) < 2 || p.score == 0 {
+			continue
+		}
+		for from := range p.stems {
+			for to := from + 1; to <= len(p.stems); to++ {
+				if to-from == len(p.stems) {
+					continue
+				}
+				part := byKey[strings.Join(p.stems[from:to], " ")]
+				if part != nil && float64(len(p.at)) >= nestedShare*float64(len(part.at)) {
+					drop = append(drop, part)
+				}
+			}
+		}
+	}
+	for _, p := range drop {
+		p.score = 0
+	}
 }
 
 // distinct takes the first n phrases that share no word with one another or

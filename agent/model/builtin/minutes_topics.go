@@ -8,7 +8,7 @@ type topicSpan struct{ from, to int }
 // topics cuts the meeting where its vocabulary changes most: TextTiling
 // (Hearst, Computational Linguistics 23/1, 1997) over blocks of sentences,
 // with the deepest valleys taken first and no topic shorter than its share.
-func (t *talk) topics(want int) []topicSpan {
+func (t *recording) topics(want int) []topicSpan {
 	n := len(t.sentences)
 	block := max(5, n/(want*4))
 	if want < 2 || n < 4*want || n < 2*block {
@@ -58,7 +58,7 @@ func insert(cuts []int, x int) []int {
 
 // depths is how far the likeness of the blocks before and after each gap lies
 // under the likeness at the peaks on both sides.
-func (t *talk) depths(block int) []float64 {
+func (t *recording) depths(block int) []float64 {
 	sims := t.likeness(block)
 	n := len(sims)
 	out := make([]float64, n)
@@ -77,7 +77,7 @@ func (t *talk) depths(block int) []float64 {
 
 // likeness is the cosine of the word counts of the blocks before and after
 // each gap, kept up while both windows slide.
-func (t *talk) likeness(block int) []float64 {
+func (t *recording) likeness(block int) []float64 {
 	n := len(t.sentences)
 	left, right := map[string]int{}, map[string]int{}
 	var dot, l2, r2 int

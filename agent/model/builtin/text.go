@@ -180,9 +180,19 @@ next:
 		n := len(p)
 		after := i+n == len(in) || in[i+n].mark()
 		before := i == 0 || in[i-1].mark()
-		// "you know the price" means something; ", you know," does not.
-		if p[0] == "you" && !after && !before || p[0] == "like" && !(after && before) {
-			return 0
+		// "I don't know the price" means something; ", I don't know," does not.
+		if p[0] == "i" && p[1] == "mean" {
+			return n
+		}
+		switch p[0] {
+		case "i", "like", "of", "let's", "to", "at":
+			if !after || !before {
+				return 0
+			}
+		case "you", "if", "so", "as":
+			if !after && !before {
+				return 0
+			}
 		}
 		return n
 	}

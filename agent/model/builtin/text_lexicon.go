@@ -84,7 +84,7 @@ func newLexicon() *lexicon {
 		decide decided decision figure figured might must shall ought cannot can't doing done did does do being
 		be's that'd that'll there'd who'd what'd you'd depending according regarding concerning involve involved
 		include including included consider considered considering basically whatever quite anymore though yep nope
-		stuff's thing's people's lots difference differences possibility far away close open back far every level
+		course documents stuff's thing's people's lots difference differences possibility far away close open back far every level
 		read reading write writing written hear hears heard hearing listen listening watch watching play playing
 		pay paying buy wait waiting care worry miss live lose win follow followed following lead provide provided
 		allow allowed happen deal dealt handle sense amount rest side sides kind's okay's hon minister honourable speaker
@@ -93,10 +93,10 @@ func newLexicon() *lexicon {
 		lot's probably maybe definitely slightly largely nearly roughly about approximately recently currently previously
 		initially finally eventually particular specific general common usual normal basic overall total actual`)
 	for _, p := range [...]string{
-		"you know what i mean", "you know", "i mean", "sort of", "kind of", "i guess", "i think", "i suppose", "as i said", "as i say", "you see",
+		"you know what i mean", "you know", "i mean", "sort of", "kind of", "as i said", "as i say", "you see",
 		"if you like", "so to speak", "or whatever", "or something like that", "or something", "and stuff like that",
 		"and stuff", "and so on", "and so forth", "or what not", "and what not", "i don't know", "to be honest", "at the end of the day",
-		"or so", "like", "of course", "let's say", "i would say", "i'd say", "i was thinking",
+		"or so", "like", "of course", "let's say",
 	} {
 		l.idle = append(l.idle, strings.Fields(p))
 	}

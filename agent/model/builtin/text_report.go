@@ -3,12 +3,10 @@ package builtin
 import "strings"
 
 // reported turns a spoken sentence into a report of it: "Ann said that they
-// will go with rubber." Words are only exchanged person for person.
-func (t *talk) reported(s sentence) string {
-	toks := s.toks
-	for len(toks) > 0 && toks[len(toks)-1].mark() {
-		toks = toks[:len(toks)-1]
-	}
+// will go with rubber." Words are only exchanged person for person; what was
+// said as an opinion stays one.
+func (t *recording) reported(s sentence) string {
+	toks, opinion := opinionOf(trimMarks(s.toks))
 	if len(toks) == 0 {
 		return ""
 	}
@@ -17,12 +15,44 @@ func (t *talk) reported(s sentence) string {
 	switch {
 	case name == "" && s.question:
 		return "It was asked: " + body + "?"
+	case name == "" && opinion:
+		return "Somebody thought that " + lowerFirst(body, toks[0]) + "."
 	case name == "":
 		return "It was said that " + lowerFirst(body, toks[0]) + "."
 	case s.question:
 		return name + " asked: " + capital(body) + "?"
+	case opinion:
+		return name + " thought that " + lowerFirst(body, toks[0]) + "."
 	}
-	return name + " said that " + lowerFirst(body, toks[0]) + "."
+	return name + reporting(toks) + lowerFirst(body, toks[0]) + "."
+}
+
+// opinionOf takes "I think" and its like off the beginning.
+func opinionOf(toks []tok) ([]tok, bool) {
+	if len(toks) < 4 || toks[0].low != "i" {
+		return toks, false
+	}
+	switch toks[1].low {
+	case "think", "guess", "suppose", "believe":
+	default:
+		return toks, false
+	}
+	toks = trimMarks(toks[2:])
+	if len(toks) > 1 && toks[0].low == "that" && toks[1].class&isFunction != 0 {
+		toks = toks[1:]
+	}
+	return toks, true
+}
+
+// reporting chooses the verb: what should or could be is suggested, all else said.
+func reporting(toks []tok) string {
+	for _, k := range toks[:min(6, len(toks))] {
+		switch k.low {
+		case "should", "could":
+			return " suggested that "
+		}
+	}
+	return " said that "
 }
 
 // lowerFirst undoes the capital of a sentence's beginning, not of a name.
