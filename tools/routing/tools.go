@@ -14,7 +14,7 @@ import (
 //go:embed *.md
 var docs embed.FS
 
-// timeout bounds one use; learning from a thousand cases is part of it.
+// timeout bounds one use; learning from all cases is part of it.
 const timeout = 30 * time.Second
 
 // maxText bounds a request, in bytes.

@@ -98,24 +98,33 @@ func (f family) mayCreate(ctx context.Context, inv tools.Invocation, in createIn
 	if _, filed, err := f.tracker.CreatedWith(ctx, inv.By.Workspace, inv.Key); err != nil || filed {
 		return err
 	}
-	if !searched(inv.Prior, d.Title) {
+	at, ok := searched(inv.Prior, d.Title)
+	if !ok {
 		return agent.Errorf(agent.Invalid, "search for duplicates first: call ticket_search with the query %q and no status, then create", d.Title)
 	}
 	found, err := f.tracker.Search(ctx, inv.By.Workspace, agent.TicketQuery{Text: d.Title, Limit: candidates})
 	if err != nil {
 		return err
 	}
+	found = slices.DeleteFunc(found, func(t agent.Ticket) bool {
+		return t.Created.After(at) && Similarity(d.Title, t.Title) < sameAt
+	})
 	return f.refuseDuplicate(found, d.Title, in.NotDuplicateOf)
 }
 
 // searched reports whether a recorded search of this turn, over all statuses,
-// looked for the title.
-func searched(prior []agent.Outcome, title string) bool {
-	return slices.ContainsFunc(prior, func(o agent.Outcome) bool {
+// looked for the title, and when the last one did.
+func searched(prior []agent.Outcome, title string) (at time.Time, ok bool) {
+	for _, o := range prior {
 		var out searchOut
-		return o.Tool == "ticket_search" && o.Status == agent.Done &&
-			json.Unmarshal(o.Result, &out) == nil && out.Status == "" && covers(out.Query, title)
-	})
+		if o.Tool != "ticket_search" || o.Status != agent.Done || json.Unmarshal(o.Result, &out) != nil {
+			continue
+		}
+		if out.Status == "" && covers(out.Query, title) {
+			at, ok = out.At, true
+		}
+	}
+	return at, ok
 }
 
 // refuseDuplicate offers the ticket that looks most like the title, unless the

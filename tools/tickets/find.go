@@ -20,8 +20,10 @@ type searchIn struct {
 type searchOut struct {
 	Query  string `json:"query"`
 	Status string `json:"status,omitempty"`
-	Hits   []hit  `json:"hits"`
-	label  agent.Label
+	// At is when the tracker was searched.
+	At    time.Time `json:"at"`
+	Hits  []hit     `json:"hits"`
+	label agent.Label
 }
 
 // hit is a found ticket with how alike its title and the query are.
@@ -75,7 +77,7 @@ func (f family) find(ctx context.Context, ws agent.WorkspaceID, in searchIn) (se
 	if in.Limit == 0 {
 		in.Limit = 10
 	}
-	out := searchOut{Query: in.Query, Status: in.Status, Hits: []hit{}}
+	out := searchOut{Query: in.Query, Status: in.Status, At: f.now().UTC(), Hits: []hit{}}
 	out.label = agent.Label{Integrity: agent.Organisation, Readers: workspace()}
 	for i, t := range found[:min(len(found), in.Limit)] {
 		out.Hits = append(out.Hits, hit{viewOf(t), alike(t)})

@@ -9,10 +9,13 @@ import (
 )
 
 // duplicateAt is the similarity from which two titles probably name the same
-// work; searchedAt is the part of the words a search must share with a title to
-// count as a search for it.
+// work, and sameAt that from which nobody needs to look: it is what counts for
+// tickets filed after the search, such as the neighbours of one meeting that a
+// person decided on one by one. searchedAt is the part of the words a search must
+// share with a title to count as a search for it.
 const (
 	duplicateAt = 0.6
+	sameAt      = 0.95
 	searchedAt  = 0.5
 )
 

@@ -176,6 +176,22 @@ func TestADuplicateFiledWhileADecisionWasAwaitedIsNotFiledAgain(t *testing.T) {
 	refused(t, d.Run(waiting), agent.Conflict, "T-1")
 }
 
+func TestNeighboursOfOneMeetingAreFiledThoughTheyAreAlike(t *testing.T) {
+	d := open(t)
+	titles := []string{"Prepare the remote control prototype", "Prepare the remote control prototype demo"}
+	for _, title := range titles {
+		d.Done("ticket_search", map[string]any{"query": title}, nil)
+	}
+	for _, title := range titles {
+		d.clock.Pass(time.Minute)
+		d.Done("ticket_create", map[string]any{"title": title}, nil)
+	}
+	refused(t, d.Do("ticket_create", map[string]any{"title": titles[0] + "!"}), agent.Conflict, "T-1")
+	d.NewTurn()
+	d.Done("ticket_search", map[string]any{"query": "remote control prototype show"}, nil)
+	refused(t, d.Do("ticket_create", map[string]any{"title": "remote control prototype show"}), agent.Conflict, "not_duplicate_of")
+}
+
 func TestARepeatedCreateReturnsTheTicketItMade(t *testing.T) {
 	d := open(t)
 	d.Done("ticket_search", map[string]any{"query": "Mend the door"}, nil)
