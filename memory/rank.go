@@ -11,8 +11,9 @@ import (
 // stored, so stores may keep passages in memory.
 type Passage struct {
 	// Key orders chunks: an item's chunks have consecutive keys, and keys of
-	// different items are never next to each other.
-	Key int64
+	// different items are never next to each other. Item is the same for the
+	// chunks of one item.
+	Key, Item int64
 	// Kind is the chunk's kind, ItemKind its item's.
 	Kind, ItemKind Kind
 	At             time.Time
@@ -56,8 +57,8 @@ type Corpus struct {
 	Chunks, Terms int64
 }
 
-// Parts says what a score is made of. Score = (BM25 + Title + Near + Neighbour)
-// × (1 + Speaker + Date + Kind + Recency).
+// Parts says what a score is made of. Score = (BM25 + Title + Near + Neighbour +
+// Whole) × (1 + Speaker + Date + Kind + Recency).
 type Parts struct {
 	// BM25 is the passage's own share (Robertson and Zaragoza, 2009), Title
 	// that of its item's title, Near a reward for query terms that stand close
@@ -67,6 +68,9 @@ type Parts struct {
 	Near  float64 `json:"near,omitempty"`
 	// Neighbour is what the passages beside it lend.
 	Neighbour float64 `json:"neighbour,omitempty"`
+	// Whole is what its item as a whole lends: one that matches in several
+	// places is about the matter.
+	Whole float64 `json:"whole,omitempty"`
 	// Speaker, Date and Kind are shares added when the query names them.
 	Speaker float64 `json:"speaker,omitempty"`
 	Date    float64 `json:"date,omitempty"`
@@ -76,7 +80,7 @@ type Parts struct {
 
 // Score returns the score the parts make.
 func (p Parts) Score() float64 {
-	return (p.BM25 + p.Title + p.Near + p.Neighbour) * (1 + p.Speaker + p.Date + p.Kind + p.Recency)
+	return (p.BM25 + p.Title + p.Near + p.Neighbour + p.Whole) * (1 + p.Speaker + p.Date + p.Kind + p.Recency)
 }
 
 // Ranked is a passage's place.
@@ -90,34 +94,39 @@ type Ranked struct {
 // (see internal/eval/memory) and rounded: the ranking does not hang on a digit.
 const (
 	bm25K1         = 1.2
-	bm25B          = 0.5
+	bm25B          = 0.4
 	titleWeight    = 0.25
 	nearWeight     = 0.3
 	nearWindow     = 4
-	nameWeight     = 0.3 // of a speaker's name as a word of the text
-	speakerShare   = 0.35
-	dateShare      = 0.3
+	nameWeight     = 0.15 // of a speaker's name as a word of the text
+	wholeWeight    = 0.3
+	speakerShare   = 0.5
+	dateShare      = 0.6
 	kindShare      = 0.5
-	recencyShare   = 0.05
+	recencyShare   = 0.02
 	recencyHalving = 30 * 24 * time.Hour
 )
 
-// neighbourShare is what a passage lends to those 1 and 2 places from it: more
+// neighbourShare is what a passage lends to one that many places after it: more
 // to what follows it, as answers follow questions.
 func neighbourShare(distance int64) float64 {
 	switch distance {
 	case 1:
-		return 0.35
+		return 0.45
 	case -1:
 		return 0.3
-	case 2, -2:
+	case 2:
+		return 0.2
+	case -2:
+		return 0.15
+	case 3, -3:
 		return 0.1
 	}
 	return 0
 }
 
 // Reach is how many keys away a passage's neighbours count.
-const Reach = 2
+const Reach = 3
 
 // Rank orders passages for a search, best first, at most s.Limit. Passages must
 // be sorted by key and hold all that share a term with the query, together with
@@ -125,20 +134,27 @@ const Reach = 2
 // the search keeps out are left out.
 func Rank(s Search, c Corpus, passages []*Passage) []Ranked {
 	r := newRanking(s, c, passages)
-	out := make([]Ranked, 0, len(passages))
-	for i, p := range passages {
-		parts := r.own[i]
-		parts.Neighbour = r.lent(i)
-		if parts.BM25+parts.Title+parts.Neighbour <= 0 || !r.passes(p) {
-			continue
+	order := make([]scored, 0, len(passages))
+	for i := range passages {
+		if parts, ok := r.parts(i); ok {
+			order = append(order, scored{parts.Score(), i})
 		}
-		r.weigh(p, &parts)
-		out = append(out, Ranked{Key: p.Key, Score: parts.Score(), Parts: parts})
 	}
-	slices.SortFunc(out, func(a, b Ranked) int {
-		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(b.Key, a.Key))
+	slices.SortFunc(order, func(a, b scored) int {
+		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(b.at, a.at))
 	})
-	return out[:min(len(out), max(s.Limit, 0))]
+	out := make([]Ranked, min(len(order), max(s.Limit, 0)))
+	for n := range out {
+		parts, _ := r.parts(order[n].at)
+		out[n] = Ranked{Key: passages[order[n].at].Key, Score: order[n].score, Parts: parts}
+	}
+	return out
+}
+
+// scored is the score of the passage at a place of the input.
+type scored struct {
+	score float64
+	at    int
 }
 
 // ranking is one run of Rank.
@@ -150,6 +166,7 @@ type ranking struct {
 	idf      []float64
 	meanLen  float64
 	own      []Parts
+	whole    []float64 // of each passage's item
 }
 
 func newRanking(s Search, c Corpus, passages []*Passage) *ranking {
@@ -168,7 +185,29 @@ func newRanking(s Search, c Corpus, passages []*Passage) *ranking {
 	for i, p := range passages {
 		r.own[i] = r.score(p, counts[i*len(r.terms):(i+1)*len(r.terms)])
 	}
+	r.findWhole()
 	return r
+}
+
+// findWhole sets, for each passage, the mean of its item's three best ones.
+func (r *ranking) findWhole() {
+	r.whole = make([]float64, len(r.passages))
+	for from := 0; from < len(r.passages); {
+		to := from
+		var best [3]float64
+		for ; to < len(r.passages) && r.passages[to].Item == r.passages[from].Item; to++ {
+			score := r.own[to].BM25
+			for n := range best {
+				if score > best[n] {
+					score, best[n] = best[n], score
+				}
+			}
+		}
+		for n := from; n < to; n++ {
+			r.whole[n] = (best[0] + best[1] + best[2]) / 3
+		}
+		from = to
+	}
 }
 
 // findNames keeps the query's words that name a speaker of some passage.
@@ -257,6 +296,20 @@ func (r *ranking) near(p *Passage) float64 {
 		lastAt, last = at, t
 	}
 	return sum
+}
+
+// parts returns what the score of passage i is made of; ok is false when it has
+// none or a filter keeps it out.
+func (r *ranking) parts(i int) (parts Parts, ok bool) {
+	p := r.passages[i]
+	parts = r.own[i]
+	parts.Neighbour = r.lent(i)
+	if parts.BM25+parts.Title+parts.Neighbour <= 0 || !r.passes(p) {
+		return parts, false
+	}
+	parts.Whole = wholeWeight * r.whole[i]
+	r.weigh(p, &parts)
+	return parts, true
 }
 
 // lent returns what the passages around i lend it.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sous-hq/sous/agent"
@@ -21,11 +22,16 @@ var _ memory.Store = (*Memories)(nil)
 type Memories struct {
 	db    *DB
 	cache passageCache
+
+	mu         sync.Mutex
+	statements map[string]*sql.Stmt // by their text; they end with the DB
 }
 
 // NewMemories returns the store of memories in db. Each has a cache of its own:
 // make one and share it.
-func NewMemories(db *DB) *Memories { return &Memories{db: db} }
+func NewMemories(db *DB) *Memories {
+	return &Memories{db: db, statements: map[string]*sql.Stmt{}}
+}
 
 // itemShift is how many bits of a chunk's key count within the item.
 const itemShift = 16
@@ -195,7 +201,7 @@ func (m *Memories) Item(ctx context.Context, ws agent.WorkspaceID, id string) (m
 
 // Items implements memory.Store.
 func (m *Memories) Items(ctx context.Context, f memory.Filter) ([]memory.Item, error) {
-	where, args := readableBy(f.Reader)
+	where, args := readable, readerArgs(f.Reader)
 	if !f.Forgotten {
 		where += ` AND i.forgotten IS NULL`
 	}
@@ -257,18 +263,16 @@ func (m *Memories) SetForgotten(ctx context.Context, by agent.Actor, id string, 
 	})
 }
 
-// readableBy returns the condition, and its arguments, that the actor may read
-// item i: the SQL twin of agent.Readers.Includes.
-func readableBy(a agent.Actor) (string, []any) {
-	if a.ID == "" {
-		return `FALSE`, nil
-	}
-	scopes := `i.scope = 'public'`
-	if a.Kind == agent.Member {
-		scopes = `i.scope <> ''`
-	}
-	return `i.workspace = ? AND (` + scopes + ` OR i.scope = '' AND EXISTS
-		(SELECT 1 FROM memory_readers r WHERE r.item = i.seq AND r.actor = ? AND r.workspace = i.workspace))`, []any{a.Workspace, a.ID}
+// readable is the condition that an actor may read item i: the SQL twin of
+// agent.Readers.Includes. Its arguments are readerArgs.
+const readable = `i.workspace = ?1 AND (i.scope = 'public' OR i.scope = 'workspace' AND ?3 OR i.scope = '' AND EXISTS
+	(SELECT 1 FROM memory_readers r WHERE r.item = i.seq AND r.actor = ?2 AND r.workspace = ?1)) AND ?2 <> ''`
+
+// liveAndReadable adds that the item is neither forgotten nor superseded.
+const liveAndReadable = `i.forgotten IS NULL AND i.superseded_by = '' AND ` + readable
+
+func readerArgs(a agent.Actor) []any {
+	return []any{a.Workspace, a.ID, a.Kind == agent.Member}
 }
 
 const itemColumns = `i.seq, i.workspace, i.id, i.kind, i.title, i.source, i.author, i.author_name, i.place, i.label,

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/memory"
 )
 
@@ -36,16 +37,11 @@ func (m *Memories) search(ctx context.Context, s memory.Search) ([]memory.Hit, e
 		}
 		return m.load(ctx, s, ranked)
 	}
-	keys, err := m.matches(ctx, s)
+	keys, c, err := m.matches(ctx, s)
 	if err != nil || len(keys) == 0 {
 		return nil, err
 	}
 	passages, err := m.passages(ctx, keys)
-	if err != nil {
-		return nil, err
-	}
-	var c memory.Corpus
-	err = m.db.sql.QueryRowContext(ctx, `SELECT chunks, terms FROM memory_corpus WHERE workspace = ?`, s.Reader.Workspace).Scan(&c.Chunks, &c.Terms)
 	if err != nil {
 		return nil, err
 	}
@@ -54,8 +50,7 @@ func (m *Memories) search(ctx context.Context, s memory.Search) ([]memory.Hit, e
 
 // newest returns the keys of the newest chunks, see memory.Store.
 func (m *Memories) newest(ctx context.Context, s memory.Search) ([]int64, error) {
-	where, args := readableBy(s.Reader)
-	where += ` AND i.forgotten IS NULL AND i.superseded_by = ''`
+	where, args := liveAndReadable, readerArgs(s.Reader)
 	add := func(cond string, with ...any) {
 		where += ` AND ` + cond
 		args = append(args, with...)
@@ -84,27 +79,48 @@ func (m *Memories) newest(ctx context.Context, s memory.Search) ([]int64, error)
 		ON c.key >= i.seq << 16 AND c.key < (i.seq + 1) << 16 WHERE `+where+group+` ORDER BY i.at DESC, i.seq DESC, c.key LIMIT ?`, append(args, s.Limit)...)
 }
 
+const (
+	matchQuery  = `SELECT rowid FROM memory_index WHERE memory_index MATCH ? LIMIT 20001`
+	newestMatch = `SELECT rowid FROM memory_index WHERE memory_index MATCH ? ORDER BY rowid DESC LIMIT 20000`
+	// readableQuery also counts the workspace's corpus, once for all rows.
+	readableQuery = `SELECT i.seq, i.chunks, (SELECT c.chunks FROM memory_corpus c WHERE c.workspace = ?1), (SELECT c.terms FROM memory_corpus c WHERE c.workspace = ?1)
+		FROM json_each(?4) k CROSS JOIN memory_items i ON i.seq = k.value WHERE ` + liveAndReadable
+)
+
 // matches returns, in order, the keys of the readable live chunks that share a
-// term with the query and of what stands within memory.Reach of them.
-func (m *Memories) matches(ctx context.Context, s memory.Search) ([]int64, error) {
+// term with the query and of what stands within memory.Reach of them, and the
+// size of the corpus.
+func (m *Memories) matches(ctx context.Context, s memory.Search) ([]int64, memory.Corpus, error) {
 	quoted := make([]string, len(s.Terms))
 	for n, t := range s.Terms {
 		quoted[n] = `"` + strings.ReplaceAll(t.Text, `"`, `""`) + `"`
 	}
-	found, err := every(ctx, m.db.sql, scanInt, `SELECT rowid FROM memory_index WHERE memory_index MATCH ? ORDER BY rowid DESC LIMIT ?`,
-		strings.Join(quoted, " OR "), maxMatches)
+	match := strings.Join(quoted, " OR ")
+	found, err := prepared(ctx, m, scanInt, matchQuery, match)
+	if err == nil && len(found) > maxMatches {
+		found, err = prepared(ctx, m, scanInt, newestMatch, match)
+		slices.Reverse(found)
+	}
 	if err != nil || len(found) == 0 {
-		return nil, err
+		return nil, memory.Corpus{}, err
 	}
-	slices.Reverse(found)
-	counts, err := m.readableItems(ctx, s, found)
-	if err != nil {
-		return nil, err
+	items, err := m.readableItems(ctx, s.Reader, found)
+	if err != nil || len(items) == 0 {
+		return nil, memory.Corpus{}, err
 	}
+	counts := make(map[int64]int64, len(items))
+	for _, i := range items {
+		counts[i.seq] = i.chunks
+	}
+	return spread(found, counts), items[0].corpus, nil
+}
+
+// spread adds to the keys of readable items what stands within memory.Reach.
+func spread(found []int64, counts map[int64]int64) []int64 {
 	keys := make([]int64, 0, 2*len(found))
 	for _, k := range found {
-		count, ok := counts[k>>itemShift]
-		if !ok {
+		count, readable := counts[k>>itemShift]
+		if !readable {
 			continue
 		}
 		first := k &^ (1<<itemShift - 1)
@@ -116,35 +132,33 @@ func (m *Memories) matches(ctx context.Context, s memory.Search) ([]int64, error
 			keys = append(keys, from)
 		}
 	}
-	return keys, nil
+	return keys
 }
 
-// readableItems returns the number of chunks of each item of these chunks that
-// the reader may read and that is live, by seq. Keys are in order.
-func (m *Memories) readableItems(ctx context.Context, s memory.Search, keys []int64) (map[int64]int64, error) {
+// readableItem is an item that the reader may read and that is live.
+type readableItem struct {
+	seq, chunks int64
+	corpus      memory.Corpus
+}
+
+// readableItems returns those of the items of these chunks, whose keys are in
+// order, that the reader may read and that are live.
+func (m *Memories) readableItems(ctx context.Context, reader agent.Actor, keys []int64) ([]readableItem, error) {
 	var seqs []int64
 	for _, k := range keys {
 		if seq := k >> itemShift; len(seqs) == 0 || seqs[len(seqs)-1] != seq {
 			seqs = append(seqs, seq)
 		}
 	}
-	where, args := readableBy(s.Reader)
-	rows, err := m.db.sql.QueryContext(ctx, `SELECT i.seq, i.chunks FROM json_each(?) k CROSS JOIN memory_items i ON i.seq = k.value
-		WHERE i.forgotten IS NULL AND i.superseded_by = '' AND `+where, append([]any{jsonInts(seqs)}, args...)...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	counts := make(map[int64]int64, len(seqs))
-	for rows.Next() {
-		var seq, count int64
-		if err := rows.Scan(&seq, &count); err != nil {
-			return nil, err
-		}
-		counts[seq] = count
-	}
-	return counts, rows.Err()
+	return prepared(ctx, m, func(row sqlRow) (i readableItem, err error) {
+		err = row.Scan(&i.seq, &i.chunks, &i.corpus.Chunks, &i.corpus.Terms)
+		return i, err
+	}, readableQuery, append(readerArgs(reader), jsonInts(seqs))...)
 }
+
+const passageQuery = `SELECT c.key, CASE c.kind WHEN '' THEN i.kind ELSE c.kind END, i.kind, COALESCE(c.at, i.at),
+	c.terms, i.title_terms, c.speaker_words
+	FROM json_each(?) k CROSS JOIN memory_chunks c ON c.key = k.value CROSS JOIN memory_items i ON i.seq = c.key >> 16`
 
 // passages returns the passages of the keys in order, from the cache or the file.
 func (m *Memories) passages(ctx context.Context, keys []int64) ([]*memory.Passage, error) {
@@ -152,9 +166,7 @@ func (m *Memories) passages(ctx context.Context, keys []int64) ([]*memory.Passag
 	if len(missing) == 0 {
 		return passages, nil
 	}
-	read, err := every(ctx, m.db.sql, scanPassage, `SELECT c.key, CASE c.kind WHEN '' THEN i.kind ELSE c.kind END, i.kind,
-		COALESCE(c.at, i.at), c.terms, i.title_terms, c.speaker_words
-		FROM json_each(?) k CROSS JOIN memory_chunks c ON c.key = k.value CROSS JOIN memory_items i ON i.seq = c.key >> 16`, jsonInts(missing))
+	read, err := prepared(ctx, m, scanPassage, passageQuery, jsonInts(missing))
 	if err != nil {
 		return nil, err
 	}
@@ -178,9 +190,15 @@ func scanPassage(row sqlRow) (*memory.Passage, error) {
 	if err := row.Scan(&p.Key, &p.Kind, &p.ItemKind, timeOf(&p.At), &terms, &title, &speaker); err != nil {
 		return nil, err
 	}
+	p.Item = p.Key >> itemShift
 	p.SetWords(strings.Fields(terms), strings.Fields(title), strings.Fields(speaker))
 	return &p, nil
 }
+
+const (
+	hitItemQuery  = `SELECT ` + itemColumns + ` FROM json_each(?4) k CROSS JOIN memory_items i ON i.seq = k.value WHERE ` + liveAndReadable
+	hitChunkQuery = `SELECT ` + chunkColumns + ` FROM json_each(?) k CROSS JOIN memory_chunks c ON c.key = k.value`
+)
 
 // load returns the hits of ranked chunks, asking once more that the reader may
 // read them and that they are live.
@@ -194,14 +212,11 @@ func (m *Memories) load(ctx context.Context, s memory.Search, ranked []memory.Ra
 		keys[n], seqs[n] = r.Key, r.Key>>itemShift
 	}
 	slices.Sort(seqs)
-	where, args := readableBy(s.Reader)
-	items, err := every(ctx, m.db.sql, scanItem, `SELECT `+itemColumns+` FROM json_each(?) k CROSS JOIN memory_items i ON i.seq = k.value
-		WHERE i.forgotten IS NULL AND i.superseded_by = '' AND `+where, append([]any{jsonInts(slices.Compact(seqs))}, args...)...)
+	items, err := prepared(ctx, m, scanItem, hitItemQuery, append(readerArgs(s.Reader), jsonInts(slices.Compact(seqs)))...)
 	if err != nil {
 		return nil, err
 	}
-	chunks, err := every(ctx, m.db.sql, scanChunk,
-		`SELECT `+chunkColumns+` FROM json_each(?) k CROSS JOIN memory_chunks c ON c.key = k.value`, jsonInts(keys))
+	chunks, err := prepared(ctx, m, scanChunk, hitChunkQuery, jsonInts(keys))
 	if err != nil {
 		return nil, err
 	}
@@ -243,6 +258,35 @@ func jsonInts(ns []int64) string {
 		b = strconv.AppendInt(b, n, 10)
 	}
 	return string(append(b, ']'))
+}
+
+// prepared is every over a statement that is prepared once for each connection.
+func prepared[T any](ctx context.Context, m *Memories, scan func(sqlRow) (T, error), query string, args ...any) ([]T, error) {
+	m.mu.Lock()
+	stmt, err := m.statements[query], error(nil)
+	if stmt == nil {
+		if stmt, err = m.db.sql.PrepareContext(ctx, query); err == nil {
+			m.statements[query] = stmt
+		}
+	}
+	m.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
 }
 
 // passageCache keeps recently used passages in two generations: when the young

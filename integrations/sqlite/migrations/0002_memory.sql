@@ -57,6 +57,9 @@ CREATE VIRTUAL TABLE memory_index USING fts5 (
 	terms, content='', contentless_delete=1, tokenize='ascii', detail=none
 );
 
+-- Few segments make queries quick; memories are read more often than written.
+INSERT INTO memory_index (memory_index, rank) VALUES ('automerge', 2);
+
 -- How much a workspace remembers, for the weights of rare words.
 CREATE TABLE memory_corpus (
 	workspace TEXT PRIMARY KEY,

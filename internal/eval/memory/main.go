@@ -217,10 +217,9 @@ func (t *tally) printMisses(out io.Writer) {
 // report prints the table beside the known baselines and, last, one line of JSON.
 func report(out io.Writer, t tally) error {
 	fmt.Fprintf(out, "%-10s             %s\n", "all", t)
-	kinds := map[int]string{1: "several turns", 2: "time", 3: "inference", 4: "one turn"}
-	for k, name := range kinds {
-		if v := t.byKind[k]; v != nil {
-			fmt.Fprintf(out, "  category %d (%s): %.0f questions, R@10 %.3f\n", k, name, v[0], v[1]/v[0])
+	for n, name := range []string{"several turns", "time", "inference", "one turn"} {
+		if v := t.byKind[n+1]; v != nil {
+			fmt.Fprintf(out, "  category %d (%s): %.0f questions, R@10 %.3f\n", n+1, name, v[0], v[1]/v[0])
 		}
 	}
 	fmt.Fprintln(out, "\n                                                   R@10   R@50   p50")
