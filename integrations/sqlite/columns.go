@@ -127,6 +127,8 @@ func (c timeColumn) Scan(src any) error {
 // nameColumn reads an enumeration by its name.
 type nameColumn struct{ v encoding.TextUnmarshaler }
 
+func nameOf(v encoding.TextUnmarshaler) nameColumn { return nameColumn{v} }
+
 // Scan implements sql.Scanner.
 func (c nameColumn) Scan(src any) error {
 	text, ok := src.(string)

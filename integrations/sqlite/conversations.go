@@ -35,13 +35,13 @@ func (d *DB) Messages(ctx context.Context, ws agent.WorkspaceID, conversation st
 func (d *DB) Conversations(ctx context.Context, by agent.Actor, limit int) ([]loop.Conversation, error) {
 	limit = bounded(limit, conversationRows)
 	all, err := every(ctx, d.sql, scanConversation, `
-		SELECT * FROM (SELECT id, title, place, last FROM conversations
-			WHERE workspace = ?1 AND open = 1 AND ?3 ORDER BY last DESC, id LIMIT ?4)
+		SELECT * FROM (SELECT id, title, place, last FROM conversations INDEXED BY conversations_open
+			WHERE workspace = ?1 AND open = 1 AND ?3 ORDER BY last DESC, id DESC LIMIT ?4)
 		UNION
 		SELECT * FROM (SELECT c.id, c.title, c.place, c.last
 			FROM conversation_members m JOIN conversations c ON c.workspace = m.workspace AND c.id = m.conversation
-			WHERE m.workspace = ?1 AND m.actor = ?2 ORDER BY c.last DESC, c.id LIMIT ?4)
-		ORDER BY last DESC, id LIMIT ?4`, by.Workspace, by.ID, by.Kind == agent.Member, limit)
+			WHERE m.workspace = ?1 AND m.actor = ?2 ORDER BY c.last DESC, c.id DESC LIMIT ?4)
+		ORDER BY last DESC, id DESC LIMIT ?4`, by.Workspace, by.ID, by.Kind == agent.Member, limit)
 	if err != nil {
 		return nil, d.publicError(fmt.Errorf("read conversations: %w", err))
 	}

@@ -68,7 +68,7 @@ func seen(ctx context.Context, tx *sql.Tx, t agent.Turn) (loop.Acceptance, bool,
 // asking returns the turn of the conversation that waits for this actor's answer.
 func asking(ctx context.Context, tx *sql.Tx, t agent.Turn) (agent.Turn, bool, error) {
 	return first(tx.QueryRowContext(ctx, `SELECT `+turnColumns+` FROM turns t
-		WHERE t.workspace = ? AND t.conversation = ? AND t.ended IS NULL AND t.question <> '' AND t.actor_id = ?
+		WHERE t.workspace = ? AND t.conversation = ? AND t.question <> '' AND t.actor_id = ?
 		ORDER BY t.seq LIMIT 1`, t.Workspace, t.Conversation, t.Actor.ID), scanTurn)
 }
 

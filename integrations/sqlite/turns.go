@@ -26,7 +26,7 @@ func scanTurn(row sqlRow) (agent.Turn, error) {
 
 func turnInto(t *agent.Turn) []any {
 	return []any{
-		&t.Workspace, &t.ID, &t.Conversation, jsonOf(&t.Place), jsonOf(&t.Actor), &t.Request, nameColumn{&t.Status}, &t.Answer,
+		&t.Workspace, &t.ID, &t.Conversation, jsonOf(&t.Place), jsonOf(&t.Actor), &t.Request, nameOf(&t.Status), &t.Answer,
 		&t.Prompt, &t.Model, &t.Degraded, &t.Usage.InputTokens, &t.Usage.OutputTokens, jsonOf(&t.Artifacts),
 		timeOf(&t.Created), timeOf(&t.Ended),
 	}

@@ -65,8 +65,9 @@ CREATE TABLE turns (
 ) STRICT;
 CREATE UNIQUE INDEX turns_order ON turns (workspace, seq);
 CREATE INDEX turns_of ON turns (workspace, conversation, seq);
--- The few that are not over: claiming, asking back, looking after at start.
+-- The few that are not over: claiming, and looking after at start.
 CREATE INDEX turns_open ON turns (workspace, conversation, status, seq) WHERE ended IS NULL;
+CREATE INDEX turns_asking ON turns (workspace, conversation, actor_id, seq) WHERE question <> '';
 
 -- Events that answered a turn's question instead of starting one.
 CREATE TABLE replies (
