@@ -146,7 +146,6 @@ func (f family) whole(ctx context.Context, ws agent.WorkspaceID, id string) (get
 	}
 	for _, c := range comments {
 		out.Comments = append(out.Comments, commentView{c.N, c.Author, c.At, c.Body, c.Retracted})
-		out.label = out.label.Join(c.Label)
 	}
 	out.History, err = f.tracker.History(ctx, ws, id)
 	return out, err

@@ -83,11 +83,13 @@ func write(inv tools.Invocation) agent.Write {
 	return agent.Write{By: inv.By, Key: inv.Key, Label: l}
 }
 
-// named is the label of a ticket, naming it as a source.
+// named is the label of what is read from a ticket: its own, with the ticket as
+// the source. Where the ticket came from stays with the ticket; carried along,
+// the sources of every ticket would come to name all others.
 func named(t agent.Ticket) agent.Label {
-	return t.Label.Join(agent.Label{
-		Integrity: t.Label.Integrity, Readers: t.Label.Readers, Scanned: t.Label.Scanned, Sources: []string{t.ID},
-	})
+	l := t.Label
+	l.Sources = []string{t.ID}
+	return l
 }
 
 // exists refuses a call about a ticket that is not there, before anybody is asked.
