@@ -27,6 +27,7 @@ type app struct {
 	cfg     config.Config
 	log     *slog.Logger
 	dir     *datadir.Dir
+	hooks   hooks
 	started time.Time
 
 	db        *sqlite.DB
@@ -45,11 +46,11 @@ type app struct {
 const shutdownTime = 10 * time.Second
 
 // newApp joins the parts over the data directory this process holds.
-func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, dir *datadir.Dir, n need) (*app, error) {
+func (c *cli) newApp(ctx context.Context, cfg config.Config, log *slog.Logger, dir *datadir.Dir, n need) (*app, error) {
 	if err := supported(cfg); err != nil {
 		return nil, err
 	}
-	a := &app{cfg: cfg, log: log, dir: dir, started: time.Now(), metrics: telemetry.New(version())}
+	a := &app{cfg: cfg, log: log, dir: dir, hooks: c.hooks, started: time.Now(), metrics: telemetry.New(version())}
 	if err := a.join(ctx, n); err != nil {
 		return nil, errors.Join(err, a.closeParts())
 	}
@@ -89,7 +90,11 @@ func (a *app) join(ctx context.Context, n need) error {
 	if err != nil {
 		return err
 	}
-	executor, err := tools.NewExecutor(registry, policy.Default{Sole: true}, ledger)
+	var record tools.Ledger = ledger
+	if a.hooks.ledger != nil {
+		record = a.hooks.ledger(record)
+	}
+	executor, err := tools.NewExecutor(registry, policy.Default{Sole: true}, record)
 	if err != nil {
 		return err
 	}

@@ -9,16 +9,24 @@ import (
 
 	"github.com/sous-hq/sous/internal/config"
 	"github.com/sous-hq/sous/internal/telemetry"
+	"github.com/sous-hq/sous/tools"
 )
 
 // cli is one invocation of the command line.
 type cli struct {
 	world
+	hooks hooks
 	// code is the exit code when no error is returned.
 	code int
 
 	file, data, listen, logLevel string
 	asJSON                       bool
+}
+
+// hooks let a test of real processes stand at the points where a crash hurts.
+type hooks struct {
+	// ledger wraps the ledger of effects.
+	ledger func(tools.Ledger) tools.Ledger
 }
 
 const longHelp = `Sous is the team assistant that prepares and carries out work, and asks a person

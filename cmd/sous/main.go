@@ -42,14 +42,14 @@ func main() {
 	code := run(ctx, world{
 		args: os.Args[1:], environ: os.Environ(), user: userName(),
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-	})
+	}, hooks{})
 	stop()
 	os.Exit(code)
 }
 
 // run is main without the process: it returns the exit code.
-func run(ctx context.Context, w world) int {
-	c := &cli{world: w}
+func run(ctx context.Context, w world, h hooks) int {
+	c := &cli{world: w, hooks: h}
 	root := c.root()
 	root.SetArgs(w.args)
 	root.SetIn(w.stdin)

@@ -56,7 +56,7 @@ func (c *cli) serve(ctx context.Context) error {
 		return errors.Join(portHelp(cfg.Listen, err), dir.Release())
 	}
 	cfg.Listen = l.Addr().String()
-	a, err := newApp(ctx, cfg, log, dir, runTurns)
+	a, err := c.newApp(ctx, cfg, log, dir, runTurns)
 	if err != nil {
 		return errors.Join(err, l.Close(), dir.Release())
 	}

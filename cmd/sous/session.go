@@ -52,7 +52,7 @@ func (c *cli) open(ctx context.Context, what string, n need) (*session, config.C
 		dir, err := datadir.Hold(cfg.DataDir, datadir.Holder{What: what})
 		switch {
 		case err == nil:
-			a, err := newApp(ctx, cfg, log, dir, n)
+			a, err := c.newApp(ctx, cfg, log, dir, n)
 			if err != nil {
 				return nil, cfg, errors.Join(err, dir.Release())
 			}
