@@ -7,49 +7,61 @@ import (
 	"github.com/sous-hq/sous/agent"
 )
 
+// enoughWords is how many words a language can be told from; mostWords how many
+// are looked at.
+const enoughWords, mostWords = 20, 20_000
+
 // foreign returns a warning when the transcript does not seem to be English:
 // the built-in summariser knows English only. It looks at the share of the
 // commonest function words, which in English speech is near one half.
 func foreign(cues []agent.Cue) string {
-	words, latin, letters := 0, 0, 0
-	var hits [len(languages)]int
-	for _, c := range cues {
-		for w := range strings.FieldsFuncSeq(c.Text, func(r rune) bool { return !unicode.IsLetter(r) && r != '\'' && r != '’' }) {
-			words++
-			letters++
-			if w[0] < 0x80 || w[0] >= 0xC3 && w[0] <= 0xC9 {
-				latin++
-			}
-			w = strings.ToLower(w)
-			for i, l := range languages {
-				if l.has(w) {
-					hits[i]++
-				}
-			}
-		}
-		if words > 20_000 {
+	var c census
+	for _, cue := range cues {
+		c.add(cue.Text)
+		if c.words > mostWords {
 			break
 		}
 	}
-	if words < 20 {
+	if c.words < enoughWords {
 		return ""
 	}
 	best := 0
-	for i := range hits {
-		if hits[i] > hits[best] {
+	for i := range c.hits {
+		if c.hits[i] > c.hits[best] {
 			best = i
 		}
 	}
 	const tail = "; the built-in summariser is made for English, so its minutes may be poor"
 	switch {
-	case latin*2 < letters:
+	case c.latin*2 < c.words:
 		return "the transcript is not in Latin script" + tail
-	case best != 0 && hits[best]*100 > words*12 && hits[best]*2 > hits[0]*3:
+	case best != 0 && c.hits[best]*100 > c.words*12 && c.hits[best]*2 > c.hits[0]*3:
 		return "the transcript seems to be in " + languages[best].name + tail
-	case hits[0]*100 < words*8:
+	case c.hits[0]*100 < c.words*8:
 		return "the transcript does not seem to be in English" + tail
 	}
 	return ""
+}
+
+// census counts words, those in Latin script, and function words by language.
+type census struct {
+	words, latin int
+	hits         [len(languages)]int
+}
+
+func (c *census) add(text string) {
+	for w := range strings.FieldsFuncSeq(text, func(r rune) bool { return !unicode.IsLetter(r) && r != '\'' && r != '’' }) {
+		c.words++
+		if w[0] < 0x80 || w[0] >= 0xC3 && w[0] <= 0xC9 {
+			c.latin++
+		}
+		w = strings.ToLower(w)
+		for i, l := range languages {
+			if l.has(w) {
+				c.hits[i]++
+			}
+		}
+	}
 }
 
 type language struct{ name, words string }

@@ -1,6 +1,7 @@
 package meetings
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/sous-hq/sous/agent"
@@ -88,15 +89,14 @@ func classifyLine(s string, prefixes map[string]int) textLine {
 	if s == "" {
 		return textLine{kind: lineBlank, start: -1}
 	}
-	if m := onlyTime.FindStringSubmatch(s); m != nil {
-		return textLine{kind: lineTime, start: seconds(m[1])}
-	}
-	if m := timeRange.FindStringSubmatch(s); m != nil {
-		return textLine{kind: lineTime, start: seconds(m[1])}
+	for _, form := range [...]*regexp.Regexp{onlyTime, timeRange} {
+		if m := form.FindStringSubmatch(s); m != nil {
+			return textLine{kind: lineTime, start: seconds(m[1])}
+		}
 	}
 	start := -1.0
 	rest := s
-	if c := s[0]; c == '[' || c == '(' || c >= '0' && c <= '9' {
+	if strings.IndexByte("[(0123456789", s[0]) >= 0 {
 		if m := leadingTime.FindStringSubmatch(s); m != nil {
 			start, rest = seconds(m[1]), m[2]
 		}
@@ -105,7 +105,7 @@ func classifyLine(s string, prefixes map[string]int) textLine {
 	if l, ok := speech(rest, start, prefixes); ok {
 		return l
 	}
-	if c := s[len(s)-1]; c == ')' || c == ']' || c >= '0' && c <= '9' {
+	if strings.IndexByte("])0123456789", s[len(s)-1]) >= 0 {
 		if m := nameTime.FindStringSubmatch(rest); m != nil && looksLikeName(m[1]) {
 			return textLine{kind: lineHead, speaker: strings.TrimSpace(m[1]), start: seconds(m[2])}
 		}

@@ -17,7 +17,7 @@ func (t *recording) actions() []draftAction {
 			continue
 		}
 		h, owner, ok := t.actionIn(i, s, names)
-		if !ok || restarts(h.rest) {
+		if !ok || restarts(h.rest) || s.hasAny(t.lex.items.noAction) {
 			continue
 		}
 		hits = append(hits, h)
@@ -40,42 +40,66 @@ func (t *recording) actions() []draftAction {
 	return out
 }
 
-// actionIn reads one sentence as a commitment, a request or an assignment.
+// actionIn reads one sentence as a commitment, an assignment, a request, or a
+// duty of the group with a day.
 func (t *recording) actionIn(i int, s sentence, names map[string]string) (hit, string, bool) {
-	x := t.lex.items
-	if s.hasAny(x.noAction) {
-		return hit{}, "", false
-	}
-	if !s.question {
-		if lead, _, rest, ok := s.after(x.commits); ok {
-			// "I can" and "let me" are promises only of plain work.
-			verb, strong := t.verb(rest)
-			weak := lead == "i can" || lead == "let me"
-			if verb >= 0 && strong && (!weak || t.lex.items.works[rest[verb].low]) {
-				return hit{i, 2 + t.detail(s), lead, rest[verb:]}, t.speakers[s.speaker], true
-			}
-		}
+	if h, ok := t.commitment(i, s); ok {
+		return h, t.speakers[s.speaker], true
 	}
 	if owner, rest, ok := t.assignment(s, names); ok {
 		return hit{i, 3 + t.detail(s), rest[0].low, rest}, owner, true
 	}
-	if lead, before, rest, ok := s.after(x.requests); ok {
-		verb, strong := t.verb(rest)
-		owner := named(before, names)
-		if owner == "" {
-			owner = namedLast(rest, names)
-		}
-		if verb >= 0 && strong && owner != "" {
-			return hit{i, 3 + t.detail(s), lead, withoutName(rest[verb:], names)}, owner, true
-		}
-		if verb >= 0 && strong && t.lex.due(s) != "" {
-			return hit{i, 1.5 + t.detail(s), lead, rest[verb:]}, "", true
-		}
+	if h, owner, ok := t.request(i, s, names); ok {
+		return h, owner, true
 	}
-	if lead, _, rest, ok := s.after(x.groupDuty); ok && !s.question {
-		if verb, strong := t.verb(rest); verb >= 0 && strong && t.lex.due(s) != "" {
-			return hit{i, 1.5 + t.detail(s), lead, rest[verb:]}, "", true
-		}
+	lead, _, rest, ok := s.after(t.lex.items.groupDuty)
+	if !ok || s.question || t.lex.due(s) == "" {
+		return hit{}, "", false
+	}
+	verb, strong := t.verb(rest)
+	if verb < 0 || !strong {
+		return hit{}, "", false
+	}
+	return hit{i, 1.5 + t.detail(s), lead, rest[verb:]}, "", true
+}
+
+// commitment reads "I'll send …". "I can" and "let me" are promises only of
+// plain work.
+func (t *recording) commitment(i int, s sentence) (hit, bool) {
+	lead, _, rest, ok := s.after(t.lex.items.commits)
+	if !ok || s.question {
+		return hit{}, false
+	}
+	verb, strong := t.verb(rest)
+	if verb < 0 || !strong {
+		return hit{}, false
+	}
+	if weak := lead == "i can" || lead == "let me"; weak && !t.lex.items.works[rest[verb].low] {
+		return hit{}, false
+	}
+	return hit{i, 2 + t.detail(s), lead, rest[verb:]}, true
+}
+
+// request reads "Bob, can you send …?" and "can you send …, Bob?"; without a
+// name it counts only with a day.
+func (t *recording) request(i int, s sentence, names map[string]string) (hit, string, bool) {
+	lead, before, rest, ok := s.after(t.lex.items.requests)
+	if !ok {
+		return hit{}, "", false
+	}
+	verb, strong := t.verb(rest)
+	if verb < 0 || !strong {
+		return hit{}, "", false
+	}
+	owner := named(before, names)
+	if owner == "" {
+		owner = namedLast(rest, names)
+	}
+	switch {
+	case owner != "":
+		return hit{i, 3 + t.detail(s), lead, withoutName(rest[verb:], names)}, owner, true
+	case t.lex.due(s) != "":
+		return hit{i, 1.5 + t.detail(s), lead, rest[verb:]}, "", true
 	}
 	return hit{}, "", false
 }
@@ -139,9 +163,9 @@ func (l *lexicon) workOf(verb string, after []tok) bool {
 	case "look":
 		return next == "into" || next == "up"
 	case "talk", "speak":
-		return (next == "to" || next == "with") && len(after) > 1 && after[1].low != "you"
+		return len(after) > 1 && after[1].low != "you" && slices.Contains([]string{"to", "with"}, next)
 	case "ask", "call":
-		return next != "a" && next != "it" && next != "that" && next != "you" && next != "my" && next != "for"
+		return !slices.Contains([]string{"a", "it", "that", "you", "my", "for"}, next)
 	case "follow", "set":
 		return next == "up"
 	case "report", "bring", "work", "finish", "start", "give", "move", "include", "record", "run", "change":
@@ -149,14 +173,21 @@ func (l *lexicon) workOf(verb string, after []tok) bool {
 	case "put":
 		return next == "together" || l.due(sentence{toks: after, flat: flat(after)}) != ""
 	case "make", "take", "do":
-		for _, k := range after[:min(len(after), 5)] {
-			switch k.low {
-			case "note", "notes", "sense", "sure", "proposal", "point", "remark", "comment", "minutes", "is":
-				return false
-			}
-		}
+		return !passing(after)
 	}
 	return next != "is" && next != "i" && next != "i'll"
+}
+
+// passing reports whether what is made, taken or done is over at once: a note,
+// sense, a point.
+func passing(after []tok) bool {
+	for _, k := range after[:min(len(after), 5)] {
+		switch k.low {
+		case "note", "notes", "sense", "sure", "proposal", "point", "remark", "comment", "minutes", "is":
+			return true
+		}
+	}
+	return false
 }
 
 // assignment reads "Bob will send …", "Bob to send …", "Bob, send …".
@@ -255,22 +286,11 @@ func withoutName(rest []tok, names map[string]string) []tok {
 func (l *lexicon) due(s sentence) string {
 	for i, k := range s.toks {
 		if l.items.days[k.low] {
-			if i > 0 {
-				switch p := s.toks[i-1].low; p {
-				case "next", "this":
-					return p + " " + k.low
-				case "last":
-					return ""
-				}
-			}
-			return k.low
+			return withNext(s.toks, i)
 		}
 		if l.items.months[k.low] {
-			if i+1 < len(s.toks) && isNumber(s.toks[i+1].low) {
-				return k.low + " " + s.toks[i+1].low
-			}
-			if i > 0 && isNumber(s.toks[i-1].low) {
-				return s.toks[i-1].low + " " + k.low
+			if d := dayOfMonth(s.toks, i); d != "" {
+				return d
 			}
 		}
 		if len(k.low) == 10 && k.low[4] == '-' && k.low[7] == '-' && isNumber(k.low) {
@@ -278,9 +298,33 @@ func (l *lexicon) due(s sentence) string {
 		}
 	}
 	for _, p := range l.items.times {
-		if strings.Contains(s.flat, " "+p+" ") {
-			return p
+		if strings.Contains(s.flat, p) {
+			return strings.TrimSpace(p)
 		}
+	}
+	return ""
+}
+
+// withNext is the day at i with "next" or "this"; "" for a day that was.
+func withNext(toks []tok, i int) string {
+	if i > 0 {
+		switch p := toks[i-1].low; p {
+		case "next", "this":
+			return p + " " + toks[i].low
+		case "last":
+			return ""
+		}
+	}
+	return toks[i].low
+}
+
+// dayOfMonth is the month at i with the number beside it; "" without one.
+func dayOfMonth(toks []tok, i int) string {
+	switch {
+	case i+1 < len(toks) && isNumber(toks[i+1].low):
+		return toks[i].low + " " + toks[i+1].low
+	case i > 0 && isNumber(toks[i-1].low):
+		return toks[i-1].low + " " + toks[i].low
 	}
 	return ""
 }

@@ -19,7 +19,7 @@ type hit struct {
 func (s sentence) after(phrases []string) (lead string, before, rest []tok, ok bool) {
 	best := -1
 	for _, p := range phrases {
-		i := strings.Index(s.flat, " "+p+" ")
+		i := strings.Index(s.flat, p)
 		if i >= 0 && (best < 0 || i < best || i == best && len(p) > len(lead)) {
 			best, lead = i, p
 		}
@@ -28,6 +28,7 @@ func (s sentence) after(phrases []string) (lead string, before, rest []tok, ok b
 		return "", nil, nil, false
 	}
 	from := strings.Count(s.flat[:best+1], " ") - 1
+	lead = strings.TrimSpace(lead)
 	to := from + strings.Count(lead, " ") + 1
 	// Who begins anew ("I'll get a, I'll get the message") means the last.
 	if again := strings.LastIndex(s.flat, " "+lead+" "); again > best && again-best < 60 {
@@ -38,7 +39,7 @@ func (s sentence) after(phrases []string) (lead string, before, rest []tok, ok b
 
 func (s sentence) hasAny(phrases []string) bool {
 	for _, p := range phrases {
-		if strings.Contains(s.flat, " "+p+" ") {
+		if strings.Contains(s.flat, p) {
 			return true
 		}
 	}
@@ -185,7 +186,7 @@ func (t *recording) decided() []hit {
 	x := t.lex.items
 	var hits []hit
 	for i, s := range t.sentences {
-		if s.question || s.len < 4 || s.hasAny(x.doubts) {
+		if s.question || s.len < 4 {
 			continue
 		}
 		score := 0.0
@@ -198,7 +199,7 @@ func (t *recording) decided() []hit {
 				score = 2.5
 			}
 		}
-		if !ok || contents(rest) < 1 || wordCount(rest) < 2 || !opensDecision(lead, rest) || restarts(rest) {
+		if !ok || contents(rest) < 1 || wordCount(rest) < 2 || !opensDecision(lead, rest) || restarts(rest) || s.hasAny(x.doubts) {
 			continue
 		}
 		score += 0.1 * float64(min(contents(rest), 6))

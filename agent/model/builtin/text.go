@@ -112,47 +112,67 @@ func lightStem(w string) string {
 // clean removes what spontaneous speech adds: fillers, repeated words, broken
 // beginnings of words, openings such as "well, so". The result says the same.
 func (l *lexicon) clean(in []tok) []tok {
-	out := in[:0:0]
+	out := make([]tok, 0, len(in))
 	for i := 0; i < len(in); i++ {
-		t := in[i]
-		if t.class&isFiller != 0 || stutter(l, in, i) {
+		if in[i].class&isFiller != 0 || stutter(in, i) {
 			continue
 		}
 		if n := l.idleAt(in, i); n > 0 {
 			i += n - 1
 			continue
 		}
-		n := len(out)
-		switch {
-		case t.mark():
-			if n == 0 {
-				continue
-			}
-			if out[n-1].mark() {
-				if t.low != "," {
-					out[n-1] = t
-				}
-				continue
-			}
-		case n > 0 && out[n-1].low == t.low && t.low != "that" && t.low != "had" && !isNumber(t.low):
-			continue
-		case n > 1 && out[n-1].low == "," && out[n-2].low == t.low:
-			out = out[:n-1]
-			continue
-		case n >= 2 && i+1 < len(in) && out[n-2].low == t.low && out[n-1].low == in[i+1].low:
-			i++
-			continue
-		case n >= 3 && i+2 < len(in) && out[n-3].low == t.low && out[n-2].low == in[i+1].low && out[n-1].low == in[i+2].low:
-			i += 2
+		if in[i].mark() {
+			out = appendMark(out, in[i])
 			continue
 		}
-		out = append(out, t)
+		if n := repeats(out, in[i:]); n > 0 {
+			i += n - 1
+			continue
+		}
+		if n := len(out); n > 1 && out[n-1].low == "," && out[n-2].low == in[i].low {
+			out = out[:n-1]
+			continue
+		}
+		out = append(out, in[i])
 	}
 	return l.opening(out)
 }
 
+// appendMark keeps one mark where several meet; a stop wins over a comma.
+func appendMark(out []tok, m tok) []tok {
+	n := len(out)
+	switch {
+	case n == 0:
+		return out
+	case !out[n-1].mark():
+		return append(out, m)
+	case m.low != ",":
+		out[n-1] = m
+	}
+	return out
+}
+
+// repeats is how many of the next words, at most three, say again the words
+// just said.
+func repeats(out, next []tok) int {
+	first := next[0].low
+	for n := 1; n <= 3 && n <= len(out) && n <= len(next); n++ {
+		if n == 1 && (first == "that" || first == "had" || isNumber(first)) {
+			continue
+		}
+		same := true
+		for j := range n {
+			same = same && out[len(out)-n+j].low == next[j].low
+		}
+		if same {
+			return n
+		}
+	}
+	return 0
+}
+
 // stutter reports whether word i is the broken beginning of word i+1.
-func stutter(l *lexicon, in []tok, i int) bool {
+func stutter(in []tok, i int) bool {
 	t := in[i]
 	if t.mark() || i+1 >= len(in) || len(t.low) > 4 || t.class != 0 {
 		return false

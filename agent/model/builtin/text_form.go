@@ -1,5 +1,7 @@
 package builtin
 
+import "strings"
+
 // wellFormed reports whether a cleaned sentence can be repeated on its own: it
 // begins with a subject, has a finite verb after it and does not begin anew.
 func (l *lexicon) wellFormed(s []tok) bool {
@@ -8,29 +10,34 @@ func (l *lexicon) wellFormed(s []tok) bool {
 		return false
 	}
 	verb := false
-	pronouns := 0
+	subjectAt := 0
 	for i, k := range s {
-		if i > 0 && finite(k.low) {
-			verb = true
-		}
-		if k.class&isFunction != 0 && (contracted(k.low) || startsVerb(k.low)) {
-			verb = true
-		}
-		if k.class&isOpener != 0 && interjected(s, i) || k.low == "?" || k.low == "!" || k.low == "." && i < len(s)-1 {
+		if broken(s, i) {
 			return false
 		}
-		if len(k.low) == 2 && k.class == 0 && k.text == k.low || len(k.low) == 1 && k.class == 0 {
-			return false // a broken word
-		}
+		verb = verb || i > 0 && finite(k.low) || contracted(k.low)
 		if person(k.low) {
 			// "they con they consider": two subjects without a link between.
-			if pronouns > 0 && i-pronouns < 3 && !joins(s[pronouns:i]) {
+			if subjectAt > 0 && i-subjectAt < 3 && !joins(s[subjectAt:i]) {
 				return false
 			}
-			pronouns = i
+			subjectAt = i
 		}
 	}
 	return verb
+}
+
+// broken reports whether word i is an aside, the end of another sentence or a
+// piece of a word.
+func broken(s []tok, i int) bool {
+	k := s[i]
+	switch {
+	case k.class&isOpener != 0 && interjected(s, i), k.low == "?", k.low == "!", k.low == "." && i < len(s)-1:
+		return true
+	case k.class != 0 || k.text != k.low && len(k.low) > 1:
+		return false
+	}
+	return len(k.low) <= 2
 }
 
 // restarts reports whether a sentence begins anew in its middle: "is it Does
@@ -66,13 +73,13 @@ func finite(low string) bool {
 	return false
 }
 
+// contracted reports whether a verb hides in the word: "we're".
 func contracted(low string) bool {
-	n := len(low)
-	return n > 3 && (low[n-3:] == "'re" || low[n-3:] == "'ve" || low[n-3:] == "'ll") || low == "i'm" || low == "it's" || low == "there's" || low == "that's" || low == "he's" || low == "she's"
-}
-
-func startsVerb(low string) bool {
-	return low == "i'd" || low == "we'd" || low == "they'd" || low == "you'd"
+	switch low {
+	case "i'm", "it's", "there's", "that's", "he's", "she's", "i'd", "we'd", "they'd", "you'd":
+		return true
+	}
+	return strings.HasSuffix(low, "'re") || strings.HasSuffix(low, "'ve") || strings.HasSuffix(low, "'ll")
 }
 
 // interjected reports whether word i is an aside such as "yeah" in the middle.

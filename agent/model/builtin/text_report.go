@@ -104,6 +104,13 @@ func thirdOf(k tok) string {
 		return "theirs"
 	case "myself", "ourselves":
 		return "themselves"
+	}
+	return written(k)
+}
+
+// written spells out what is only spoken.
+func written(k tok) string {
+	switch k.low {
 	case "gonna":
 		return "going to"
 	case "wanna":
