@@ -116,6 +116,25 @@ func (r *recaller) wantTexts(t *testing.T, q memory.Query, want ...string) {
 	}
 }
 
+// storeShowsNothing asks the store itself, without the second look that Memory
+// takes: by words, for the newest, of any kind, and for the list.
+func (r *recaller) storeShowsNothing(t *testing.T, a agent.Actor, text string) {
+	t.Helper()
+	for what, q := range map[string]memory.Query{
+		"by words": {Text: text}, "for the newest": {}, "for any kind": {Kinds: memory.Kinds()},
+	} {
+		q.Reader = a
+		hits, err := r.store.Search(t.Context(), memory.ParseQuery(q, r.now))
+		if err != nil || len(hits) != 0 {
+			t.Errorf("asked %s the store returns %d hits, %v; want none", what, len(hits), err)
+		}
+	}
+	items, err := r.store.Items(t.Context(), memory.Filter{Reader: a})
+	if err != nil || len(items) != 0 {
+		t.Errorf("the store lists %d items, %v; want none", len(items), err)
+	}
+}
+
 func memoryRoundTrip(t *testing.T, r *recaller) {
 	in := memory.Item{
 		Workspace: "w", Kind: memory.Minutes, Title: "Design weekly", Source: "file:f1", Author: "ann", AuthorName: "Ann",
@@ -194,9 +213,7 @@ func memoryWorkspaces(t *testing.T, r *recaller) {
 	stranger.Owner = true
 	r.wantTexts(t, memory.Query{Text: "safe code", Reader: stranger})
 	r.wantTexts(t, memory.Query{Text: "", Reader: stranger})
-	if items, err := r.List(t.Context(), memory.Filter{Reader: stranger}); err != nil || len(items) != 0 {
-		t.Errorf("list: %v, %v; want nothing", items, err)
-	}
+	r.storeShowsNothing(t, stranger, "safe code")
 	_, err := r.Get(t.Context(), stranger, mine.ID)
 	wantKind(t, "get", err, agent.NotFound)
 	_, err = r.Forget(t.Context(), stranger, mine.ID)
@@ -229,14 +246,8 @@ func memoryNamed(t *testing.T, r *recaller) {
 	}
 	r.wantTexts(t, memory.Query{Text: "leave", Reader: boss})
 	r.wantTexts(t, memory.Query{Reader: boss})
-	if items, err := r.List(t.Context(), memory.Filter{Reader: boss}); err != nil || len(items) != 0 {
-		t.Errorf("list: %v, %v; want nothing", items, err)
-	}
-	hits, err := r.store.Search(t.Context(), memory.ParseQuery(memory.Query{Reader: boss, Text: "leave June"}, r.now))
-	if err != nil || len(hits) != 0 {
-		t.Errorf("the store itself returns %d hits, %v; want none", len(hits), err)
-	}
-	_, err = r.Get(t.Context(), boss, kept.ID)
+	r.storeShowsNothing(t, boss, "leave June")
+	_, err := r.Get(t.Context(), boss, kept.ID)
 	wantKind(t, "get", err, agent.NotFound)
 	_, err = r.Forget(t.Context(), boss, kept.ID)
 	wantKind(t, "forget", err, agent.NotFound)
@@ -246,6 +257,7 @@ func memoryGuests(t *testing.T, r *recaller) {
 	guest := reader("gus")
 	guest.Kind = agent.Guest
 	r.keep(t, fact("Internal roadmap: drop the tablet."))
+	r.storeShowsNothing(t, guest, "roadmap")
 	open := fact("Public roadmap: a new tablet.")
 	open.Label.Readers = agent.Readers{Scope: agent.Everybody}
 	r.keep(t, open)
@@ -265,10 +277,9 @@ func memoryNobody(t *testing.T, r *recaller) {
 	r.keep(t, open)
 	_, err := r.Recall(t.Context(), memory.Query{Text: "anybody", Reader: agent.Actor{Workspace: "w", Kind: agent.Member}})
 	wantKind(t, "recall", err, agent.Invalid)
-	hits, err := r.store.Search(t.Context(), memory.ParseQuery(memory.Query{Reader: agent.Actor{Workspace: "w"}, Text: "read"}, r.now))
-	if err != nil || len(hits) != 0 {
-		t.Errorf("the store returns %d hits, %v; want none", len(hits), err)
-	}
+	_, err = r.List(t.Context(), memory.Filter{Reader: agent.Actor{Workspace: "w"}})
+	wantKind(t, "list", err, agent.Invalid)
+	r.storeShowsNothing(t, agent.Actor{Workspace: "w", Kind: agent.Member}, "read")
 }
 
 func memoryForget(t *testing.T, r *recaller) {
@@ -279,11 +290,7 @@ func memoryForget(t *testing.T, r *recaller) {
 	if err != nil || !gone.Forgotten.Equal(r.now) || gone.ForgottenBy != "ann" {
 		t.Fatalf("forget: %+v, %v", gone, err)
 	}
-	r.wantTexts(t, memory.Query{Text: "printer"})
-	r.wantTexts(t, memory.Query{})
-	if items, err := r.List(t.Context(), memory.Filter{Reader: reader("ann")}); err != nil || len(items) != 0 {
-		t.Errorf("list: %v, %v; want nothing", items, err)
-	}
+	r.storeShowsNothing(t, reader("ann"), "printer")
 	if items, err := r.List(t.Context(), memory.Filter{Reader: reader("ann"), Forgotten: true}); err != nil || len(items) != 1 {
 		t.Errorf("list with forgotten: %v, %v; want the item", items, err)
 	}
@@ -334,6 +341,10 @@ func memorySupersede(t *testing.T, r *recaller) {
 	i.Author = "ann"
 	fresh := r.keep(t, i)
 	r.wantTexts(t, memory.Query{Text: "launch"}, "The launch is on 10 May.")
+	hits, err := r.store.Search(t.Context(), memory.ParseQuery(memory.Query{Reader: reader("ann"), Text: "launch"}, r.now))
+	if err != nil || len(hits) != 1 {
+		t.Errorf("the store itself returns %d hits, %v; want the correction alone", len(hits), err)
+	}
 	got, err := r.Get(t.Context(), reader("ann"), old.ID)
 	if err != nil || got.SupersededBy != fresh.ID {
 		t.Errorf("the corrected item says superseded by %q, %v; want %q", got.SupersededBy, err, fresh.ID)
