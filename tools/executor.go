@@ -86,6 +86,8 @@ type Ledger interface {
 	// nothing. An approval that cannot be spent (not approved, other digest,
 	// expired, already spent) is an error of kind Conflict, Expired or Forbidden.
 	Intend(ctx context.Context, i Intent) (Record, error)
+	// Known returns the record of an effect, if there is one. It records nothing.
+	Known(ctx context.Context, ws agent.WorkspaceID, key string) (rec Record, ok bool, err error)
 	// Settle records the outcome after an effect. A final record stays as it is.
 	Settle(ctx context.Context, s Settlement) error
 }
@@ -140,109 +142,149 @@ func (e *Executor) Execute(ctx context.Context, p Plan) (agent.Outcome, error) {
 	if err != nil {
 		return agent.Outcome{}, err
 	}
-	prop := Proposal{
-		Call: p.Call, Spec: tool.spec, Context: p.Context,
-		Request: p.Request, Place: p.Place, Digest: digest,
+	x := &execution{
+		Proposal: Proposal{
+			Call: p.Call, Spec: tool.spec, Context: p.Context,
+			Request: p.Request, Place: p.Place, Digest: digest,
+		},
+		inv: Invocation{
+			By: p.Call.Actor, Place: p.Place, Turn: p.Call.Turn, Call: p.Call.ID,
+			Key: effectKey(p.Call, digest), Context: p.Context, Prior: p.Prior,
+		},
+		bound: b, approval: p.Approval,
 	}
-	inv := Invocation{
-		By: p.Call.Actor, Place: p.Place, Turn: p.Call.Turn, Call: p.Call.ID,
-		Key: effectKey(p.Call, digest), Context: p.Context, Prior: p.Prior,
-	}
-	if err := b.check(ctx, inv); err != nil {
+	if err := b.check(ctx, x.inv); err != nil {
 		if k := agent.KindOf(err); k == agent.Internal || k == agent.Unavailable {
 			return agent.Outcome{}, fmt.Errorf("check %s: %w", p.Call.Tool, err)
 		}
-		return failed(p.Call, agent.Failed, err), nil
+		return e.unless(ctx, x, func() (agent.Outcome, error) { return failed(p.Call, agent.Failed, err), nil })
 	}
-	verdict, err := e.gate.Rule(ctx, prop)
+	verdict, err := e.gate.Rule(ctx, x.Proposal)
 	if err != nil {
 		verdict = agent.Verdict{Rule: "policy-error", Reason: "The policy could not be evaluated, so the call does not run."}
 	}
-	return e.settleVerdict(ctx, p, prop, verdict, inv, b)
+	return e.obey(ctx, x, verdict)
 }
 
-func (e *Executor) settleVerdict(ctx context.Context, p Plan, prop Proposal, v agent.Verdict, inv Invocation, b *bound) (agent.Outcome, error) {
-	switch v.Ruling {
-	case agent.Allow:
-		if prop.Spec.Tier == agent.TierRead {
-			return e.read(ctx, prop, inv, b)
-		}
-	case agent.Ask:
-		if p.Approval == "" {
-			id, err := e.ledger.Ask(ctx, prop, v)
-			if err != nil {
-				return agent.Outcome{}, fmt.Errorf("ask for %s: %w", p.Call.Tool, err)
-			}
-			return agent.Outcome{Call: p.Call.ID, Tool: p.Call.Tool, Status: agent.Waiting, Approval: id, Undo: prop.Spec.Undo}, nil
-		}
-	case agent.Deny:
-		return e.refuse(ctx, prop, v)
+// execution is one call on its way through the executor.
+type execution struct {
+	Proposal
+	inv      Invocation
+	bound    *bound
+	approval string
+}
+
+// obey does what the verdict says. Anything but a clear yes runs nothing.
+func (e *Executor) obey(ctx context.Context, x *execution, v agent.Verdict) (agent.Outcome, error) {
+	switch {
+	case v.Ruling == agent.Allow && x.Spec.Tier == agent.TierRead:
+		return e.read(ctx, x)
+	case v.Ruling == agent.Allow, v.Ruling == agent.Ask && x.approval != "":
+		return e.effect(ctx, x, v)
+	case v.Ruling == agent.Ask:
+		return e.unless(ctx, x, func() (agent.Outcome, error) { return e.ask(ctx, x, v) })
 	}
-	return e.effect(ctx, Intent{Key: inv.Key, Proposal: prop, Verdict: v, Approval: p.Approval}, inv, b)
+	return e.unless(ctx, x, func() (agent.Outcome, error) { return e.refuse(ctx, x.Proposal, v) })
+}
+
+func (e *Executor) ask(ctx context.Context, x *execution, v agent.Verdict) (agent.Outcome, error) {
+	id, err := e.ledger.Ask(ctx, x.Proposal, v)
+	if err != nil {
+		return agent.Outcome{}, fmt.Errorf("ask for %s: %w", x.Call.Tool, err)
+	}
+	return agent.Outcome{Call: x.Call.ID, Tool: x.Call.Tool, Status: agent.Waiting, Approval: id, Undo: x.Spec.Undo}, nil
+}
+
+// unless takes the other way, except when an earlier attempt at this very call
+// got as far as its intent: then what became of that is the outcome, and an
+// intent that must not be repeated now is left to a person.
+func (e *Executor) unless(ctx context.Context, x *execution, otherwise func() (agent.Outcome, error)) (agent.Outcome, error) {
+	if x.Spec.Tier == agent.TierRead {
+		return otherwise()
+	}
+	rec, known, err := e.ledger.Known(ctx, x.Call.Actor.Workspace, x.inv.Key)
+	switch {
+	case err != nil:
+		return agent.Outcome{}, fmt.Errorf("look up %s: %w", x.Call.Tool, err)
+	case !known:
+		return otherwise()
+	case rec.State != EffectIntent:
+		return rec.Outcome, nil
+	}
+	return e.settle(ctx, x, unknown(x.Call, errLost))
 }
 
 // read runs a call that changes nothing; its failure is an outcome.
-func (e *Executor) read(ctx context.Context, p Proposal, inv Invocation, b *bound) (agent.Outcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.Spec.Timeout)
+func (e *Executor) read(ctx context.Context, x *execution) (agent.Outcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, x.Spec.Timeout)
 	defer cancel()
-	r, err := b.run(ctx, inv)
+	r, err := x.bound.run(ctx, x.inv)
 	if err != nil {
-		return failed(p.Call, agent.Failed, err), nil
+		return failed(x.Call, agent.Failed, err), nil
 	}
-	return done(p, r), nil
+	return done(x.Proposal, r), nil
 }
 
 // effect records intent, runs, and records the outcome.
-func (e *Executor) effect(ctx context.Context, i Intent, inv Invocation, b *bound) (agent.Outcome, error) {
-	rec, err := e.ledger.Intend(ctx, i)
+func (e *Executor) effect(ctx context.Context, x *execution, v agent.Verdict) (agent.Outcome, error) {
+	rec, err := e.ledger.Intend(ctx, Intent{Key: x.inv.Key, Proposal: x.Proposal, Verdict: v, Approval: x.approval})
 	if err != nil {
 		switch agent.KindOf(err) {
 		case agent.Conflict, agent.Expired, agent.Forbidden:
-			return failed(i.Proposal.Call, agent.Denied, err), nil
+			return failed(x.Call, agent.Denied, err), nil
 		}
-		return agent.Outcome{}, fmt.Errorf("record intent of %s: %w", i.Proposal.Call.Tool, err)
+		return agent.Outcome{}, fmt.Errorf("record intent of %s: %w", x.Call.Tool, err)
 	}
 	if rec.State != EffectIntent {
 		return rec.Outcome, nil
 	}
 	// From here on a stopped turn must not lose the outcome.
-	detached := context.WithoutCancel(ctx)
-	s := e.attempt(detached, i.Proposal, inv, b, rec.Fresh)
-	s.Key = i.Key
-	settleCtx, cancel := context.WithTimeout(detached, e.settleTime)
+	ctx = context.WithoutCancel(ctx)
+	return e.settle(ctx, x, attempt(ctx, x, rec.Fresh))
+}
+
+// settle records an outcome.
+func (e *Executor) settle(ctx context.Context, x *execution, s Settlement) (agent.Outcome, error) {
+	s.Key = x.inv.Key
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.settleTime)
 	defer cancel()
-	if err := e.ledger.Settle(settleCtx, s); err != nil {
-		return agent.Outcome{}, fmt.Errorf("record outcome of %s: %w", i.Proposal.Call.Tool, err)
+	if err := e.ledger.Settle(ctx, s); err != nil {
+		return agent.Outcome{}, fmt.Errorf("record outcome of %s: %w", x.Call.Tool, err)
 	}
 	return s.Outcome, nil
 }
 
 // attempt runs the effect once. When an earlier attempt may already have
 // happened (fresh is false) the tool's class says what is safe.
-func (e *Executor) attempt(ctx context.Context, p Proposal, inv Invocation, b *bound, fresh bool) Settlement {
-	ctx, cancel := context.WithTimeout(ctx, p.Spec.Timeout)
+func attempt(ctx context.Context, x *execution, fresh bool) Settlement {
+	ctx, cancel := context.WithTimeout(ctx, x.Spec.Timeout)
 	defer cancel()
 	var r result
 	var err error
 	switch {
-	case fresh || p.Spec.Class == Keyed:
-		r, err = b.run(ctx, inv)
-	case p.Spec.Class == Lookup:
+	case fresh || x.Spec.Class == Keyed:
+		r, err = x.bound.run(ctx, x.inv)
+	case x.Spec.Class == Lookup:
 		var found bool
-		r, found, err = b.find(ctx, inv)
+		r, found, err = x.bound.find(ctx, x.inv)
 		if err == nil && !found {
-			r, err = b.run(ctx, inv)
+			r, err = x.bound.run(ctx, x.inv)
 		}
 	default:
 		err = errLost
 	}
 	switch {
 	case err == nil:
-		return Settlement{State: EffectDone, Outcome: done(p, r), Undo: r.undo}
+		return Settlement{State: EffectDone, Outcome: done(x.Proposal, r), Undo: r.undo}
 	case nothingHappened(err):
-		return Settlement{State: EffectFailed, Outcome: failed(p.Call, agent.Failed, err)}
+		return Settlement{State: EffectFailed, Outcome: failed(x.Call, agent.Failed, err)}
 	}
-	o := failed(p.Call, agent.Unknown, err)
+	return unknown(x.Call, err)
+}
+
+// unknown settles an effect of which nobody can say whether it happened.
+func unknown(c agent.Call, err error) Settlement {
+	o := failed(c, agent.Unknown, err)
 	o.Error = "It is not known whether this happened: " + o.Error + " Please look before trying again."
 	return Settlement{State: EffectUnknown, Outcome: o}
 }

@@ -182,6 +182,7 @@ func TestNothingRunsUnlessTheGateAllowsIt(t *testing.T) {
 		"denied":           {ruling(agent.Deny), agent.Denied, "refused %s by the-rule"},
 		"asked":            {ruling(agent.Ask), agent.Waiting, "asked for %s"},
 		"an error":         {failing, agent.Denied, "refused %s by policy-error"},
+		"no known ruling":  {ruling(agent.Allow + 1), agent.Denied, "refused %s by the-rule"},
 		"the zero verdict": {func(context.Context, tools.Proposal) (agent.Verdict, error) { return agent.Verdict{}, nil }, agent.Denied, "refused %s by "},
 	} {
 		for _, tool := range []string{"look", "press_keyed", "press_neither"} {
@@ -387,6 +388,26 @@ func TestAfterACrashTheClassSaysWhatIsSafe(t *testing.T) {
 				t.Errorf("a settled call said %+v and then %+v", first, again)
 			}
 			b.wantPressed(t, tc.runs)
+		})
+	}
+}
+
+func TestAnIntentThatMayNotBeRepeatedIsLeftToAPerson(t *testing.T) {
+	for name, forbid := range map[string]func(*bench){
+		"policy denies now":         func(b *bench) { b.gate = ruling(agent.Deny) },
+		"policy asks now":           func(b *bench) { b.gate = ruling(agent.Ask) },
+		"the call cannot run again": func(b *bench) { b.machine.check = agent.Errorf(agent.Conflict, "pressed already") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := setUp(t)
+			plan := b.lost(t, "press_keyed", false)
+			forbid(b)
+			for range 2 {
+				if o := b.Run(plan); o.Status != agent.Unknown {
+					t.Errorf("%+v; want unknown", o)
+				}
+			}
+			b.wantPressed(t, 1)
 		})
 	}
 }

@@ -154,6 +154,18 @@ func (l *Ledger) Intend(ctx context.Context, i tools.Intent) (tools.Record, erro
 	return rec, nil
 }
 
+// Known implements tools.Ledger.
+func (l *Ledger) Known(ctx context.Context, ws agent.WorkspaceID, key string) (tools.Record, bool, error) {
+	e, known, err := effectByKey(ctx, l.db.sql, key)
+	if err != nil {
+		return tools.Record{}, false, l.db.publicError(fmt.Errorf("read effect: %w", err))
+	}
+	if !known || e.ws != ws {
+		return tools.Record{}, false, nil
+	}
+	return tools.Record{State: tools.EffectState(e.State), Outcome: e.Outcome}, true, nil
+}
+
 // permit spends the approval, or makes sure that none is needed.
 func (l *Ledger) permit(ctx context.Context, tx *sql.Tx, i tools.Intent) error {
 	if i.Approval == "" {

@@ -15,7 +15,7 @@ import (
 // recorded. It is safe for concurrent use.
 type Ledger struct {
 	// Fail, when set, is asked before each method ("refuse", "ask", "intend",
-	// "settle"); its error is returned and nothing is recorded.
+	// "known", "settle"); its error is returned and nothing is recorded.
 	Fail func(ctx context.Context, method string) error
 
 	mu        sync.Mutex
@@ -111,6 +111,20 @@ func (l *Ledger) Intend(ctx context.Context, i tools.Intent) (tools.Record, erro
 	l.effects[i.Key] = &entry{record: tools.Record{State: tools.EffectIntent}}
 	l.log = append(l.log, "intends "+i.Proposal.Call.Tool)
 	return tools.Record{State: tools.EffectIntent, Fresh: true}, nil
+}
+
+// Known implements tools.Ledger.
+func (l *Ledger) Known(ctx context.Context, _ agent.WorkspaceID, key string) (tools.Record, bool, error) {
+	unlock, err := l.begin(ctx, "known")
+	if err != nil {
+		return tools.Record{}, false, err
+	}
+	defer unlock()
+	e, known := l.effects[key]
+	if !known {
+		return tools.Record{}, false, nil
+	}
+	return e.record, true, nil
 }
 
 // Settle implements tools.Ledger.
