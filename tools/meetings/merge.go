@@ -68,7 +68,8 @@ func shareCue(a, b []int) bool {
 	return false
 }
 
-// alike compares the words of two items (Jaccard).
+// alike compares the words of two items (Jaccard). Items that name different
+// numbers are different, however alike the rest is.
 func alike(a, b string) bool {
 	set := map[string]bool{}
 	for _, t := range tokens(a) {
@@ -82,6 +83,20 @@ func alike(a, b string) bool {
 		}
 		other[t.word] = true
 	}
+	if !sameNumbers(set, other) {
+		return false
+	}
 	all := len(set) + len(other) - both
 	return all > 0 && float64(both) >= sameItem*float64(all)
+}
+
+func sameNumbers(a, b map[string]bool) bool {
+	for _, pair := range [...][2]map[string]bool{{a, b}, {b, a}} {
+		for w := range pair[0] {
+			if w[0] >= '0' && w[0] <= '9' && !pair[1][w] {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -168,7 +168,7 @@ func TestPartsAreDraftedMergedAndVerified(t *testing.T) {
 	if err != nil || m.Summary != "They painted." || rep.Parts != len(parts) || rep.Usage.OutputTokens != len(parts)+1 {
 		t.Fatalf("%v, %q, %+v", err, m.Summary, rep)
 	}
-	if m.Dropped != 0 || len(m.Actions) == 0 || len(meetings.Unverified(m, tr)) > 0 {
+	if m.Dropped != 0 || len(m.Actions) != 2*len(parts) || len(meetings.Unverified(m, tr)) > 0 {
 		t.Errorf("%d actions, %d dropped", len(m.Actions), m.Dropped)
 	}
 	if a := m.Actions[0]; val(a.Owner) != "Ann" || val(a.Due) != "2024-05-08" {

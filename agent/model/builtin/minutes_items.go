@@ -113,6 +113,8 @@ func similar(a, b map[string]bool) bool {
 	for w := range a {
 		if b[w] {
 			both++
+		} else if isNumber(w) {
+			return false // "wall 3" is not "wall 4"
 		}
 	}
 	return both*10 >= 6*min(len(a), len(b))
