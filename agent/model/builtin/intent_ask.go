@@ -35,7 +35,7 @@ func parseMemory(s string, _ setting) (command, bool) {
 }
 
 var (
-	reRouteOrder = regexp.MustCompile(`(?is)^(?:route|triage|dispatch|direct|forward|send)\s+(?:(?:this|that|it|these|the following|the)\b\s*)?(?:request|message|question|case|inquiry|enquiry|one|mail|email)?\s*((?:to\s+the\s+(?:right|correct|proper|responsible)\s+(?:team|person|people|place|group|queue))?)\s*([:,–—-]?)\s*(?:please\s*[:,]?\s*)?(.*)$`)
+	reRouteOrder = regexp.MustCompile(`(?is)^(?:route|triage|dispatch|direct|forward|send)(?:\s+|\b\s*[:,]\s*)(?:(?:this|that|it|these|the following|the)\b\s*)?(?:request|message|question|case|inquiry|enquiry|one|mail|email)?\s*((?:to\s+the\s+(?:right|correct|proper|responsible)\s+(?:team|person|people|place|group|queue))?)\s*([:,–—-]?)\s*(?:please\s*[:,]?\s*)?(.*)$`)
 	reRouteWho   = regexp.MustCompile(`(?is)^(?:(?:tell me |do you know |any idea |find out )?(?:who|whom|which\s+(?:team|person|group|department|people|squad|queue)|what\s+(?:team|department|group)|whose)(?:\s+(?:here|in\s+the\s+(?:team|company)|at\s+the\s+company))?)\s+(?:(?:should|shall|can|could|do|would|must|may|will|to)\s+(?:i\s+|we\s+|somebody\s+|someone\s+|people\s+|you\s+)?(?:be\s+)?(?:ask(?:ed)?|contact(?:ed)?|talk\s+to|speak\s+(?:to|with)|go\s+to|write\s+to|call|ping|message|turn\s+to|reach\s+out\s+to|approach|e-?mail|notify|tell|help|handle|take|fix|deal\s+with|look\s+(?:at|into)|own|get|take\s+care\s+of|be\s+responsible\s+for|send|report)|handles?|owns?|deals?\s+with|takes?\s+care\s+of|looks?\s+after|(?:is|are)\s+(?:responsible|in\s+charge|accountable|the\s+(?:right\s+)?(?:person|team|contact|owner|expert)|on\s+call|the\s+go-?to(?:\s+person)?)(?:\s+(?:for|of|to\s+ask|to\s+contact))?|knows?\s+(?:about|how)|supports?|maintains?|(?:job|problem|area|responsibility)\s+is)\b\s*(?:(?:with|about|for|on|regarding|if|when|that|to)\s+)?(?:[:–—-]\s*)?(.*)$`)
 	reRouteWhere = regexp.MustCompile(`(?is)^where\s+(?:should|do|does|can|would|shall)\s+(?:i\s+|we\s+)?(?:(?:this|that|it)\s+(?:request\s+|question\s+)?(?:go|belong)|(?:send|report|take|route|direct|raise|bring|address|ask\s+(?:about|for))\s+)\s*(?:to|about|for)?\s*[:?–—-]?\s*(.*)$`)
 	reAmbiguous  = regexp.MustCompile(`(?i)\b(?:owns?|(?:is|are) (?:responsible|in charge|accountable|the owner)|knows? (?:about|how)|takes? care of|handles)\b`)
@@ -112,7 +112,7 @@ var (
 	reListTicket = regexp.MustCompile(`(?is)^(?:(?:what|which|any|list|show|find|search|see|get|give|how\s+many|display|are\s+there|is\s+there|do\s+we\s+have|have\s+we|did\s+(?:any(?:body|one)|somebody|someone)|has\s+(?:any(?:body|one)|somebody|someone)|look(?:ing)?\s+(?:for|up)|all|open|my|our|summari[sz]e|who\s+has|what['’]?s|tell\s+me|i\s+(?:want|need)\s+to\s+see|does)\b.*?\b|)((?:open|new|unassigned|done|closed|finished|in[- ]progress|my|our|all)\s+)*(tickets?|issues?|bugs?|tracker|backlog|task\s+list|tasks)\b(.*)$`)
 	reAboutWhat  = regexp.MustCompile(`(?is)\b(?:about|on|for|regarding|related\s+to|concerning|matching|containing|mentioning|with|where|that\s+(?:mention|contain|say)s?)\s+(.+?)[\s?.!]*$`)
 	reReported   = regexp.MustCompile(`(?is)^(?:has|have|did)\s+(?:any(?:body|one)|somebody|someone|we|you)\s+(?:already\s+)?(?:report(?:ed)?|filed?|raised?|opened?)\s+(?:a\s+(?:ticket|bug|issue)\s+(?:for|about|on)\s+)?(.+?)[\s?.!]*$`)
-	reAssignedTo = regexp.MustCompile(`(?i)\b(?:assigned to|owned by|belong(?:ing)? to|does|of|from)\s+(@?[\p{L}][\p{L}'’.-]*(?: \p{Lu}[\p{L}'’.-]*)?)(?:\s+(?:have|own|work))?\b`)
+	reAssignedTo = regexp.MustCompile(`\b(?i:assigned to|owned by|belong(?:ing)? to|does|of|from)\s+(@?\p{Lu}[\p{L}'’.-]*(?: \p{Lu}[\p{L}'’.-]*)?)\b`)
 	reOwnersList = regexp.MustCompile(`\b(\p{Lu}[\p{L}-]*)['’]s (?i:open |current )?(?i:tickets|issues|tasks|bugs)\b`)
 	reMine       = regexp.MustCompile(`(?i)\b(?:my|mine|assigned to me|do i have|i have|i own|am i)\b`)
 	reTalk       = regexp.MustCompile(`(?i)\b(?:discuss(?:ed|ing)?|decided?|mention(?:ed)?|talk(?:ed)?|meetings?|said|say|agree[ds]?|minutes|think|propose[ds]?|suggest(?:ed)?)\b`)
@@ -165,7 +165,7 @@ func listing(s, rest string) command {
 		c.name = m[1]
 		return c
 	}
-	if m := reAssignedTo.FindStringSubmatch(s); m != nil && !strings.EqualFold(m[1], "me") && !c.mine && isCapital(m[1]) {
+	if m := reAssignedTo.FindStringSubmatch(s); m != nil && !strings.EqualFold(m[1], "me") && !c.mine {
 		c.name = personName(m[1])
 		return c
 	}
@@ -173,11 +173,6 @@ func listing(s, rest string) command {
 		c.text = unquoted(m[1])
 	}
 	return c
-}
-
-func isCapital(s string) bool {
-	s = strings.TrimPrefix(s, "@")
-	return s != "" && s[:1] != strings.ToLower(s[:1])
 }
 
 // regexpWord reports whether word stands in low by itself.

@@ -25,6 +25,9 @@ var (
 	reBullet = regexp.MustCompile(`(?m)^[ \t]*(?:[-*•–]|\d{1,2}[.)])[ \t]+(\S.*)$`)
 )
 
+// reAddedTo is "add the task to the agenda".
+var reAddedTo = regexp.MustCompile(`(?i)^\s*(?:to|on|onto)\s+(?:the|our|my|your|this|that|a)\b`)
+
 // parseCreate reads orders for new tickets, with their titles as said.
 func parseCreate(s string, in setting) (command, bool) {
 	if reAnyway.MatchString(s) {
@@ -45,7 +48,7 @@ func parseCreate(s string, in setting) (command, bool) {
 	switch {
 	case verb == "open" && many && !strings.Contains(s, ":") && !strings.HasPrefix(strings.ToLower(strings.TrimSpace(rest)), "for "):
 		return command{}, false // "open tickets" is a question about those that are open
-	case verb == "get" || verb == "add" && strings.HasPrefix(strings.ToLower(strings.TrimSpace(rest)), "to "):
+	case verb == "get" || verb == "add" && reAddedTo.MatchString(rest):
 		return command{}, false
 	case len(rest) > 0 && strings.IndexByte("0123456789#", strings.TrimLeft(rest, " ")[:1][0]) >= 0:
 		return command{}, false // "open issue 3"

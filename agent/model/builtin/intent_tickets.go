@@ -270,7 +270,7 @@ func targetOf(s string) (target, bool) {
 		return target{}, false
 	}
 	if ids := ticketIDs(s); len(ids) > 0 {
-		return target{ids: ids}, reIDsOnly.MatchString(s) || reTicketWords.MatchString(s) || countWords(s) <= 4
+		return target{ids: ids}, reIDsOnly.MatchString(s) || reTicketWords.MatchString(s) || countWords(s) <= 4 || reHanging.MatchString(s)
 	}
 	if m := reBack.FindStringSubmatch(s); m != nil {
 		if m[2] != "" {

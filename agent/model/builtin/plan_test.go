@@ -29,6 +29,8 @@ type chat struct {
 	m     *Model
 	req   model.Request
 	rules []rule
+	// any answers what no rule does.
+	any func() string
 	// made are the calls planned so far, as "tool {args}".
 	made []string
 }
@@ -95,6 +97,9 @@ func (k *chat) answer() string {
 			}
 			k.made = append(k.made, calls[i])
 			text := `{"status":"done","result":{}}`
+			if k.any != nil {
+				text = k.any()
+			}
 			for _, r := range k.rules {
 				if strings.Contains(calls[i], r.holds) {
 					text = r.answer
