@@ -212,12 +212,8 @@ func (a *Assistant) View(ctx context.Context, by agent.Actor, id string) (View, 
 	if v.Effects, err = a.Store.Effects(ctx, by.Workspace, id); err != nil {
 		return View{}, err
 	}
-	if v.Status == agent.TurnWaiting {
-		for _, s := range v.Steps {
-			if s.Kind == "question" {
-				v.Question = s.Title
-			}
-		}
+	if n := len(v.Steps); v.Status == agent.TurnWaiting && n > 0 && v.Steps[n-1].Kind == "question" {
+		v.Question = v.Steps[n-1].Title
 	}
 	return v, nil
 }

@@ -191,27 +191,43 @@ func (e *Effects) earliest(ctx context.Context, t agent.Turn, outs []agent.Outco
 	return until, nil
 }
 
-// park records that the turn waits for people.
+// park records that the turn waits for people, with what it has to show them.
 func (e *Effects) park(ctx context.Context, in parkIn) (parkOut, error) {
 	ws := agent.WorkspaceID(in.Workspace)
 	t, _, _, err := e.Store.Turn(ctx, ws, in.Turn)
 	if err != nil {
 		return parkOut{}, err
 	}
-	if err := e.Store.AddSteps(ctx, ws, in.Steps...); err != nil {
+	err = e.Store.Park(ctx, ws, in.Turn, Parked{
+		Question: in.Question, Answer: in.Answer, Artifacts: artifacts(in.Trail), Steps: in.Steps,
+	})
+	if err != nil {
 		return parkOut{}, err
 	}
 	if in.Question != "" {
-		if err := e.Store.SetQuestion(ctx, ws, in.Turn, in.Question); err != nil {
-			return parkOut{}, err
-		}
 		e.Hub.Publish(Event{Turn: in.Turn, Type: EventQuestion, Text: in.Question, At: e.Clock()})
 	}
-	if err := e.status(ctx, t, agent.TurnWaiting); err != nil {
-		return parkOut{}, err
-	}
+	e.Hub.Publish(Event{Turn: in.Turn, Type: EventStatus, Status: agent.TurnWaiting.String(), At: e.Clock()})
 	e.Hub.Park(t)
 	return parkOut{Until: e.Clock().Add(in.Wait)}, nil
+}
+
+// artifacts collects the structured results of a trail by kind; the last of a
+// kind counts.
+func artifacts(trail []round) map[string]json.RawMessage {
+	var all map[string]json.RawMessage
+	for _, r := range trail {
+		for _, o := range r.Outcomes {
+			if o.Status != agent.Done || o.Artifact == "" {
+				continue
+			}
+			if all == nil {
+				all = map[string]json.RawMessage{}
+			}
+			all[o.Artifact] = o.Result
+		}
+	}
+	return all
 }
 
 // expire closes the approvals whose time has passed and says where all stand.
@@ -267,9 +283,6 @@ func (e *Effects) finish(ctx context.Context, in finishIn) (struct{}, error) {
 		return struct{}{}, err
 	}
 	if !t.Status.Ended() {
-		if err := e.Store.AddSteps(ctx, ws, in.Steps...); err != nil {
-			return struct{}{}, err
-		}
 		f := e.ending(t, request, in)
 		if err := e.Store.Finish(ctx, f); err != nil {
 			return struct{}{}, err
@@ -286,7 +299,7 @@ func (e *Effects) finish(ctx context.Context, in finishIn) (struct{}, error) {
 // ending gathers what the turn came to.
 func (e *Effects) ending(t agent.Turn, request agent.Message, in finishIn) Finish {
 	now := e.Clock()
-	t.Status, t.Answer, t.Ended = in.Status, in.Answer, now
+	t.Status, t.Answer, t.Ended, t.Artifacts = in.Status, in.Answer, now, artifacts(in.Trail)
 	label := request.Label
 	var reads []audit.Entry
 	for _, r := range in.Trail {
@@ -297,12 +310,6 @@ func (e *Effects) ending(t agent.Turn, request agent.Message, in finishIn) Finis
 		}
 		t.Usage = t.Usage.Add(p.Usage)
 		for _, o := range r.Outcomes {
-			if o.Status == agent.Done && o.Artifact != "" {
-				if t.Artifacts == nil {
-					t.Artifacts = map[string]json.RawMessage{}
-				}
-				t.Artifacts[o.Artifact] = o.Result
-			}
 			if tool, ok := e.Executor.Tools().Get(o.Tool); ok && tool.Spec().Tier == agent.TierRead {
 				tier := agent.TierRead
 				reads = append(reads, audit.Entry{
@@ -317,7 +324,7 @@ func (e *Effects) ending(t agent.Turn, request agent.Message, in finishIn) Finis
 		Author: agent.Actor{Workspace: t.Workspace, ID: "sous", Kind: agent.System, Name: "Sous"},
 		Label:  label,
 	}
-	return Finish{Turn: t, Answer: answer, Reads: reads}
+	return Finish{Turn: t, Answer: answer, Steps: in.Steps, Reads: reads}
 }
 
 func (e *Effects) status(ctx context.Context, t agent.Turn, s agent.TurnStatus) error {

@@ -36,15 +36,30 @@ type Acceptance struct {
 type Finish struct {
 	Turn   agent.Turn
 	Answer agent.Message
+	// Steps are the visible steps; those the turn already has are left.
+	Steps []agent.Step
 	// Reads are the calls that only read, for the audit.
 	Reads []audit.Entry
+}
+
+// Parked is what a turn that waits for people shows.
+type Parked struct {
+	// Question is what it asks its actor in words; "" when it waits for
+	// decisions only.
+	Question string
+	// Answer is what it has said so far, and Artifacts what it has made.
+	Answer    string
+	Artifacts map[string]json.RawMessage
+	// Steps are its visible steps, numbered from 1; a number the turn already has
+	// is left as it is, so a replayed step adds nothing.
+	Steps []agent.Step
 }
 
 // Inbox takes events in, once each, and hands turns out in order.
 type Inbox interface {
 	// Accept stores the event's message and turn in one transaction with an
 	// audit row. The same turn id again is a Duplicate. When the conversation
-	// has a turn parked on a question to this actor (SetQuestion) and the event
+	// has a turn parked on a question to this actor and the event
 	// orders nothing, the message is its answer: it is stored, a Signal of type
 	// reply is sent to that turn, and no turn is made.
 	Accept(ctx context.Context, t agent.Turn, m agent.Message, ordered *Ordered) (Acceptance, error)
@@ -65,14 +80,13 @@ type Turns interface {
 	Recent(ctx context.Context, ws agent.WorkspaceID, conversation string, limit int) ([]agent.Turn, error)
 	// SetStatus moves a turn that has not ended; on one that has it is a no-op.
 	SetStatus(ctx context.Context, ws agent.WorkspaceID, id string, s agent.TurnStatus) error
-	// SetQuestion parks the turn on a question to its actor; "" takes it back.
-	SetQuestion(ctx context.Context, ws agent.WorkspaceID, id, question string) error
-	// AddSteps appends visible steps; a step number the turn already has is
-	// left as it is, so a replayed step adds nothing.
-	AddSteps(ctx context.Context, ws agent.WorkspaceID, steps ...agent.Step) error
+	// Park makes the turn wait, in one transaction with what it has to show
+	// until then. A later Park replaces question, answer and artifacts. On an
+	// ended turn it is a no-op.
+	Park(ctx context.Context, ws agent.WorkspaceID, id string, p Parked) error
 	// Steps lists the visible steps of a turn in order.
 	Steps(ctx context.Context, ws agent.WorkspaceID, id string) ([]agent.Step, error)
-	// Finish ends the turn in one transaction: answer message, turn, audit rows.
+	// Finish ends the turn in one transaction: answer message, steps, turn, audit rows.
 	// Finishing an ended turn changes nothing.
 	Finish(ctx context.Context, f Finish) error
 }

@@ -104,6 +104,8 @@ type parkIn struct {
 	Start
 	Question string        `json:"question,omitempty"`
 	Wait     time.Duration `json:"wait,omitempty"`
+	Answer   string        `json:"answer,omitempty"`
+	Trail    []round       `json:"trail"`
 	Steps    []agent.Step  `json:"steps"`
 }
 
@@ -180,6 +182,8 @@ type turn struct {
 	steps    []agent.Step
 	received int
 	active   time.Duration
+	// said is what the model said beside the calls that parked the turn.
+	said []string
 }
 
 // act carries out one plan: its calls, the decisions on them, its question.
@@ -206,6 +210,7 @@ func (t *turn) act(p plan) (ended bool, err error) {
 // decide parks the turn until every asked approval has an end, running each
 // call as soon as its yes arrives.
 func (t *turn) decide(p plan, last *round, until time.Time) (ended bool, err error) {
+	t.said = append(t.said, p.Text)
 	if err := t.park("", &until); err != nil {
 		return false, err
 	}
@@ -334,7 +339,7 @@ func (t *turn) ask(p plan) (ended bool, err error) {
 
 // park records that the turn waits, and until when.
 func (t *turn) park(question string, until *time.Time) error {
-	in := parkIn{Start: t.start, Question: question, Steps: t.steps}
+	in := parkIn{Start: t.start, Question: question, Answer: t.answer(""), Trail: t.trail, Steps: t.steps}
 	if question != "" {
 		in.Wait = t.limits.Answer
 	}
@@ -362,7 +367,7 @@ func (t *turn) await(until time.Time) (Signal, error) {
 // finish records the answer; with something worth keeping, that is remembered
 // first, so that the answer may say so.
 func (t *turn) finish(s agent.TurnStatus, answer string) (Result, error) {
-	in := finishIn{Start: t.start, Status: s, Answer: strings.TrimSpace(answer), Trail: t.trail, Steps: t.steps}
+	in := finishIn{Start: t.start, Status: s, Answer: t.answer(answer), Trail: t.trail, Steps: t.steps}
 	if slices.ContainsFunc(t.prior(), func(o agent.Outcome) bool { return o.Artifact != "" }) {
 		if err := t.run.Do(effectRemember, in, nil); err != nil {
 			return Result{}, fmt.Errorf("remember: %w", err)
@@ -372,6 +377,18 @@ func (t *turn) finish(s agent.TurnStatus, answer string) (Result, error) {
 		return Result{}, fmt.Errorf("finish: %w", err)
 	}
 	return Result{Status: s}, nil
+}
+
+// answer is what the turn has said to the person: what accompanied the calls it
+// parked on, then the last words.
+func (t *turn) answer(last string) string {
+	var parts []string
+	for _, said := range append(t.said[:len(t.said):len(t.said)], last) {
+		if said = strings.TrimSpace(said); said != "" {
+			parts = append(parts, said)
+		}
+	}
+	return strings.Join(parts, "\n\n")
 }
 
 // bound says which limit the turn has met, "" for none.

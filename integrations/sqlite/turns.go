@@ -111,53 +111,40 @@ func (d *DB) SetStatus(ctx context.Context, ws agent.WorkspaceID, id string, s a
 	return nil
 }
 
-// SetQuestion implements loop.Turns. An ended turn asks nothing.
-func (d *DB) SetQuestion(ctx context.Context, ws agent.WorkspaceID, id, question string) error {
+// Park implements loop.Turns.
+func (d *DB) Park(ctx context.Context, ws agent.WorkspaceID, id string, p loop.Parked) error {
 	err := d.tx(ctx, func(tx *sql.Tx) error {
-		if err := turnExists(ctx, tx, ws, id); err != nil {
+		t, err := turnByID(ctx, tx, ws, id)
+		if err != nil || t.Status.Ended() {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE turns SET question = ?3
-			WHERE workspace = ?1 AND id = ?2 AND ended IS NULL AND question <> ?3`, ws, id, question)
+		if err := d.addSteps(ctx, tx, t, p.Steps); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE turns SET status = ?3, question = ?4, answer = ?5, artifacts = ?6
+			WHERE workspace = ?1 AND id = ?2`, ws, id, agent.TurnWaiting.String(), p.Question, p.Answer, jsonOf(p.Artifacts))
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("set question: %w", err)
+		return fmt.Errorf("park turn: %w", err)
 	}
 	return nil
 }
 
-// AddSteps implements loop.Turns.
-func (d *DB) AddSteps(ctx context.Context, ws agent.WorkspaceID, steps ...agent.Step) error {
-	if len(steps) == 0 {
-		return nil
-	}
-	err := d.tx(ctx, func(tx *sql.Tx) error {
-		known := ""
-		for _, s := range steps {
-			if s.N < 1 {
-				return agent.Errorf(agent.Invalid, "steps count from 1, not %d", s.N)
-			}
-			if s.Turn != known {
-				if err := turnExists(ctx, tx, ws, s.Turn); err != nil {
-					return err
-				}
-				known = s.Turn
-			}
-			if s.At.IsZero() {
-				s.At = d.now()
-			}
-			_, err := tx.ExecContext(ctx, `INSERT INTO steps (workspace, turn, n, kind, title, tool, status, detail, at)
-				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-				ws, s.Turn, s.N, s.Kind, s.Title, s.Tool, s.Status, s.Detail, timeOf(&s.At))
-			if err != nil {
-				return err
-			}
+func (d *DB) addSteps(ctx context.Context, tx *sql.Tx, t agent.Turn, steps []agent.Step) error {
+	for _, s := range steps {
+		if s.N < 1 {
+			return agent.Errorf(agent.Invalid, "steps count from 1, not %d", s.N)
 		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("add steps: %w", err)
+		if s.At.IsZero() {
+			s.At = d.now()
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO steps (workspace, turn, n, kind, title, tool, status, detail, at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			t.Workspace, t.ID, s.N, s.Kind, s.Title, s.Tool, s.Status, s.Detail, timeOf(&s.At))
+		if err != nil {
+			return fmt.Errorf("add step: %w", err)
+		}
 	}
 	return nil
 }
@@ -206,6 +193,9 @@ func (d *DB) Finish(ctx context.Context, f loop.Finish) error {
 			if err := say(ctx, tx, t.Workspace, m); err != nil {
 				return err
 			}
+		}
+		if err := d.addSteps(ctx, tx, t, f.Steps); err != nil {
+			return err
 		}
 		for _, e := range f.Reads {
 			e.Workspace, e.Turn, e.Kind = t.Workspace, t.ID, audit.CallRead

@@ -296,13 +296,16 @@ func acceptNeedsAudit(t *testing.T, s Stores) {
 func question(t *testing.T, s Stores) agent.Turn {
 	t.Helper()
 	turn := accept(t, s, "e1", "c", ann()).Turn
-	if err := s.SetQuestion(t.Context(), acme, turn.ID, "Which project?"); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.SetStatus(t.Context(), acme, turn.ID, agent.TurnWaiting); err != nil {
-		t.Fatal(err)
-	}
+	parkOn(t, s, "Which project?")
 	return turn
+}
+
+// parkOn parks turn e1 on a question.
+func parkOn(t *testing.T, s Stores, question string) {
+	t.Helper()
+	if err := s.Park(t.Context(), acme, "e1", loop.Parked{Question: question}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // heard counts what a turn has in its inbox.
@@ -347,9 +350,7 @@ func replyOnce(t *testing.T, s Stores) {
 	question(t, s)
 	accept(t, s, "e2", "c", ann())
 	// Asked again meanwhile: the old event must not answer the new question.
-	if err := s.SetQuestion(t.Context(), acme, "e1", "And when?"); err != nil {
-		t.Fatal(err)
-	}
+	parkOn(t, s, "And when?")
 	turn, m := event("e2", "c", ann())
 	acc, err := s.Accept(t.Context(), turn, m, nil)
 	if err != nil || !acc.Duplicate || acc.Answered != "e1" || acc.Turn.ID != "e1" {
@@ -399,9 +400,7 @@ func orderIsNoReply(t *testing.T, s Stores) {
 
 func questionTakenBack(t *testing.T, s Stores) {
 	question(t, s)
-	if err := s.SetQuestion(t.Context(), acme, "e1", ""); err != nil {
-		t.Fatal(err)
-	}
+	parkOn(t, s, "")
 	if acc := accept(t, s, "e2", "c", ann()); acc.Answered != "" {
 		t.Errorf("message came to %+v; want a turn", acc)
 	}
@@ -415,13 +414,9 @@ func movedOnAsksNoMore(t *testing.T, s Stores) {
 	if acc := accept(t, s, "e2", "c", ann()); acc.Answered != "" {
 		t.Errorf("message to a running turn came to %+v", acc)
 	}
-	if err := s.SetQuestion(t.Context(), acme, "e1", "Still there?"); err != nil {
-		t.Fatal(err)
-	}
+	parkOn(t, s, "Still there?")
 	finish(t, s, turn)
-	if err := s.SetQuestion(t.Context(), acme, "e1", "Hello?"); err != nil {
-		t.Errorf("a question of an ended turn: %v; want nothing to happen", err)
-	}
+	parkOn(t, s, "Hello?")
 	if acc := accept(t, s, "e3", "c", ann()); acc.Answered != "" {
 		t.Errorf("message to an ended turn came to %+v", acc)
 	}

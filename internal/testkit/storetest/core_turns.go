@@ -27,6 +27,7 @@ func Turns(t *testing.T, open Opener) {
 		{"a finished turn holds its answer and all that was used", finishKeeps},
 		{"the end of a turn is in the audit, after what it read", finishRecords},
 		{"finishing twice changes nothing", finishTwice},
+		{"a parked turn shows what it has so far, until it ends", parkShows},
 		{"of many ends at once one counts", finishRace},
 		{"a turn cannot end unfinished", finishRunning},
 		{"who asked and where cannot be changed by finishing", finishForges},
@@ -41,11 +42,10 @@ func everyTurnMethod(t *testing.T, s Stores, ws agent.WorkspaceID, id string) {
 	_, stepsErr := s.Steps(t.Context(), ws, id)
 	for what, err := range map[string]error{
 		"Turn": err, "Steps": stepsErr,
-		"SetStatus":   s.SetStatus(t.Context(), ws, id, agent.TurnStopped),
-		"SetQuestion": s.SetQuestion(t.Context(), ws, id, "What?"),
-		"AddSteps":    s.AddSteps(t.Context(), ws, agent.Step{Turn: id, N: 1}),
-		"Finish":      s.Finish(t.Context(), ending(agent.Turn{ID: id, Workspace: ws}, "stolen")),
-		"Send":        s.Send(t.Context(), ws, id, loop.InboxTopic, loop.Signal{Type: loop.SignalStop}),
+		"SetStatus": s.SetStatus(t.Context(), ws, id, agent.TurnStopped),
+		"Park":      s.Park(t.Context(), ws, id, loop.Parked{Question: "What?"}),
+		"Finish":    s.Finish(t.Context(), ending(agent.Turn{ID: id, Workspace: ws}, "stolen")),
+		"Send":      s.Send(t.Context(), ws, id, loop.InboxTopic, loop.Signal{Type: loop.SignalStop}),
 	} {
 		if agent.KindOf(err) != agent.NotFound || agent.PublicText(err) != "there is no turn "+id {
 			t.Errorf("%s: %v; want not found", what, err)
@@ -160,7 +160,7 @@ func stepsInOrder(t *testing.T, s Stores) {
 		{Turn: "e1", N: 2, Kind: "call", Title: "Tickets", Tool: "ticket_create", Status: "done", Detail: "<T-1>", At: at},
 		{Turn: "e1", N: 10, Kind: "answer", Title: "Answered", At: at},
 	}
-	if err := s.AddSteps(t.Context(), acme, want[2], want[0], want[1]); err != nil {
+	if err := park(t, s, "e1", want[2], want[0], want[1]); err != nil {
 		t.Fatal(err)
 	}
 	got, err := s.Steps(t.Context(), acme, "e1")
@@ -173,7 +173,7 @@ func stepsInOrder(t *testing.T, s Stores) {
 func stepsReplayed(t *testing.T, s Stores) {
 	accept(t, s, "e1", "c", ann())
 	for _, title := range []string{"first", "second"} {
-		if err := s.AddSteps(t.Context(), acme, agent.Step{Turn: "e1", N: 1, Title: title}); err != nil {
+		if err := park(t, s, "e1", agent.Step{Turn: "e1", N: 1, Title: title}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -185,16 +185,47 @@ func stepsReplayed(t *testing.T, s Stores) {
 
 func stepsTogether(t *testing.T, s Stores) {
 	accept(t, s, "e1", "c", ann())
-	err := s.AddSteps(t.Context(), acme, agent.Step{Turn: "e1", N: 1}, agent.Step{Turn: "e9", N: 1})
-	wantError(t, err, agent.NotFound)
-	err = s.AddSteps(t.Context(), acme, agent.Step{Turn: "e1", N: 1}, agent.Step{Turn: "e1", N: 0})
+	err := park(t, s, "e1", agent.Step{Turn: "e1", N: 1}, agent.Step{Turn: "e1", N: 0})
 	wantError(t, err, agent.Invalid)
 	got, err := s.Steps(t.Context(), acme, "e1")
 	if err != nil || len(got) != 0 {
 		t.Errorf("steps %v, %v; want none", got, err)
 	}
-	if err := s.AddSteps(t.Context(), acme); err != nil {
-		t.Errorf("adding no steps: %v", err)
+	if turn, _, _, err := s.Turn(t.Context(), acme, "e1"); err != nil || turn.Status == agent.TurnWaiting {
+		t.Errorf("turn %s, %v; want it not parked by a Park that failed", turn.Status, err)
+	}
+}
+
+// park parks a turn of acme with steps alone.
+func park(t *testing.T, s Stores, id string, steps ...agent.Step) error {
+	return s.Park(t.Context(), acme, id, loop.Parked{Steps: steps})
+}
+
+func parkShows(t *testing.T, s Stores) {
+	accept(t, s, "e1", "c", ann())
+	parked := loop.Parked{Answer: "Minutes <b>", Artifacts: map[string]json.RawMessage{"minutes": json.RawMessage(`{"title":"a"}`)}}
+	for range 2 {
+		if err := s.Park(t.Context(), acme, "e1", parked); err != nil {
+			t.Fatal(err)
+		}
+	}
+	turn, _, _, err := s.Turn(t.Context(), acme, "e1")
+	if err != nil || turn.Status != agent.TurnWaiting || turn.Answer != parked.Answer || string(turn.Artifacts["minutes"]) != `{"title":"a"}` {
+		t.Errorf("parked turn %+v, %v", turn, err)
+	}
+	turn.Status = agent.TurnDone
+	f := ending(turn, "over")
+	f.Steps = []agent.Step{{Turn: "e1", N: 1, Kind: "call", Title: "last"}}
+	if err := s.Finish(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Park(t.Context(), acme, "e1", loop.Parked{Question: "More?"}); err != nil {
+		t.Errorf("parking an ended turn: %v; want nothing to happen", err)
+	}
+	turn, _, _, err = s.Turn(t.Context(), acme, "e1")
+	steps, stepsErr := s.Steps(t.Context(), acme, "e1")
+	if err != nil || stepsErr != nil || turn.Status != agent.TurnDone || len(steps) != 1 {
+		t.Errorf("ended turn %+v with steps %v: %v, %v", turn, steps, err, stepsErr)
 	}
 }
 
