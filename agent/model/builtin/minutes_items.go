@@ -126,6 +126,9 @@ const maxItemWords = 24
 // phraseText writes the words of an item as a sentence without a subject.
 func phraseText(words []tok) string {
 	words = trimMarks(words)
+	if n := len(words); n > 3 && words[n-1].low == "think" && person(words[n-2].low) {
+		words = trimMarks(words[:n-2])
+	}
 	cut := wordCount(words) > maxItemWords
 	if cut {
 		words = firstClause(words)
