@@ -55,6 +55,9 @@ func hashes(words []string) []uint32 {
 type Corpus struct {
 	// Chunks is how many there are, Terms how many terms they hold together.
 	Chunks, Terms int64
+	// Frequent says of terms how many chunks hold them, when that may be more
+	// than the ranked passages show.
+	Frequent map[string]int64
 }
 
 // Parts says what a score is made of. Score = (BM25 + Title + Near + Neighbour +
@@ -241,7 +244,7 @@ func (r *ranking) weighTerms(c Corpus, found []int) {
 	r.idf = make([]float64, len(r.terms))
 	names := r.nameTerms()
 	for t := range r.terms {
-		df := float64(found[t])
+		df := float64(max(int64(found[t]), c.Frequent[r.Terms[t].Text]))
 		r.idf[t] = math.Log(1+(n-df+0.5)/(df+0.5)) * r.Terms[t].Weight
 		if slices.Contains(names, r.Terms[t].Text) {
 			r.idf[t] *= nameWeight

@@ -6,15 +6,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/memory"
 )
-
-// maxMatches bounds the passages that are ranked for one query; of more the
-// newest are taken.
-const maxMatches = 20_000
 
 // Search implements memory.Store.
 func (m *Memories) Search(ctx context.Context, s memory.Search) ([]memory.Hit, error) {
@@ -37,7 +32,7 @@ func (m *Memories) search(ctx context.Context, s memory.Search) ([]memory.Hit, e
 		}
 		return m.load(ctx, s, ranked)
 	}
-	keys, c, err := m.matches(ctx, s)
+	keys, c, err := m.candidates(ctx, s)
 	if err != nil || len(keys) == 0 {
 		return nil, err
 	}
@@ -79,32 +74,19 @@ func (m *Memories) newest(ctx context.Context, s memory.Search) ([]int64, error)
 		ON c.key >= i.seq << 16 AND c.key < (i.seq + 1) << 16 WHERE `+where+group+` ORDER BY i.at DESC, i.seq DESC, c.key LIMIT ?`, append(args, s.Limit)...)
 }
 
-const (
-	matchQuery  = `SELECT rowid FROM memory_index WHERE memory_index MATCH ? LIMIT 20001`
-	newestMatch = `SELECT rowid FROM memory_index WHERE memory_index MATCH ? ORDER BY rowid DESC LIMIT 20000`
-	// readableQuery also counts the workspace's corpus, once for all rows.
-	readableQuery = `SELECT i.seq, i.chunks, (SELECT c.chunks FROM memory_corpus c WHERE c.workspace = ?1), (SELECT c.terms FROM memory_corpus c WHERE c.workspace = ?1)
-		FROM json_each(?4) k CROSS JOIN memory_items i ON i.seq = k.value WHERE ` + liveAndReadable
-)
+// readableQuery also counts the workspace's corpus, once for all rows.
+const readableQuery = `SELECT i.seq, i.chunks, (SELECT c.chunks FROM memory_corpus c WHERE c.workspace = ?1), (SELECT c.terms FROM memory_corpus c WHERE c.workspace = ?1)
+	FROM json_each(?4) k CROSS JOIN memory_items i ON i.seq = k.value WHERE ` + liveAndReadable
 
-// matches returns, in order, the keys of the readable live chunks that share a
-// term with the query and of what stands within memory.Reach of them, and the
-// size of the corpus.
-func (m *Memories) matches(ctx context.Context, s memory.Search) ([]int64, memory.Corpus, error) {
-	quoted := make([]string, len(s.Terms))
-	for n, t := range s.Terms {
-		quoted[n] = `"` + strings.ReplaceAll(t.Text, `"`, `""`) + `"`
-	}
-	match := strings.Join(quoted, " OR ")
-	found, err := prepared(ctx, m, scanInt, matchQuery, match)
-	if err == nil && len(found) > maxMatches {
-		found, err = prepared(ctx, m, scanInt, newestMatch, match)
-		slices.Reverse(found)
-	}
-	if err != nil || len(found) == 0 {
+// candidates returns, in order, the keys of the readable live chunks that are
+// ranked, with what stands within memory.Reach of them, and the size of the
+// corpus.
+func (m *Memories) candidates(ctx context.Context, s memory.Search) ([]int64, memory.Corpus, error) {
+	found, err := m.match(ctx, s)
+	if err != nil || len(found.keys) == 0 {
 		return nil, memory.Corpus{}, err
 	}
-	items, err := m.readableItems(ctx, s.Reader, found)
+	items, err := m.readableItems(ctx, s.Reader, found.keys)
 	if err != nil || len(items) == 0 {
 		return nil, memory.Corpus{}, err
 	}
@@ -112,7 +94,9 @@ func (m *Memories) matches(ctx context.Context, s memory.Search) ([]int64, memor
 	for _, i := range items {
 		counts[i.seq] = i.chunks
 	}
-	return spread(found, counts), items[0].corpus, nil
+	corpus := items[0].corpus
+	corpus.Frequent = found.frequencies(corpus)
+	return spread(found.keys, counts), corpus, nil
 }
 
 // spread adds to the keys of readable items what stands within memory.Reach.
@@ -287,50 +271,4 @@ func prepared[T any](ctx context.Context, m *Memories, scan func(sqlRow) (T, err
 		all = append(all, v)
 	}
 	return all, rows.Err()
-}
-
-// passageCache keeps recently used passages in two generations: when the young
-// one is full it becomes the old one, and what is not asked for again goes.
-type passageCache struct {
-	mu         sync.Mutex
-	young, old map[int64]*memory.Passage
-}
-
-// generation is how many passages one generation holds: some 300 bytes each.
-const generation = 16_384
-
-// get returns the passages in order, nil where one is missing, and the keys of
-// the missing ones.
-func (c *passageCache) get(keys []int64) (passages []*memory.Passage, missing []int64) {
-	passages = make([]*memory.Passage, len(keys))
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for n, k := range keys {
-		p, ok := c.young[k]
-		if !ok {
-			if p, ok = c.old[k]; ok {
-				c.keep(k, p)
-			}
-		}
-		if passages[n] = p; !ok {
-			missing = append(missing, k)
-		}
-	}
-	return passages, missing
-}
-
-func (c *passageCache) put(passages map[int64]*memory.Passage) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for k, p := range passages {
-		c.keep(k, p)
-	}
-}
-
-// keep is called with the lock held.
-func (c *passageCache) keep(k int64, p *memory.Passage) {
-	if c.young == nil || len(c.young) >= generation {
-		c.old, c.young = c.young, make(map[int64]*memory.Passage)
-	}
-	c.young[k] = p
 }

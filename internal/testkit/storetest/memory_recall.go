@@ -181,6 +181,22 @@ func memoryCitation(t *testing.T, r *recaller) {
 	}
 }
 
+func memoryCrowd(t *testing.T, r *recaller) {
+	open := fact("The ledger entry of the picnic.")
+	open.Label.Readers = agent.Readers{Scope: agent.Everybody}
+	r.keep(t, open)
+	i := thread()
+	i.At = i.At.AddDate(0, 0, 1)
+	for range 6000 {
+		i.Chunks = append(i.Chunks, memory.Chunk{Text: "another ledger entry"})
+	}
+	r.keep(t, i)
+	guest := reader("gus")
+	guest.Kind = agent.Guest
+	r.wantTexts(t, memory.Query{Text: "ledger entry", Reader: guest}, "The ledger entry of the picnic.")
+	r.wantTexts(t, memory.Query{Text: "which ledger entry is of the picnic?", Limit: 1}, "The ledger entry of the picnic.")
+}
+
 func memoryMany(t *testing.T, r *recaller) {
 	i := thread()
 	for n := range 6000 {
