@@ -31,7 +31,8 @@ func (a *app) catalogue() (*tools.Registry, error) {
 	meeting, err := meetings.Tool(meetings.ToolConfig{
 		Files: a.db,
 		Summarise: meetings.Config{
-			Model: a.models.chat, Prompt: meetings.Prompt{Ref: minutes.Ref(), Text: text}, Clock: time.Now,
+			Model: a.models.chat, Fallback: a.models.own,
+			Prompt: meetings.Prompt{Ref: minutes.Ref(), Text: text}, Clock: time.Now,
 		},
 	})
 	if err != nil {

@@ -21,7 +21,9 @@ type follower struct {
 	session *session
 	// quiet shows nothing; prompt asks for decisions with keys.
 	quiet, prompt bool
-	// streamed is the answer's text shown so far.
+	// said is the part of the answer already concluded, streamed what the stream
+	// has shown since.
+	said     string
 	streamed strings.Builder
 	// skipped are approvals the person left for later.
 	skipped []string
@@ -146,6 +148,9 @@ func (f *follower) settle(ctx context.Context, v loop.View) (waits bool, err err
 	if v.Question != "" {
 		return true, nil
 	}
+	if f.prompt && v.Answer != "" {
+		f.sayRest(v.Answer)
+	}
 	open := slices.DeleteFunc(slices.Clone(v.Approvals), func(a approval.Approval) bool {
 		return a.State != approval.Asked || slices.Contains(f.skipped, a.ID)
 	})
@@ -266,21 +271,31 @@ func (c *cli) key(ctx context.Context) (rune, error) {
 	}
 }
 
+// sayRest prints the part of the answer that the stream has not shown, or all
+// of it when the stream showed something else.
+func (f *follower) sayRest(answer string) {
+	shown := f.said + f.streamed.String()
+	rest, ok := strings.CutPrefix(answer, strings.TrimSpace(shown))
+	switch {
+	case ok:
+		f.printf("%s\n", strings.TrimRight(rest, "\n"))
+	case squeeze(answer) != squeeze(shown):
+		f.printf("\n%s\n", answer)
+	default:
+		f.printf("\n")
+	}
+	f.said = answer
+	f.streamed.Reset()
+}
+
+// squeeze drops white space: the parts of an answer are streamed without the
+// space that later stands between them.
+func squeeze(s string) string { return strings.Join(strings.Fields(s), "") }
+
 // conclude prints what the stream has not shown: the answer, what waits, what
 // can be undone.
 func (f *follower) conclude(v loop.View) {
-	if strings.TrimSpace(f.streamed.String()) != strings.TrimSpace(v.Answer) || v.Answer == "" {
-		if f.streamed.Len() > 0 {
-			f.printf("\n")
-		}
-		if v.Answer != "" {
-			f.printf("%s", v.Answer)
-		}
-	}
-	if v.Answer != "" || f.streamed.Len() > 0 {
-		f.printf("\n")
-	}
-	f.streamed.Reset()
+	f.sayRest(v.Answer)
 	if v.Degraded != "" {
 		fmt.Fprintln(f.stderr, "Degraded: "+v.Degraded)
 	}

@@ -17,6 +17,8 @@ import (
 type models struct {
 	// chat is what the loop and the tools ask.
 	chat model.Model
+	// own is the built-in model.
+	own model.Model
 	// circuit guards the configured endpoint; nil when there is none.
 	circuit *model.Circuit
 	// what describes the choice for people.
@@ -36,7 +38,7 @@ func newModels(cfg config.Config, m *telemetry.Metrics) (*models, error) {
 	}
 	own := watch(builtin.New())
 	if !cfg.Model.IsSet() {
-		return &models{chat: own, what: "built-in (extracts, does not reason); set OPENAI_API_KEY or OPENAI_BASE_URL for a language model"}, nil
+		return &models{chat: own, own: own, what: "built-in (extracts, does not reason); set OPENAI_API_KEY or OPENAI_BASE_URL for a language model"}, nil
 	}
 	far, err := endpoint(cfg)
 	if err != nil {
@@ -51,6 +53,7 @@ func newModels(cfg config.Config, m *telemetry.Metrics) (*models, error) {
 	}
 	return &models{
 		chat:    model.Budget(model.Fallback(model.FallbackConfig{}, patient, own), maxModelChars),
+		own:     own,
 		circuit: circuit,
 		what:    fmt.Sprintf("%s at %s; built-in when it is away", cfg.Model.Name, where),
 	}, nil
