@@ -225,6 +225,9 @@ func ticketListText(c command, owner string, found []ticket) string {
 	if owner != "" {
 		what += " of " + inline(owner)
 	}
+	if c.dated {
+		what += " with a due day"
+	}
 	if c.text != "" {
 		what += " about “" + inline(c.text) + "”"
 	}

@@ -60,7 +60,7 @@ func emptyWord(w string) bool {
 		"meeting", "meetings", "minutes", "last", "previous", "latest", "recent", "summary", "summarise", "summarize", "recap", "action",
 		"actions", "item", "items", "open", "question", "questions", "thing", "things", "point", "points", "give", "list", "conclusion",
 		"outcome", "regarding", "concerning", "think", "happen", "happened", "need", "needs", "want", "ticket", "tickets", "issue", "team",
-		"answer", "idea", "next", "steps", "step", "follow", "ups", "todo", "todos":
+		"answer", "idea", "next", "steps", "step", "follow", "ups", "todo", "todos", "today", "yesterday", "week", "month", "call", "yesterday's":
 		return true
 	}
 	return false
@@ -88,10 +88,14 @@ func foundNothing(text string) bool { return strings.HasPrefix(text, nothingFoun
 // recallText answers a question with the best passages, word for word, each
 // with its citation as the tool gave it.
 func recallText(c command, o outcome) string {
+	return recallFrom(c, o, answers(c, passagesOf(o)))
+}
+
+// recallFrom shows the passages that were picked.
+func recallFrom(c command, o outcome, hits []passage) string {
 	if !o.done() {
 		return "I could not look it up: " + o.why()
 	}
-	hits := answers(c, passagesOf(o))
 	if len(hits) == 0 {
 		return nothingFound + " I know what was in transcripts I made minutes of and what I was told to remember; attach a transcript, or ask with other words."
 	}

@@ -3,6 +3,7 @@ package builtin
 import (
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 // intent is what a request is for.
@@ -56,7 +57,12 @@ type command struct {
 	focus   focus
 	// also asks memory beside the router, for questions that may mean either.
 	also bool
-	mine bool
+	// mine keeps to what belongs to who asks; dated to what has a due day.
+	mine, dated bool
+	// many says that several tickets are to be opened.
+	many bool
+	// since is the day from which on memory is asked, YYYY-MM-DD or "".
+	since string
 }
 
 // ticketDraft is one ticket as asked for.
@@ -109,11 +115,52 @@ type setting struct {
 	dates  dates
 	// inMinutes says that the answer before was minutes.
 	inMinutes bool
+	// long says that the words go on after what is read.
+	long bool
 }
 
 // parse reads a request. It never returns nothing.
 func parse(text string, in setting) []command {
 	text = strings.TrimSpace(text)
+	head, tail := text, ""
+	if len(text) > maxRead {
+		cut := maxRead
+		if i := strings.LastIndexAny(text[:maxRead], " \n"); i > maxRead/2 {
+			cut = i
+		}
+		for cut > 0 && !utf8.RuneStart(text[cut]) {
+			cut--
+		}
+		head, tail, in.long = text[:cut], text[cut:], true
+	}
+	out := parseHead(head, in)
+	for i := range out {
+		out[i].extend(head, tail)
+	}
+	return out
+}
+
+// maxRead is how much of a request is read for what it is for, in bytes; what
+// follows can only go on with a text that has begun.
+const maxRead = 1500
+
+// extend adds the rest of a long request to the text that it goes on with.
+func (c *command) extend(head, tail string) {
+	if tail == "" {
+		return
+	}
+	if len(c.drafts) == 1 {
+		first, _, _ := strings.Cut(c.drafts[0].title, " ")
+		c.drafts[0].body = head[max(0, strings.Index(head, first)):] + tail
+	}
+	// A text that ends where the reading ended goes on; strip may have taken a
+	// few marks off it.
+	if i := strings.LastIndex(head, c.text); c.text != "" && i >= 0 && len(head)-i-len(c.text) < 20 {
+		c.text = head[i:] + tail
+	}
+}
+
+func parseHead(text string, in setting) []command {
 	if text == "" {
 		if in.files {
 			return one(command{intent: intentMinutes})
@@ -124,11 +171,15 @@ func parse(text string, in setting) []command {
 		return one(c)
 	}
 	s := strip(text)
-	if s == "" {
-		if in.files {
-			return one(command{intent: intentMinutes})
-		}
-		return one(command{intent: intentGreeting})
+	switch {
+	case s == "" && in.files:
+		return one(command{intent: intentMinutes})
+	case s == "" && isNo(text):
+		return one(command{intent: intentDeclined})
+	case s == "":
+		return one(command{intent: intentUnknown})
+	case !asking(s) && reOrder.MatchString(text):
+		s = strings.TrimRight(s, "? ") // "can you do that?" is an order, not a question
 	}
 	for _, p := range []func(string, setting) (command, bool){
 		parseMemory, parseDeclined, parseFileTickets,
@@ -158,9 +209,10 @@ func one(c command) []command { return []command{c} }
 func short(s string) bool { return countWords(s) <= 30 }
 
 var (
-	reLead = regexp.MustCompile(`(?i)^(?:(?:<@[A-Z0-9]+>|@?sous|hey|hi|hello|ok|okay|so|now|well|also|and|then|great|perfect|thanks|thank you|please|pls|plz|kindly|yes|yeah|yep|no|nope|actually|quick question|just|fyi|btw|by the way|good (?:morning|afternoon|evening))(?:[\s,:!.;–—-]+|$))+`)
-	rePlea = regexp.MustCompile(`(?i)^(?:(?:can|could|would|will) you(?: please| kindly| just| also| maybe| quickly)*|would you mind|i(?:'d|’d| would) like(?: you)? to|i (?:want|need|ask)(?: you)? to|(?:can|could|may) (?:we|i)(?: please| also)*|we (?:should|need to|have to|must)(?: please| also)*|let(?:'s|’s| us)|you (?:can|may|should|could)|go ahead and|please|help me(?: to)?|try to|make sure to)\s+`)
-	reTail = regexp.MustCompile(`(?i)(?:[\s,.!–—-]+(?:please|pls|plz|thanks|thank you|thx|cheers|for me|would you|will you|could you|can you|ok|okay)|[\s.!]+)+$`)
+	reLead  = regexp.MustCompile(`(?i)^(?:(?:<@[A-Z0-9]+>|@?sous|hey|hi|hello|ok|okay|so|now|well|also|and|then|great|perfect|thanks|thank you|please|pls|plz|kindly|yes|yeah|yep|no|nope|actually|quick question|just|fyi|btw|by the way|good (?:morning|afternoon|evening))(?:[\s,:!.;–—-]+|$))+`)
+	rePlea  = regexp.MustCompile(`(?i)^(?:(?:can|could|would|will) you(?: please| kindly| just| also| maybe| quickly)*|would you mind|i(?:'d|’d| would) like(?: you)? to|i (?:want|need|ask)(?: you)? to|(?:can|could|may) (?:we|i)(?: please| also)*|we (?:should|need to|have to|must)(?: please| also)*|let(?:'s|’s| us)|you (?:can|may|should|could)|go ahead and|please|help me(?: to)?|try to|make sure to)\s+`)
+	reOrder = regexp.MustCompile(`(?i)\b(?:can|could|would|will) you\b`)
+	reTail  = regexp.MustCompile(`(?i)(?:[\s,.!–—-]+(?:please|pls|plz|thanks|thank you|thx|cheers|for me|would you|will you|could you|can you|ok|okay)|[\s.!]+)+$`)
 )
 
 // strip takes off what is polite or only opens and ends a sentence.
@@ -215,7 +267,7 @@ func parseSocial(s string) (command, bool) {
 	return command{}, false
 }
 
-var reDeclined = regexp.MustCompile(`(?i)^(?:do not|don['’]?t|dont|never|stop|cancel that|cancel it|never ?mind|nvm|forget it|no need(?: to)?|leave it|not now|undo)\b`)
+var reDeclined = regexp.MustCompile(`(?i)^(?:do not|don['’]?t|dont|never|stop|cancel(?: that| it)?$|never ?mind|nvm|forget it|no need(?: to)?|leave it|not now|undo)\b`)
 
 // reWhenThen is "when T-3 is done, close T-4".
 var reWhenThen = regexp.MustCompile(`(?i)^(?:if|when(?:ever)?|once|after|as soon as|unless)\b[^?]*,\s*(?:then\s+|please\s+)*(?:open|create|close|reopen|assign|label|comment|move|mark|set|resolve|remember|forget|route|summari[sz]e)\b[^?]*$`)

@@ -38,6 +38,7 @@ var (
 	reRouteOrder = regexp.MustCompile(`(?is)^(?:route|triage|dispatch|direct|forward|send)(?:\s+|\b\s*[:,]\s*)(?:(?:this|that|it|these|the following|the)\b\s*)?(?:request|message|question|case|inquiry|enquiry|one|mail|email)?\s*((?:to\s+the\s+(?:right|correct|proper|responsible)\s+(?:team|person|people|place|group|queue))?)\s*([:,–—-]?)\s*(?:please\s*[:,]?\s*)?(.*)$`)
 	reRouteWho   = regexp.MustCompile(`(?is)^(?:(?:tell me |do you know |any idea |find out )?(?:who|whom|which\s+(?:team|person|group|department|people|squad|queue)|what\s+(?:team|department|group)|whose)(?:\s+(?:here|in\s+the\s+(?:team|company)|at\s+the\s+company))?)\s+(?:(?:should|shall|can|could|do|would|must|may|will|to)\s+(?:i\s+|we\s+|somebody\s+|someone\s+|people\s+|you\s+)?(?:be\s+)?(?:ask(?:ed)?|contact(?:ed)?|talk\s+to|speak\s+(?:to|with)|go\s+to|write\s+to|call|ping|message|turn\s+to|reach\s+out\s+to|approach|e-?mail|notify|tell|help|handle|take|fix|deal\s+with|look\s+(?:at|into)|own|get|take\s+care\s+of|be\s+responsible\s+for|send|report)|handles?|owns?|deals?\s+with|takes?\s+care\s+of|looks?\s+after|(?:is|are)\s+(?:responsible|in\s+charge|accountable|the\s+(?:right\s+)?(?:person|team|contact|owner|expert)|on\s+call|the\s+go-?to(?:\s+person)?)(?:\s+(?:for|of|to\s+ask|to\s+contact))?|knows?\s+(?:about|how)|supports?|maintains?|(?:job|problem|area|responsibility)\s+is)\b\s*(?:(?:with|about|for|on|regarding|if|when|that|to)\s+)?(?:[:–—-]\s*)?(.*)$`)
 	reRouteWhere = regexp.MustCompile(`(?is)^where\s+(?:should|do|does|can|would|shall)\s+(?:i\s+|we\s+)?(?:(?:this|that|it)\s+(?:request\s+|question\s+)?(?:go|belong)|(?:send|report|take|route|direct|raise|bring|address|ask\s+(?:about|for))\s+)\s*(?:to|about|for)?\s*[:?–—-]?\s*(.*)$`)
+	reThenWho    = regexp.MustCompile(`(?is)^(.{4,}?)\s*[,.;:–—-]+\s*(?:so\s+|and\s+)?(?:who|whom|which team)\s+(?:can|should|could|do|does|would)\s+(?:i\s+|we\s+)?(?:help|fix|handle|take|ask|contact|talk\s+to|look|call|deal)\b[^?.]{0,30}\??$`)
 	reAmbiguous  = regexp.MustCompile(`(?i)\b(?:owns?|(?:is|are) (?:responsible|in charge|accountable|the owner)|knows? (?:about|how)|takes? care of|handles)\b`)
 	rePast       = regexp.MustCompile(`(?i)\b(?:did|was|were|decided?|said|agreed?|meeting|discussed|mentioned|promised)\b`)
 )
@@ -50,6 +51,9 @@ func parseRoute(s string, _ setting) (command, bool) {
 		if plain && (group(s, loc, 2) != "" || !strings.HasPrefix(strings.ToLower(group(s, loc, 3)), "to ")) || group(s, loc, 1) != "" {
 			return routed(group(s, loc, 3), false), true
 		}
+	}
+	if m := reThenWho.FindStringSubmatch(s); m != nil && !asking(m[1]) && len(ticketIDs(s)) == 0 {
+		return routed(m[1], false), true
 	}
 	if loc := reRouteWhere.FindStringSubmatchIndex(s); loc != nil {
 		return routed(group(s, loc, 1), false), true
@@ -113,10 +117,11 @@ var (
 	reAboutWhat  = regexp.MustCompile(`(?is)\b(?:about|on|for|regarding|related\s+to|concerning|matching|containing|mentioning|with|where|that\s+(?:mention|contain|say)s?)\s+(.+?)[\s?.!]*$`)
 	reReported   = regexp.MustCompile(`(?is)^(?:has|have|did)\s+(?:any(?:body|one)|somebody|someone|we|you)\s+(?:already\s+)?(?:report(?:ed)?|filed?|raised?|opened?)\s+(?:a\s+(?:ticket|bug|issue)\s+(?:for|about|on)\s+)?(.+?)[\s?.!]*$`)
 	reAssignedTo = regexp.MustCompile(`\b(?i:assigned to|owned by|belong(?:ing)? to|does|of|from)\s+(@?\p{Lu}[\p{L}'’.-]*(?: \p{Lu}[\p{L}'’.-]*)?)\b`)
+	reWorksOn    = regexp.MustCompile(`^\s*(?:that |which )?(\p{Lu}[\p{L}-]*) (?:is|has|owns|works|does)\b`)
 	reOwnersList = regexp.MustCompile(`\b(\p{Lu}[\p{L}-]*)['’]s (?i:open |current )?(?i:tickets|issues|tasks|bugs)\b`)
 	reMine       = regexp.MustCompile(`(?i)\b(?:my|mine|assigned to me|do i have|i have|i own|am i)\b`)
 	reTalk       = regexp.MustCompile(`(?i)\b(?:discuss(?:ed|ing)?|decided?|mention(?:ed)?|talk(?:ed)?|meetings?|said|say|agree[ds]?|minutes|think|propose[ds]?|suggest(?:ed)?)\b`)
-	reGetTicket  = regexp.MustCompile(`(?i)^(?:what(?:['’]?s| is| are| does)?|show|get|open|view|display|see|read|look(?: at| up| into)?|status|state|where|how|who(?:['’]s)?|is|are|has|have|did|does|was|were|tell|give|details?|info(?:rmation)?|check|when|why|find|describe|progress|any|update|ticket|issue|history|link|pull up|fetch)\b`)
+	reGetTicket  = regexp.MustCompile(`(?i)^(?:what(?:['’]?s| is| are| does)?|show|get|open|view|display|see|read|look(?: at| up| into)?|status|state|where|how|who(?:['’]s)?|is|are|has|have|did|does|was|were|tell|give|details?|info(?:rmation)?|check|when|why|find|describe|progress|any|update|summar\w+|recap|write|ticket|issue|history|link|pull up|fetch)\b`)
 )
 
 // parseTicketQuestion reads questions about tickets.
@@ -134,6 +139,11 @@ func parseTicketQuestion(s string, _ setting) (command, bool) {
 		t, _ := targetOf(m[1])
 		return command{intent: intentTicketGet, target: t, text: s}, true
 	}
+	if m := reDescribed.FindStringSubmatch(s); m != nil {
+		if t, ok := targetOf(m[1]); ok && t.words != "" {
+			return command{intent: intentTicketGet, target: t, text: s}, true
+		}
+	}
 	if m := reReported.FindStringSubmatch(s); m != nil {
 		return command{intent: intentTicketList, text: m[1]}, true
 	}
@@ -143,6 +153,9 @@ func parseTicketQuestion(s string, _ setting) (command, bool) {
 	}
 	return listing(s, group(s, loc, 3)), true
 }
+
+// reDescribed is a question about a ticket that is described.
+var reDescribed = regexp.MustCompile(`(?i)^(?:what(?:['’]?s| is) the (?:status|state) of|status of|who (?:has|owns|is assigned to)|show(?: me)?|is) (the .+? (?:ticket|issue|bug|task))(?: done| open| closed| finished| resolved)?\??$`)
 
 // reShowBack is a question about a ticket named before.
 var reShowBack = regexp.MustCompile(`(?i)^(?:what(?:['’]?s| is) the (?:status|state) of|status of|who (?:has|owns|is assigned to)|show(?: me)?|open|is)\s+(it|that one|that ticket|this ticket|the ticket|the (?:first|second|third|fourth|fifth|last) (?:one|ticket))(?: done| open| closed| finished)?\??$`)
@@ -161,7 +174,12 @@ func listing(s, rest string) command {
 	case regexpWord(low, "open") || regexpWord(low, "left") || regexpWord(low, "outstanding"):
 		c.status = "open"
 	}
+	c.dated = regexpWord(low, "due") || regexpWord(low, "overdue") || regexpWord(low, "deadline")
 	if m := reOwnersList.FindStringSubmatch(s); m != nil {
+		c.name = m[1]
+		return c
+	}
+	if m := reWorksOn.FindStringSubmatch(rest); m != nil {
 		c.name = m[1]
 		return c
 	}
@@ -198,7 +216,7 @@ var (
 	reActionWords   = regexp.MustCompile(`(?i)\b(?:action (?:items?|points?|list)|next steps|follow[- ]?ups?|to-?dos?|tasks|who (?:has|needs|is) to do what|who does what|what (?:has|needs|is) to be done)\b`)
 	reDecisionWords = regexp.MustCompile(`(?i)\b(?:decisions?|(?:was|were|been|did (?:we|they|you|the team)) (?:decided?|agreed?)|what (?:we|they) (?:decided|agreed))\b`)
 	reQuestionWords = regexp.MustCompile(`(?i)\b(?:open (?:questions?|points?|issues?)|unanswered|unresolved|left open)\b`)
-	reDeictic       = regexp.MustCompile(`(?i)\b(?:this|that|it|attached|attachment|file|transcript|recording|above|these|here|them|vtt|srt)\b|^(?:please )?(?:summari[sz]e|recap|minutes|tl;?dr|sum up|summary|meeting (?:minutes|summary|notes))\W*$`)
+	reDeictic       = regexp.MustCompile(`(?i)\b(?:this|that|it|attached|attachment|file|transcript|recording|above|these|here|them|vtt|srt)\b|^(?:please )?(?:summari[sz]e|recap|minutes|tl;?dr|sum up|summary|meeting (?:minutes|summary|notes))\W*$|^(?:create|make|write|give (?:me|us)|prepare|do|draft|get me|send(?: me)?|i need|need)\s+(?:a\s+|the\s+|some\s+)?(?:short\s+|brief\s+|quick\s+)?(?:summary|minutes|recap|tl;?dr|meeting (?:minutes|summary|notes))\W*$`)
 	rePaste         = regexp.MustCompile(`(?m)^[ \t]*(?:\[?\d{1,2}:\d{2}[^\n]{0,12}\s*)?[\p{Lu}][\p{L} .'-]{0,30}:[ \t]+\S`)
 	reMakeMinutes   = regexp.MustCompile(`(?i)^(?:(?:make|write|create|do|prepare|produce|give|draft|get|generate|extract|list|pull|take|show|send|provide|want|need)\b.*\b)?(?:summar|sum up|minutes|recap|tl;?dr|digest|gist|action|decisions|open questions|key points|takeaways|highlights|protocol|meeting|next steps|follow|to-?dos)`)
 )
@@ -230,14 +248,14 @@ func parseMinutes(s string, in setting) (command, bool) {
 	case !summary && !asking(s) && reMakeMinutes.MatchString(s) && reDeictic.MatchString(s):
 		return c, true
 	case summary || !asking(s) && reMakeMinutes.MatchString(s):
-		return command{intent: intentRecall, text: s, focus: c.focus}, true
+		return command{intent: intentRecall, text: s, focus: c.focus, since: in.dates.since(s), mine: reMine.MatchString(s)}, true
 	}
 	return command{}, false
 }
 
 // parseQuestion reads questions to memory.
-func parseQuestion(s string, _ setting) (command, bool) {
-	c := command{intent: intentRecall, text: s}
+func parseQuestion(s string, in setting) (command, bool) {
+	c := command{intent: intentRecall, text: s, since: in.dates.since(s), mine: reMine.MatchString(s)}
 	switch {
 	case reActionWords.MatchString(s):
 		c.focus = focusActions

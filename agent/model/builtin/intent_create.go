@@ -6,7 +6,7 @@ import (
 )
 
 var (
-	reCreate = regexp.MustCompile(`(?is)^(open|create|file|raise|log|make|add|start|submit|report|write|put in|enter|register|new|draft|set up|get)\s+(?:up\s+)?(?:me\s+|us\s+)?(?:a\s+|an\s+|one\s+|another\s+|new\s+|separate\s+|quick\s+|some\s+)*(tickets?|issues?|bug reports?|bugs?|tasks?|cards?|work items?)\b(.*)$`)
+	reCreate = regexp.MustCompile(`(?is)^(open|create|file|raise|log|make|add|start|submit|report|write|put in|enter|register|new|draft|set up|get)\s+(?:up\s+)?(?:me\s+|us\s+)?(?:(?:a|an|one|another|new|separate|quick|some|two|three|four|five|[2-9])\s+)*((?:(?:high|low|medium|top|urgent|critical|minor|major|small|big|support|follow-up|prio|priority|P\d)[ -]+){0,3})(tickets?|issues?|bug reports?|bugs?|tasks?|cards?|work items?)\b(.*)$`)
 	// reTicketColon is "ticket: title".
 	reTicketColon = regexp.MustCompile(`(?is)^(?:new\s+)?(?:ticket|issue|bug|task)\s*:\s*(.+)$`)
 	// reThenTicket is "the build is red, open a ticket".
@@ -26,7 +26,7 @@ var (
 )
 
 // reAddedTo is "add the task to the agenda".
-var reAddedTo = regexp.MustCompile(`(?i)^\s*(?:to|on|onto)\s+(?:the|our|my|your|this|that|a)\b`)
+var reAddedTo = regexp.MustCompile(`(?i)^\s*(?:to|on|onto)\s+(?:(?:the|our|my|your|this|that|a|it)\b|#\d|[A-Z][A-Z0-9]{0,9}-\d)`)
 
 // parseCreate reads orders for new tickets, with their titles as said.
 func parseCreate(s string, in setting) (command, bool) {
@@ -43,7 +43,7 @@ func parseCreate(s string, in setting) (command, bool) {
 		}
 		return command{}, false
 	}
-	verb, noun, rest := strings.ToLower(group(s, loc, 1)), strings.ToLower(group(s, loc, 2)), s[loc[6]:loc[7]]
+	verb, noun, rest := strings.ToLower(group(s, loc, 1)), strings.ToLower(group(s, loc, 3)), s[loc[8]:loc[9]]
 	many := strings.HasSuffix(noun, "s")
 	switch {
 	case verb == "open" && many && !strings.Contains(s, ":") && !strings.HasPrefix(strings.ToLower(strings.TrimSpace(rest)), "for "):
@@ -58,7 +58,12 @@ func parseCreate(s string, in setting) (command, bool) {
 		}
 		return command{intent: intentCreate, target: target{back: "it"}}, true
 	}
-	return created(rest, many, in), true
+	c := created(rest, many, in)
+	for i := range c.drafts {
+		// "A high-priority ticket" has no field of its own here; its words are kept.
+		c.drafts[i].body = strings.TrimSpace(group(s, loc, 2) + "\n" + c.drafts[i].body)
+	}
+	return c, true
 }
 
 // created reads what follows "open a ticket".
@@ -74,22 +79,27 @@ func created(rest string, many bool, in setting) command {
 		}
 		return c
 	}
+	colon := strings.HasPrefix(strings.TrimSpace(rest), ":")
 	if m := reTitleSep.FindStringSubmatch(rest); m != nil {
 		rest = m[1]
 	}
 	if many {
-		if items := listedWords(rest); len(items) > 1 && len(items) <= 8 && !strings.Contains(rest, ". ") {
-			for _, item := range items {
+		if colon {
+			for _, item := range reListed.Split(rest, 50) {
 				c.drafts = append(c.drafts, draftOf(item, owner, in))
 			}
 			return c
 		}
+		// "Tickets for login and signup problems": where one ends is a guess.
+		return command{intent: intentCreate, many: true}
 	}
 	if d := draftOf(rest, owner, in); d.title != "" {
 		c.drafts = append(c.drafts, d)
 	}
 	return c
 }
+
+var reListed = regexp.MustCompile(`\s*[;\n]\s*|,\s+(?:and\s+)?`)
 
 // maxOwnTitle is how many letters of the person's words make a title.
 const maxOwnTitle = 120
@@ -103,7 +113,7 @@ func draftOf(s, owner string, in setting) ticketDraft {
 	s, d.body = strings.TrimSpace(first), strings.TrimSpace(more)
 	for range 5 {
 		s = strings.TrimSpace(s[:len(s)-len(reTail.FindString(s))])
-		if !d.takeTail(&s, in) {
+		if in.long || !d.takeTail(&s, in) {
 			break
 		}
 	}

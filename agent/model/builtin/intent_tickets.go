@@ -35,7 +35,7 @@ var (
 	reMark    = regexp.MustCompile(`(?is)^(?:mark|set|move|put)\s+(.+?)\s+(done|complete|completed|finished|resolved|fixed|in[ -]progress|wip|started|open|closed)$`)
 	reStart   = regexp.MustCompile(`(?is)^(?:start|begin)\s+(?:work(?:ing)?\s+on\s+|on\s+|with\s+)?(.+)$`)
 	reFinish  = regexp.MustCompile(`(?is)^(?:(?:finish|complete|resolve)|i(?:['’]ve| have)?\s+(?:just\s+)?(?:finished|completed|resolved|done|fixed))\s+(?:with\s+)?(.+)$`)
-	reIs      = regexp.MustCompile(`(?is)^(.{1,60}?)\s+(?:is|are|was|has been)\s+(?:now\s+|already\s+)?(done|complete|completed|finished|resolved|fixed|in progress|started)(?:\s+now)?$`)
+	reIs      = regexp.MustCompile(`(?is)^(.{1,60}?)\s+(?:(?:is|are|was|has been)\s+(?:now\s+|already\s+)?)?(done|complete|completed|finished|resolved|fixed|in progress|started)(?:\s+now)?$`)
 	reHanging = regexp.MustCompile(`(?i)\b(?:if|when|whenever|once|after|unless|until|as soon as|tomorrow|later|next week|next month|in an hour)\b`)
 )
 
@@ -56,6 +56,11 @@ func parseTicketCommands(s string, in setting) []command {
 			more = strings.TrimSpace(reJoint.ReplaceAllString(more, ""))
 		}
 		c, ok := parseTicketCommand(first, in)
+		if len(out) > 0 {
+			if made, is := parseCreate(rest, in); is {
+				return append(out, made)
+			}
+		}
 		if !ok || freeText(c) {
 			// What looks like a second order may be part of the first one's text.
 			if c, ok = parseTicketCommand(rest, in); !ok {
@@ -73,7 +78,7 @@ func parseTicketCommands(s string, in setting) []command {
 }
 
 var (
-	reNextOrder = regexp.MustCompile(`(?i)(?:\s*[;\n]\s*|[.,]\s+|\s+)(?:and\s+|then\s+|also\s+|please\s+)*(?:(?:close|reopen|re-open|assign|reassign|unassign|label|tag|comment on|move|mark|set|resolve|transition|give)\s|add (?:a |the )?(?:comment|label|tag|note)\s)`)
+	reNextOrder = regexp.MustCompile(`(?i)(?:\s*[;\n]\s*|[.,]\s+|\s+)(?:and\s+|then\s+|also\s+|please\s+)*(?:(?:close|reopen|re-open|assign|reassign|unassign|label|tag|comment on|move|mark|set|resolve|transition|give)\s|add (?:a |the )?(?:comment|label|tag|note)\s|(?:open|create|file) (?:a|another) )`)
 	reJoint     = regexp.MustCompile(`(?i)^(?:[;\n.,\s]+|(?:and|then|also|please)\s+)+`)
 )
 
@@ -263,6 +268,9 @@ var (
 	reIDsOnly     = regexp.MustCompile(`(?i)^(?:\s|,|&|and\b|both\b|the\b|tickets?\b|issues?\b|bugs?\b|tasks?\b|cards?\b|number\b|no\b\.?|nr\b\.?|id\b|[#:]|\d+|[A-Z][A-Z0-9]{0,9}-\d+)+$`)
 )
 
+// reIDLoose is an id with words that change nothing, or with a condition.
+var reIDLoose = regexp.MustCompile(`(?i)^(?:(?:the|our|my|that|ticket|issue|bug|task)\s+){0,3}?(?:#\d+|[A-Z][A-Z0-9]{0,9}-\d+)(?:\s+(?:now|too|again|as well|right (?:away|now)|immediately|asap|already|(?:if|when|whenever|once|after|unless|until|as soon as|tomorrow|later|next)\b.*))?$`)
+
 // targetOf reads words that say which ticket; ok is false when they do not.
 func targetOf(s string) (target, bool) {
 	s = strings.Trim(squeezed(s), " .,;:!")
@@ -270,7 +278,7 @@ func targetOf(s string) (target, bool) {
 		return target{}, false
 	}
 	if ids := ticketIDs(s); len(ids) > 0 {
-		return target{ids: ids}, reIDsOnly.MatchString(s) || reTicketWords.MatchString(s) || countWords(s) <= 4 || reHanging.MatchString(s)
+		return target{ids: ids}, reIDsOnly.MatchString(s) || reIDLoose.MatchString(s)
 	}
 	if m := reBack.FindStringSubmatch(s); m != nil {
 		if m[2] != "" {
@@ -294,7 +302,7 @@ func targetOf(s string) (target, bool) {
 }
 
 var (
-	reFirstID   = regexp.MustCompile(`(?is)^(?:the\s+)?((?:ticket|issue|bug|task|card)s?\s+(?:number\s+|no\.?\s*|nr\.?\s*)?#?\d{1,9}|#\d{1,9}|[A-Za-z][A-Za-z0-9]{0,9}-\d{1,9})\b(.*)$`)
+	reFirstID   = regexp.MustCompile(`(?is)^(?:the\s+)?((?:ticket|issue|bug|task|card)s?\s+(?:number\s+|no\.?\s*|nr\.?\s*)?#?\d{1,9}|#\d{1,9}|[A-Za-z][A-Za-z0-9]{0,9}-\d{1,9}(?:(?:\s*,\s*|\s+and\s+)[A-Za-z][A-Za-z0-9]{0,9}-\d{1,9})*)\b(.*)$`)
 	reFirstBack = regexp.MustCompile(`(?is)^(it|that ticket|this ticket|that issue|the ticket|that one|the (?:first|second|third|fourth|fifth|last) one|this|that|them|both)\b(.*)$`)
 	reCut       = regexp.MustCompile(`(?is)^\s*(?:[:,;–—-]+\s*|(?:that|saying|to say|with|as)\s+)+`)
 )
@@ -305,6 +313,9 @@ func leadingTarget(s string) (target, string, bool) {
 		if loc := re.FindStringSubmatchIndex(s); loc != nil {
 			if t, ok := targetOf(group(s, loc, 1)); ok {
 				rest := group(s, loc, 2)
+				if strings.HasPrefix(strings.ToLower(rest), "and ") {
+					return target{}, "", false
+				}
 				return t, strings.TrimSpace(rest[len(reCut.FindString(rest)):]), true
 			}
 		}

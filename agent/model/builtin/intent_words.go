@@ -181,7 +181,7 @@ var reName = regexp.MustCompile(`^(?:<@[A-Z0-9]{2,20}>|@?[\p{L}][\p{L}\p{M}\d'â€
 // personName reads a name; "" when the words cannot be one.
 func personName(s string) string {
 	s = strings.TrimRight(unquoted(squeezed(s)), " .,;:!?")
-	if !reName.MatchString(s) {
+	if !reName.MatchString(s) || len(ticketIDs(s)) > 0 {
 		return ""
 	}
 	return strings.TrimPrefix(s, "@")
@@ -257,4 +257,31 @@ func (d dates) day(day, month, year string) (string, bool) {
 		return t.Format(time.DateOnly), t.Day() == n
 	}
 	return "", false
+}
+
+var reSinceISO = regexp.MustCompile(`(?i)\bsince (\d{4}-\d{2}-\d{2})\b`)
+
+// since returns the day from which on a question asks, "" when it says none.
+func (d dates) since(s string) string {
+	if m := reSinceISO.FindStringSubmatch(s); m != nil {
+		return m[1]
+	}
+	if d.today.IsZero() {
+		return ""
+	}
+	low := strings.ToLower(s)
+	monday := d.today.AddDate(0, 0, -(int(d.today.Weekday())+6)%7)
+	switch {
+	case regexpWord(low, "today") || regexpWord(low, "today's"):
+		return d.today.Format(time.DateOnly)
+	case regexpWord(low, "yesterday") || regexpWord(low, "yesterday's"):
+		return d.today.AddDate(0, 0, -1).Format(time.DateOnly)
+	case regexpWord(low, "this week") || regexpWord(low, "this week's"):
+		return monday.Format(time.DateOnly)
+	case regexpWord(low, "last week") || regexpWord(low, "last week's"):
+		return monday.AddDate(0, 0, -7).Format(time.DateOnly)
+	case regexpWord(low, "last month") || regexpWord(low, "last month's"):
+		return time.Date(d.today.Year(), d.today.Month()-1, 1, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
+	}
+	return ""
 }

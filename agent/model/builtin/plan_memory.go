@@ -47,7 +47,7 @@ const maxQuery = 400
 
 // recallFor is the search of memory for a question.
 func recallFor(c command) call {
-	a := args{"query": headed(squeezed(c.text), maxQuery)}
+	a := args{"query": headed(squeezed(c.text), maxQuery)}.set("since", c.since)
 	if len(keywords(c.text)) > 0 {
 		return call{toolRecall, a}
 	}
@@ -60,6 +60,9 @@ func recallFor(c command) call {
 	case focusQuestions:
 		a["kinds"] = []string{"question"}
 	case focusAll:
+		if reSummary.MatchString(c.text) {
+			a["kinds"] = []string{"minutes"}
+		}
 	}
 	return call{toolRecall, a}
 }
@@ -70,7 +73,30 @@ func (p *planner) planRecall(c command) step {
 	if !ready {
 		return s
 	}
+	if c.mine && c.focus == focusActions {
+		return say(p.ownActions(c, o))
+	}
 	return say(recallText(c, o))
+}
+
+// ownActions lists the action items of who asks. A remembered action begins
+// with its owner's name.
+func (p *planner) ownActions(c command, o outcome) string {
+	if p.person == "" {
+		return "I do not know your name here, so I cannot tell which action items are yours."
+	}
+	first, _, _ := strings.Cut(p.person, " ")
+	var mine []passage
+	for _, h := range passagesOf(o) {
+		owner, _, named := strings.Cut(h.Text, ":")
+		if named && (strings.EqualFold(owner, p.person) || strings.EqualFold(owner, first)) {
+			mine = append(mine, h)
+		}
+	}
+	if o.done() && len(mine) == 0 {
+		return "I found no action items of " + inline(p.person) + " in what I remember."
+	}
+	return recallFrom(c, o, mine)
 }
 
 func (p *planner) planRemember(c command) step {
@@ -204,6 +230,19 @@ func (p *planner) planRoute(c command) step {
 			return s
 		}
 		text = answer
+	}
+	if ids := ticketIDs(text); len(ids) == 1 && p.tools[toolGet] && len(keywords(text)) <= 3 {
+		// "Route T-3": what the ticket says is what is to be routed.
+		o, s, ready := p.do(call{toolGet, args{"id": ids[0]}})
+		if !ready {
+			return s
+		}
+		var t ticket
+		o.into(&t)
+		if !o.done() || t.Title == "" {
+			return say("I could not look at " + ids[0] + ": " + o.why())
+		}
+		text = squeezed(t.Title + ". " + clipped(t.Body, 1000))
 	}
 	route := call{toolRoute, args{"text": text}}
 	ask := call{toolRecall, args{"query": headed(squeezed(p.request), maxQuery)}}

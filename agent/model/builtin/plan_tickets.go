@@ -83,11 +83,11 @@ func (p *planner) planCreate(c command) step {
 		}
 	}
 	if len(drafts) == 0 {
-		answer, s, ready := p.ask("What should the ticket say?")
-		if !ready {
+		var s step
+		var ready bool
+		if drafts, s, ready = p.askDrafts(c.many); !ready {
 			return s
 		}
-		drafts = []ticketDraft{draftOf(answer, "", setting{dates: dates{p.today}})}
 	}
 	drafts = slices.DeleteFunc(drafts, func(d ticketDraft) bool { return d.title == "" })
 	if len(drafts) == 0 {
@@ -128,6 +128,27 @@ func (p *planner) planCreate(c command) step {
 		return s
 	}
 	return say(f.text())
+}
+
+// askDrafts asks what the tickets should say.
+func (p *planner) askDrafts(many bool) ([]ticketDraft, step, bool) {
+	question := "What should the ticket say?"
+	if many {
+		question = "What should the tickets say? Please one ticket a line."
+	}
+	answer, s, ready := p.ask(question)
+	if !ready {
+		return nil, s, false
+	}
+	in := setting{dates: dates{p.today}}
+	if !many {
+		return []ticketDraft{draftOf(answer, "", in)}, step{}, true
+	}
+	var out []ticketDraft
+	for line := range strings.SplitSeq(strings.ReplaceAll(answer, ";", "\n"), "\n") {
+		out = append(out, draftOf(strings.TrimLeft(line, " \t-*•"), "", in))
+	}
+	return out[:min(len(out), 50)], step{}, true
 }
 
 // create is the call that files the draft; found are tickets that look alike
@@ -377,9 +398,12 @@ func (p *planner) planTicketList(c command) step {
 	var found []ticket
 	for _, t := range hitsOf(o) {
 		theirs := owner == "" || strings.Contains(strings.ToLower(t.Assignee), strings.ToLower(owner))
-		if theirs && (c.status != "open" || !t.ended()) {
+		if theirs && (c.status != "open" || !t.ended()) && (!c.dated || t.Due != "") {
 			found = append(found, t)
 		}
+	}
+	if c.dated {
+		slices.SortStableFunc(found, func(a, b ticket) int { return strings.Compare(a.Due, b.Due) })
 	}
 	return say(ticketListText(c, owner, found))
 }

@@ -161,6 +161,22 @@ func TestTheArgumentsOfANewTicketAreTheWordsOfThePerson(t *testing.T) {
 	}
 }
 
+func TestALongRequestLosesNothing(t *testing.T) {
+	long := strings.TrimSpace(strings.Repeat("The lamp flickers, and nobody knows why; close it. ", 100))
+	for said, want := range map[string]string{"open a ticket: ": "body", "remember that ": "text", "comment on T-3: ": "body", "who should handle this: ": "text"} {
+		k := newChat(t).asks(said + long)
+		k.answer()
+		var args map[string]any
+		_, raw, _ := strings.Cut(k.made[len(k.made)-1], " ")
+		if err := json.Unmarshal([]byte(raw), &args); err != nil {
+			t.Fatal(err)
+		}
+		if got := args[want]; got != long {
+			t.Errorf("%s%d bytes: %d bytes of %s in %s", said, len(long), len(raw), want, clipped(k.made[0], 80))
+		}
+	}
+}
+
 func TestTicketsOfAnEarlierMeetingAreMadeFromItsFile(t *testing.T) {
 	k := newChat(t, rule{toolMinutes, weekly(t)}).asks("Summarise this", "f1")
 	first := k.answer()
@@ -369,6 +385,36 @@ func TestOnlyTheOneMeantIsForgotten(t *testing.T) {
 
 	k = newChat(t, two, rule{toolForget, `{"status":"denied","error":"A person said no."}`}).asks("forget that the parking code is 1234")
 	wantHas(t, k.answer(), "did not forget", "A person said no.")
+}
+
+func TestOwnActionItemsAreThoseOfWhoAsks(t *testing.T) {
+	hits := rule{toolRecall, done(`{"hits":[{"id":"a","kind":"action","text":"Ann Lee: order the lamp","citation":"W"},{"id":"b","kind":"action","text":"Bob: sell the lamp","citation":"W"}]}`)}
+	text := newChat(t, hits).asks("what are my action items?").answer()
+	wantHas(t, text, "order the lamp", "[W]")
+	wantLacks(t, text, "sell")
+	wantHas(t, newChat(t).asks("what are my action items?").answer(), "no action items of Ann Lee")
+}
+
+func TestQuestionsAboutAPeriodAskMemoryFromItsFirstDay(t *testing.T) {
+	for said, since := range map[string]string{
+		"what did we decide yesterday about the lamp?":     "2026-11-19",
+		"what was said about the lamp last week?":          "2026-11-09",
+		"what did Bob say about the lamp since 2026-10-01": "2026-10-01",
+		"what did we decide this week about the lamp?":     "2026-11-16",
+		"what was decided about the lamp last month?":      "2026-10-01",
+	} {
+		k := newChat(t).asks(said)
+		calls, _ := k.step()
+		if len(calls) != 1 || !strings.Contains(calls[0], `"since":"`+since+`"`) {
+			t.Errorf("%q: %v, want since %s", said, calls, since)
+		}
+	}
+}
+
+func TestATicketIsRoutedByWhatItSays(t *testing.T) {
+	k := newChat(t, rule{toolGet, done(`{"id":"T-3","title":"Laptop broken","body":"It does not start"}`)}).asks("route T-3 to the right team")
+	k.answer()
+	wantCalls(t, k.made, `ticket_get {"id":"T-3"}`, `route_request {"text":"Laptop broken. It does not start"}`)
 }
 
 func TestARoutingIsToldAsSureAsItIs(t *testing.T) {
