@@ -69,7 +69,8 @@ type Parts struct {
 	BM25  float64 `json:"bm25"`
 	Title float64 `json:"title,omitempty"`
 	Near  float64 `json:"near,omitempty"`
-	// Neighbour is what the passages beside it lend.
+	// Neighbour is what the passages beside it lend; a fact or a point of
+	// minutes, which stands alone, has a share of its own instead.
 	Neighbour float64 `json:"neighbour,omitempty"`
 	// Whole is what its item as a whole lends: one that matches in several
 	// places is about the matter.
@@ -105,7 +106,8 @@ const (
 	wholeWeight    = 0.3
 	speakerShare   = 0.5
 	dateShare      = 0.6
-	kindShare      = 0.5
+	kindShare      = 1.5
+	aloneShare     = 1.3 // as much as matching passages all around would lend
 	recencyShare   = 0.02
 	recencyHalving = 30 * 24 * time.Hour
 )
@@ -319,7 +321,7 @@ func (r *ranking) parts(i int) (parts Parts, ok bool) {
 func (r *ranking) lent(i int) float64 {
 	p := r.passages[i]
 	if !p.Kind.flows() {
-		return 0
+		return aloneShare * (r.own[i].BM25 + r.own[i].Near)
 	}
 	sum := 0.0
 	for j := max(i-Reach, 0); j < min(i+Reach+1, len(r.passages)); j++ {

@@ -10,8 +10,8 @@ import (
 )
 
 // Terms returns what text is found by: its words in order, folded to lower case
-// without accents, English stop words left out and English endings removed
-// (Snowball's English stemmer). Scripts written without spaces give overlapping
+// without accents, English stop words left out, English irregular forms and
+// endings reduced (Snowball's English stemmer). Scripts written without spaces give overlapping
 // pairs of letters.
 func Terms(text string) []string {
 	words := Words(text)
@@ -101,7 +101,103 @@ func stem(w string) string {
 	if len(w) < 3 || w[0] >= utf8.RuneSelf {
 		return w
 	}
-	return english.Stem(w, true)
+	return english.Stem(regular(w), true)
+}
+
+// irregular lists English words whose forms endings do not explain: the base
+// form and then the others.
+const irregular = `
+buy bought
+go went gone goes
+get got gotten
+make made
+take took taken
+say said
+tell told
+meet met
+leave left
+give gave given
+find found
+come came
+see saw seen
+think thought
+feel felt
+begin began begun
+run ran
+write wrote written
+speak spoke spoken
+choose chose chosen
+break broke broken
+lose lost
+pay paid
+sell sold
+send sent
+spend spent
+teach taught
+learn learnt
+win won
+hold held
+keep kept
+build built
+drive drove driven
+fly flew flown
+grow grew grown
+know knew known
+draw drew drawn
+eat ate eaten
+fall fell fallen
+wear wore worn
+throw threw thrown
+lead led
+catch caught
+bring brought
+sing sang sung
+swim swam swum
+ride rode ridden
+hear heard
+understand understood
+show shown
+steal stole stolen
+forget forgot forgotten
+freeze froze frozen
+fight fought
+seek sought
+mean meant
+deal dealt
+sleep slept
+shoot shot
+stand stood
+sit sat
+rise rose risen
+drink drank drunk
+child children
+person people persons
+man men
+woman women
+foot feet
+tooth teeth
+mouse mice
+life lives
+wife wives
+`
+
+// regular returns the base form of an irregular form, and other words as they are.
+func regular(w string) string {
+	// Every form stands between two of " " and "\n", its base at the line's start.
+	for at := 0; ; {
+		i := strings.Index(irregular[at:], w)
+		if i < 0 {
+			return w
+		}
+		at += i
+		before, after := irregular[at-1], irregular[at+len(w)]
+		if before == ' ' && (after == ' ' || after == '\n') {
+			line := irregular[strings.LastIndexByte(irregular[:at], '\n')+1 : at]
+			base, _, _ := strings.Cut(line, " ")
+			return base
+		}
+		at += len(w)
+	}
 }
 
 // stopWord reports whether the folded word says nothing of what a passage is

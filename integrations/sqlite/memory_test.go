@@ -1,8 +1,12 @@
 package sqlite_test
 
 import (
+	"slices"
 	"testing"
+	"time"
 
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/integrations/sqlite"
 	"github.com/sous-hq/sous/internal/testkit/storetest"
 	"github.com/sous-hq/sous/memory"
@@ -18,4 +22,40 @@ func TestMemories(t *testing.T) {
 		t.Cleanup(func() { _ = db.Close() })
 		return sqlite.NewMemories(db)
 	})
+}
+
+func TestMemoriesAreAuditedWithoutTheirText(t *testing.T) {
+	t.Parallel()
+	db, err := sqlite.Open(t.Context(), sqlite.Config{Path: t.TempDir() + "/sous.db"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	store := sqlite.NewMemories(db)
+	item := memory.Item{
+		ID: "i1", Workspace: "w", Kind: memory.Fact, Author: "ann", At: time.Unix(1, 0), Remembered: time.Unix(1, 0),
+		Label: agent.Label{Readers: agent.Readers{Scope: agent.WholeWorkspace}}, Chunks: []memory.Chunk{{Text: "a secret recipe"}},
+	}
+	for range 2 {
+		if _, _, err := store.SaveItem(t.Context(), item); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bob := agent.Actor{Workspace: "w", ID: "bob", Kind: agent.Member}
+	for _, at := range []time.Time{time.Unix(2, 0), time.Unix(3, 0), {}} {
+		if err := store.SetForgotten(t.Context(), bob, "i1", at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows, err := db.Audit(t.Context(), "w", audit.Filter{Kinds: []audit.Kind{audit.MemoryWritten}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range rows {
+		got = append(got, string(r.Actor)+": "+r.Note)
+	}
+	if want := []string{"ann: remembered i1 (fact)", "bob: forgot i1", "bob: restored i1"}; !slices.Equal(got, want) {
+		t.Errorf("the audit says %q; want %q", got, want)
+	}
 }

@@ -40,7 +40,7 @@ func Memories(t *testing.T, open func(t *testing.T) memory.Store) {
 		"a query of 100,000 characters is answered":                        memoryLongQuery,
 		"a passage comes back with its place in the item and its citation": memoryCitation,
 		"what one may read is found behind thousands that one may not":     memoryCrowd,
-		"thousands of passages are recalled past any cache":                memoryMany,
+		"one among thousands of passages is found":                         memoryMany,
 	} {
 		t.Run(name, func(t *testing.T) { promise(t, newRecaller(t, open(t))) })
 	}
