@@ -21,6 +21,7 @@ func Approvals(t *testing.T, open Opener) {
 		{"the same call asked twice is one approval", askTwice},
 		{"of many askers of one call all get the same approval", askRace},
 		{"another call or other arguments are another approval", askOther},
+		{"two calls whose ids would be the same have two approvals", askCollision},
 		{"a call whose digest is not its own is not asked", askForged},
 		{"without an audit nothing is asked", askNeedsAudit},
 		{"approvals are listed by turn and state, oldest first", listApprovals},
@@ -136,6 +137,25 @@ func askOther(t *testing.T, s Stores) {
 	if len(slices.Compact(ids)) != 4 {
 		t.Errorf("ids %v; want four", ids)
 	}
+}
+
+// Ids are eight letters, so among a million calls two do meet. These are two.
+func askCollision(t *testing.T, s Stores) {
+	p, q := proposal(t, ann(), "e1", 290581), proposal(t, ann(), "e1", 583932)
+	if approval.NewID(p.Call.ID, p.Digest) != approval.NewID(q.Call.ID, q.Digest) {
+		t.Fatal("these calls do not meet any more: find two that do")
+	}
+	first := approved(t, s, p)
+	for range 2 {
+		second := ask(t, s, q, asks())
+		if a := read(t, s, second); second == first || a.State != approval.Asked || a.Call.ID != q.Call.ID {
+			t.Errorf("the second call has approval %+v; want one of its own", a)
+		}
+		if again := ask(t, s, p, asks()); again != first {
+			t.Errorf("the first call has approval %s now; want %s", again, first)
+		}
+	}
+	wantKinds(t, s, audit.CallAsked, audit.ApprovalDecided, audit.CallAsked)
 }
 
 func askForged(t *testing.T, s Stores) {
@@ -350,7 +370,7 @@ func transitionForges(t *testing.T, s Stores) {
 		t.Fatal(err)
 	}
 	a := read(t, s, id)
-	if a.Digest != p.Digest || string(a.Call.Args) != string(p.Call.Args) || a.Kind != approval.ByAnother || a.Sole || a.Call.Turn != "e1" {
+	if a.State != approval.Approved || a.Digest != p.Digest || string(a.Call.Args) != string(p.Call.Args) || a.Kind != approval.ByAnother || a.Sole || a.Call.Turn != "e1" {
 		t.Errorf("approval became %+v", a)
 	}
 }

@@ -359,6 +359,10 @@ func replyOnce(t *testing.T, s Stores) {
 	if n := len(heard(t, s, "e1")); n != 1 {
 		t.Errorf("turn heard %d answers; want 1", n)
 	}
+	// Another workspace's events have ids of their own.
+	if acc := accept(t, s, "e2", "c", person(globex, "ann")); !acc.Start {
+		t.Errorf("another workspace's event came to %+v", acc)
+	}
 }
 
 func replyThenTurn(t *testing.T, s Stores) {

@@ -22,6 +22,7 @@ func Ledger(t *testing.T, open Opener) {
 		{"a refused call may be anything a model makes up", refusesAnything},
 		{"an intent is a row of the ledger and of the audit", intends},
 		{"an intent that is known is returned and changes nothing", intendTwice},
+		{"what is known of a key is told without recording anything", known},
 		{"of many intents of one key one is fresh", intendRace},
 		{"without permission or approval nothing is intended", intendUnpermitted},
 		{"a key of another call or workspace is a conflict", intendForeignKey},
@@ -148,6 +149,28 @@ func intendTwice(t *testing.T, s Stores) {
 	}
 	wantJSON(t, "outcome", rec.Outcome, want)
 	wantKinds(t, s, audit.CallAsked, audit.ApprovalDecided, audit.CallIntent, audit.CallOutcome)
+}
+
+func known(t *testing.T, s Stores) {
+	p := proposal(t, ann(), "e1", 1)
+	look := func(ws agent.WorkspaceID, want tools.EffectState) tools.Record {
+		t.Helper()
+		rec, ok, err := s.Ledger.Known(t.Context(), ws, keyOf(p))
+		if err != nil || ok != (want != "") || rec.State != want || rec.Fresh {
+			t.Errorf("known %+v, %v, %v; want state %q", rec, ok, err, want)
+		}
+		return rec
+	}
+	look(acme, "")
+	intend(t, s, allowed(p))
+	look(acme, tools.EffectIntent)
+	o := outcome(p, agent.Done, `{"id":"T-1"}`)
+	if err := s.Ledger.Settle(t.Context(), tools.Settlement{Key: keyOf(p), State: tools.EffectDone, Outcome: o}); err != nil {
+		t.Fatal(err)
+	}
+	wantJSON(t, "outcome", look(acme, tools.EffectDone).Outcome, o)
+	look(globex, "")
+	wantKinds(t, s, audit.CallIntent, audit.CallOutcome)
 }
 
 func intendRace(t *testing.T, s Stores) {
