@@ -11,8 +11,8 @@ import (
 
 // Terms returns what text is found by: its words in order, folded to lower case
 // without accents, English stop words left out, English irregular forms and
-// endings reduced (Snowball's English stemmer). Scripts written without spaces give overlapping
-// pairs of letters.
+// endings reduced (Snowball's English stemmer). Scripts written without spaces
+// give overlapping pairs of letters.
 func Terms(text string) []string {
 	words := Words(text)
 	terms := words[:0]

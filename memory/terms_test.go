@@ -18,7 +18,7 @@ func TestTermsAreTheWordsAPassageIsFoundBy(t *testing.T) {
 		"会議の決定":                              {"会議", "議の", "の決", "決定"},
 		"SOUS-1234 costs 9.50":               {"sous", "1234", "cost", "9", "50"},
 		"  ?! the of and ":                   {},
-		"\xff\xfe broken \x00 text":          {"broken", "text"},
+		"\xff\xfe broken \x00 text":          {"break", "text"},
 		strings.Repeat("x", 100):             {strings.Repeat("x", 64)},
 	} {
 		if got := Terms(text); !slices.Equal(got, want) {
