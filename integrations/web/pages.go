@@ -26,8 +26,8 @@ type frame struct {
 	Info Info
 	// Pending counts the approvals that wait for somebody.
 	Pending int
-	// Reload asks browsers without JavaScript to load the page again soon.
-	Reload bool
+	// Reload is where browsers without JavaScript look again soon, "" for nowhere.
+	Reload string
 }
 
 func (s *Server) frame(ctx context.Context, by agent.Actor, here, title string) (frame, error) {
@@ -101,7 +101,9 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request, by agent.Actor, co
 		if i := slices.IndexFunc(v.Conversations, func(c loop.Conversation) bool { return c.ID == conversation }); i >= 0 {
 			v.Title = clip(v.Conversations[i].Title, 60)
 		}
-		v.Reload = slices.ContainsFunc(v.Turns, turnView.Busy)
+		if slices.ContainsFunc(v.Turns, turnView.Busy) {
+			v.Reload = reloadURL(r, v.Turns[len(v.Turns)-1].Turn)
+		}
 	}
 	if d.refused != nil {
 		v.Draft.Error, code = sentence(agent.PublicText(d.refused)), status(agent.KindOf(d.refused))
@@ -122,6 +124,16 @@ func (s *Server) turnPage(w http.ResponseWriter, r *http.Request, by agent.Actor
 
 func turnURL(t agent.Turn) string {
 	return "/c/" + pathEscape(t.Conversation) + "#t-" + url.PathEscape(t.ID)
+}
+
+// reloadURL leads to the same page at its newest turn. A browser that is sent to
+// the address it is at only scrolls, so the query alternates.
+func reloadURL(r *http.Request, t agent.Turn) string {
+	round := "1"
+	if r.URL.Query().Get("round") == "1" {
+		round = "2"
+	}
+	return "/c/" + pathEscape(t.Conversation) + "?round=" + round + "#t-" + url.PathEscape(t.ID)
 }
 
 func pathEscape(s string) string { return url.PathEscape(s) }

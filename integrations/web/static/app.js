@@ -47,8 +47,11 @@
     const old = section(id);
     if (!old) { thread.querySelector(".welcome")?.remove(); thread.append(fresh); toEnd(); return; }
     old.dataset.status = fresh.dataset.status;
+    const known = new Set([...old.querySelectorAll(".card.asked")].map((c) => c.id));
     merge(old, fresh, (n) => n.dataset.part);
-    if (follow) toEnd();
+    const asked = [...old.querySelectorAll(".card.asked")].find((c) => !known.has(c.id));
+    if (asked) asked.scrollIntoView({ block: "start" });
+    else if (follow) toEnd();
   }
 
   // merge makes old's children those of fresh, keeping equal ones in place.
@@ -282,6 +285,8 @@
   });
   $("files").addEventListener("change", (e) => { [...e.target.files].forEach(add); e.target.value = ""; text.focus(); });
   for (const b of chips.querySelectorAll("button")) b.onclick = () => b.closest("li").remove();
+
+  for (const b of document.querySelectorAll(".ideas button")) b.onclick = () => { text.value = b.firstChild.textContent; text.focus(); size(); };
 
   let inside = 0;
   const carries = (e) => [...(e.dataTransfer?.types || [])].includes("Files");
