@@ -2,6 +2,7 @@ package builtin
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -111,11 +112,11 @@ func (f filing) text() string {
 		}
 	}
 	var b strings.Builder
-	b.WriteString(headTickets + "\n")
-	for _, group := range [][]string{done, other, doubles} {
-		if len(group) > 0 {
-			b.WriteString("\n" + strings.Join(group, "\n"))
-		}
+	lines := strings.Join(slices.Concat(done, other, doubles), "\n")
+	if len(f.entries) == 1 && f.plain {
+		b.WriteString(strings.TrimPrefix(lines, "- "))
+	} else {
+		b.WriteString(headTickets + "\n\n" + lines)
 	}
 	if len(doubles) > 0 {
 		b.WriteString("\n\nIf one of these is something else, say it with “it is not a duplicate”: “open a ticket: …, it is not a duplicate”. To add to the one there is, say “comment on " +

@@ -60,7 +60,8 @@ func emptyWord(w string) bool {
 		"meeting", "meetings", "minutes", "last", "previous", "latest", "recent", "summary", "summarise", "summarize", "recap", "action",
 		"actions", "item", "items", "open", "question", "questions", "thing", "things", "point", "points", "give", "list", "conclusion",
 		"outcome", "regarding", "concerning", "think", "happen", "happened", "need", "needs", "want", "ticket", "tickets", "issue", "team",
-		"answer", "idea", "next", "steps", "step", "follow", "ups", "todo", "todos", "today", "yesterday", "week", "month", "call", "yesterday's":
+		"answer", "idea", "next", "steps", "step", "follow", "ups", "todo", "todos", "today", "yesterday", "week", "month", "call", "status", "current", "currently", "future",
+		"upon", "whole", "group", "explain", "describe":
 		return true
 	}
 	return false
@@ -135,30 +136,86 @@ func answers(c command, hits []passage) []passage {
 	best := 0.0
 	for _, h := range hits {
 		cover := covered(want, keywords(h.Text+" "+h.Quote+" "+h.Title+" "+h.Speaker))
-		if cover < enough || covered(want, keywords(h.Text+" "+h.Quote+" "+h.Speaker)) == 0 {
+		if cover < enough || echoes(want, h) || covered(want, keywords(h.Text+" "+h.Quote+" "+h.Speaker)) == 0 {
 			continue
 		}
 		best = max(best, cover)
 		fit = append(fit, scored{h, cover})
 	}
 	var out []passage
-	seen := map[string]bool{}
 	for _, h := range fit {
-		if h.cover+0.34 >= best && !seen[h.Text] && len(out) < 3 {
-			seen[h.Text] = true
+		if h.cover+0.34 >= best && !saysAgain(h.passage, out) && len(out) < 3 {
 			out = append(out, h.passage)
 		}
 	}
 	return out
 }
 
+// saysAgain reports whether a passage says what one of the others says.
+func saysAgain(h passage, others []passage) bool {
+	words := keywords(h.Text)
+	return slices.ContainsFunc(others, func(o passage) bool {
+		said := keywords(o.Text + " " + o.Speaker)
+		return covered(words, said) >= 0.75 || covered(said, words) >= 0.75
+	})
+}
+
+// echoes reports whether a passage has no word of its own beside the
+// question's: it cannot be an answer.
+func echoes(want []string, h passage) bool {
+	switch h.Kind {
+	case "fact", "minutes", "decision", "action", "question":
+		return false
+	}
+	own := keywords(h.Text)
+	return len(own) == 0 || covered(own, want) == 1
+}
+
+// overviewText shows what is remembered of one meeting: the one the question
+// names, else the one of the first passage.
+func overviewText(c command, o outcome) string {
+	if !o.done() {
+		return "I could not look it up: " + o.why()
+	}
+	hits := passagesOf(o)
+	want := keywords(c.text)
+	var of []passage
+	for _, h := range hits {
+		named := len(want) == 0 || covered(want, keywords(h.Title)) >= enough
+		if named && (len(of) == 0 || h.Title == of[0].Title && h.Source == of[0].Source) {
+			of = append(of, h)
+		}
+	}
+	if len(of) == 0 {
+		return recallText(command{intent: intentRecall, text: c.text}, o)
+	}
+	var b strings.Builder
+	b.WriteString("## " + inline(of[0].Title))
+	for _, part := range [...][2]string{{"minutes", ""}, {"decision", headDecisions}, {"action", headActions}, {"question", headQuestions}} {
+		var lines []string
+		for _, h := range of {
+			if h.Kind == part[0] {
+				lines = append(lines, "- "+passageText(c.text, h))
+			}
+		}
+		if len(lines) > 0 {
+			b.WriteString(strings.TrimRight("\n\n"+part[1], "\n") + "\n" + strings.Join(lines, "\n"))
+		}
+	}
+	return b.String()
+}
+
 func passageText(question string, h passage) string {
 	text := "“" + excerpt(question, h.Text) + "”"
-	switch {
-	case h.Speaker != "" && h.Date != "":
-		text += " — " + inline(h.Speaker) + ", " + inline(h.Date)
-	case h.Speaker+h.Date != "":
-		text += " — " + inline(h.Speaker+h.Date)
+	// The citation may name the speaker and the day already.
+	var more []string
+	for _, s := range []string{h.Speaker, h.Date} {
+		if s != "" && !strings.Contains(h.Citation, s) {
+			more = append(more, inline(s))
+		}
+	}
+	if len(more) > 0 {
+		text += " — " + strings.Join(more, ", ")
 	}
 	if h.Citation != "" {
 		text += " " + cited(h.Citation)

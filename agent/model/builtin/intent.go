@@ -59,6 +59,8 @@ type command struct {
 	also bool
 	// mine keeps to what belongs to who asks; dated to what has a due day.
 	mine, dated bool
+	// overview asks for the whole of what is remembered of a meeting.
+	overview bool
 	// many says that several tickets are to be opened.
 	many bool
 	// since is the day from which on memory is asked, YYYY-MM-DD or "".

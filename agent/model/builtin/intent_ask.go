@@ -248,7 +248,9 @@ func parseMinutes(s string, in setting) (command, bool) {
 	case !summary && !asking(s) && reMakeMinutes.MatchString(s) && reDeictic.MatchString(s):
 		return c, true
 	case summary || !asking(s) && reMakeMinutes.MatchString(s):
-		return command{intent: intentRecall, text: s, focus: c.focus, since: in.dates.since(s), mine: reMine.MatchString(s)}, true
+		return command{
+			intent: intentRecall, text: s, focus: c.focus, since: in.dates.since(s), mine: reMine.MatchString(s), overview: summary,
+		}, true
 	}
 	return command{}, false
 }

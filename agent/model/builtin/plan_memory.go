@@ -48,6 +48,13 @@ const maxQuery = 400
 // recallFor is the search of memory for a question.
 func recallFor(c command) call {
 	a := args{"query": headed(squeezed(c.text), maxQuery)}.set("since", c.since)
+	if c.overview {
+		a["kinds"], a["limit"] = []string{"minutes", "decision", "action", "question"}, 50
+		if len(keywords(c.text)) == 0 {
+			a["query"] = "" // the newest
+		}
+		return call{toolRecall, a}
+	}
 	if len(keywords(c.text)) > 0 {
 		return call{toolRecall, a}
 	}
@@ -60,9 +67,6 @@ func recallFor(c command) call {
 	case focusQuestions:
 		a["kinds"] = []string{"question"}
 	case focusAll:
-		if reSummary.MatchString(c.text) {
-			a["kinds"] = []string{"minutes"}
-		}
 	}
 	return call{toolRecall, a}
 }
@@ -72,6 +76,9 @@ func (p *planner) planRecall(c command) step {
 	o, s, ready := p.do(recallFor(c))
 	if !ready {
 		return s
+	}
+	if c.overview {
+		return say(overviewText(c, o))
 	}
 	if c.mine && c.focus == focusActions {
 		return say(p.ownActions(c, o))

@@ -122,8 +122,8 @@ func (p pick) from(items []item) []item {
 
 // filing is what became of the tickets for action items.
 type filing struct {
-	// wanted is how many items were to become tickets.
-	wanted  int
+	// plain leaves the heading out for a single ticket that was asked for alone.
+	plain   bool
 	why     string
 	entries []filed
 }
@@ -140,7 +140,7 @@ type filed struct {
 // file searches for duplicates of each item and proposes tickets for those that
 // have none. It returns the step to take while there is one.
 func (p *planner) file(items []item) (filing, *step) {
-	f := filing{wanted: len(items)}
+	f := filing{}
 	if !p.tools[toolSearch] || !p.tools[toolCreate] {
 		f.why = "No tickets were opened: there is no tracker I can use here."
 		return f, nil
@@ -156,7 +156,6 @@ func (p *planner) file(items []item) (filing, *step) {
 		unique = append(unique, it)
 		searches = append(searches, searchFor(it.title))
 	}
-	f.wanted = len(unique)
 	if s, wait := p.need(searches...); wait {
 		return f, &s
 	}

@@ -103,7 +103,7 @@ func (p *planner) planCreate(c command) step {
 	if s, wait := p.need(searches...); wait {
 		return s
 	}
-	f, creates := filing{wanted: len(drafts)}, []call(nil)
+	f, creates := filing{plain: true}, []call(nil)
 	for i, d := range drafts {
 		e := filed{title: d.title}
 		found, why := p.duplicates(searches[i])

@@ -348,7 +348,7 @@ func TestAnswersComeFromPassagesWithTheirCitations(t *testing.T) {
 		{"id":"b","kind":"transcript","title":"Lunch","text":"The soup was cold","score":1,"citation":"Lunch"}]}`
 	k := newChat(t, rule{toolRecall, done(hits)}).asks("what did we decide about the remote control?")
 	text := k.answer()
-	wantHas(t, text, "“The remote control gets a rubber case”", "[Kick-off, 0:12:03, Ann]", "Ann, 2026-03-01", signature)
+	wantHas(t, text, "“The remote control gets a rubber case”", "— 2026-03-01 [Kick-off, 0:12:03, Ann]", signature)
 	wantLacks(t, text, "soup")
 
 	k = newChat(t, rule{toolRecall, done(hits)}).asks("what did we decide about parental leave?")
@@ -385,6 +385,34 @@ func TestOnlyTheOneMeantIsForgotten(t *testing.T) {
 
 	k = newChat(t, two, rule{toolForget, `{"status":"denied","error":"A person said no."}`}).asks("forget that the parking code is 1234")
 	wantHas(t, k.answer(), "did not forget", "A person said no.")
+}
+
+func TestAPassageThatOnlyRepeatsIsNotShown(t *testing.T) {
+	hits := `{"hits":[
+		{"id":"a","kind":"decision","text":"Replace the badge reader with the new model","citation":"W, 1"},
+		{"id":"a","kind":"transcript","text":"We decided to replace the badge reader with the new model.","citation":"W, 2"},
+		{"id":"a","kind":"transcript","text":"The badge reader.","citation":"W, 3"}]}`
+	text := newChat(t, rule{toolRecall, done(hits)}).asks("what did we decide about the badge reader?").answer()
+	wantHas(t, text, "[W, 1]")
+	wantLacks(t, text, "[W, 2]", "[W, 3]")
+}
+
+func TestASummaryOfAnEarlierMeetingIsThatMeetingAlone(t *testing.T) {
+	hits := rule{toolRecall, done(`{"hits":[
+		{"id":"a","kind":"minutes","title":"Weekly","text":"They met.","citation":"Weekly"},
+		{"id":"b","kind":"minutes","title":"Kick-off","text":"They began.","citation":"Kick-off"},
+		{"id":"a","kind":"action","title":"Weekly","text":"Bob: order the lamp","citation":"Weekly, cue 4"}]}`)}
+	k := newChat(t, hits).asks("summarise the last meeting")
+	text := k.answer()
+	wantCalls(t, k.made, `recall {"kinds":["minutes","decision","action","question"],"limit":50,"query":""}`)
+	wantHas(t, text, "## Weekly", "[Weekly]", headActions, "[Weekly, cue 4]")
+	wantLacks(t, text, "began")
+
+	text = newChat(t, hits).asks("give me the minutes of the kick-off").answer()
+	wantHas(t, text, "## Kick-off", "They began.")
+	wantLacks(t, text, "They met", "lamp")
+
+	wantHas(t, newChat(t, hits).asks("summarise the budget review").answer(), nothingFound)
 }
 
 func TestOwnActionItemsAreThoseOfWhoAsks(t *testing.T) {
