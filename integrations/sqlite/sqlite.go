@@ -115,10 +115,10 @@ func (d *DB) SQL() *sql.DB { return d.sql }
 // Path returns the file's path.
 func (d *DB) Path() string { return d.path }
 
-// Ping reports whether the store can be written; it makes and drops nothing.
+// Ping reports whether the store can be written, by writing what is there already.
 func (d *DB) Ping(ctx context.Context) error {
 	return d.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE schema_version SET version = version WHERE 0`)
+		_, err := tx.ExecContext(ctx, `UPDATE schema_version SET version = version`)
 		return err
 	})
 }

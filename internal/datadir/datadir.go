@@ -61,9 +61,9 @@ func Hold(path string, h Holder) (*Dir, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	d := &Dir{path: path, lock: f}
-	if err := d.Announce(h); err != nil {
-		return nil, errors.Join(err, d.Release())
-	}
+	// Who holds it is news for others, not needed to work: a full disk must not
+	// keep anybody from reading.
+	_ = d.Announce(h)
 	return d, nil
 }
 
