@@ -107,6 +107,7 @@ const (
 	speakerShare   = 0.5
 	dateShare      = 0.6
 	kindShare      = 1.5
+	favourWeight   = 1.5 // of the item's best passage, for the kind that is asked for
 	aloneShare     = 1.3 // as much as matching passages all around would lend
 	recencyShare   = 0.02
 	recencyHalving = 30 * 24 * time.Hour
@@ -135,7 +136,7 @@ const Reach = 3
 
 // Rank orders passages for a search, best first, at most s.Limit. Passages must
 // be sorted by key and hold all that share a term with the query, together with
-// what stands within Reach of them; ones that score nothing or that a filter of
+// what stands within Reach of them and the favoured kinds of the same items; ones that score nothing or that a filter of
 // the search keeps out are left out.
 func Rank(s Search, c Corpus, passages []*Passage) []Ranked {
 	r := newRanking(s, c, passages)
@@ -171,7 +172,8 @@ type ranking struct {
 	idf      []float64
 	meanLen  float64
 	own      []Parts
-	whole    []float64 // of each passage's item
+	// whole and best are of each passage's item.
+	whole, best []float64
 }
 
 func newRanking(s Search, c Corpus, passages []*Passage) *ranking {
@@ -194,14 +196,15 @@ func newRanking(s Search, c Corpus, passages []*Passage) *ranking {
 	return r
 }
 
-// findWhole sets, for each passage, the mean of its item's three best ones.
+// findWhole sets, for each passage, the mean of its item's three best ones and
+// the best of them.
 func (r *ranking) findWhole() {
-	r.whole = make([]float64, len(r.passages))
+	r.whole, r.best = make([]float64, len(r.passages)), make([]float64, len(r.passages))
 	for from := 0; from < len(r.passages); {
 		to := from
 		var best [3]float64
 		for ; to < len(r.passages) && r.passages[to].Item == r.passages[from].Item; to++ {
-			score := r.own[to].BM25
+			score := r.own[to].BM25 + r.own[to].Title
 			for n := range best {
 				if score > best[n] {
 					score, best[n] = best[n], score
@@ -209,7 +212,7 @@ func (r *ranking) findWhole() {
 			}
 		}
 		for n := from; n < to; n++ {
-			r.whole[n] = (best[0] + best[1] + best[2]) / 3
+			r.whole[n], r.best[n] = (best[0]+best[1]+best[2])/3, best[0]
 		}
 		from = to
 	}
@@ -309,10 +312,15 @@ func (r *ranking) parts(i int) (parts Parts, ok bool) {
 	p := r.passages[i]
 	parts = r.own[i]
 	parts.Neighbour = r.lent(i)
-	if parts.BM25+parts.Title+parts.Neighbour <= 0 || !r.passes(p) {
+	favoured := slices.Contains(r.Favour, p.Kind)
+	if parts.BM25+parts.Title+parts.Neighbour <= 0 && !favoured || r.whole[i] <= 0 || !r.passes(p) {
 		return parts, false
 	}
 	parts.Whole = wholeWeight * r.whole[i]
+	if favoured {
+		parts.Whole = favourWeight * r.best[i]
+		parts.Kind = kindShare
+	}
 	r.weigh(p, &parts)
 	return parts, true
 }
@@ -343,9 +351,6 @@ func (r *ranking) weigh(p *Passage, parts *Parts) {
 		if d.Holds(p.At) {
 			parts.Date = dateShare
 		}
-	}
-	if slices.Contains(r.Favour, p.Kind) {
-		parts.Kind = kindShare
 	}
 	if age := r.Now.Sub(p.At); age >= 0 {
 		parts.Recency = recencyShare * math.Exp2(-age.Hours()/recencyHalving.Hours())

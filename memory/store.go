@@ -28,7 +28,8 @@ type Store interface {
 	SetForgotten(ctx context.Context, by agent.Actor, id string, at time.Time) error
 	// Search returns the best hits, best first: live chunks that the reader may
 	// read and the filters let pass. With terms a hit shares one with the query,
-	// stands beside one that does, or opens an item whose title does; order and
+	// stands beside one that does, opens an item whose title does, or is of a
+	// favoured kind in an item where another passage does; order and
 	// scores are Rank's. Without terms it returns the newest, unscored: the
 	// first chunk of each item, or, when s.Narrow, every chunk that passes.
 	Search(ctx context.Context, s Search) ([]Hit, error)

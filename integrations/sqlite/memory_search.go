@@ -96,7 +96,36 @@ func (m *Memories) candidates(ctx context.Context, s memory.Search) ([]int64, me
 	}
 	corpus := items[0].corpus
 	corpus.Frequent = found.frequencies(corpus)
-	return spread(found.keys, counts), corpus, nil
+	keys := spread(found.keys, counts)
+	points, err := m.points(ctx, s.Favour, items)
+	if err == nil && len(points) > 0 {
+		keys = append(keys, points...)
+		slices.Sort(keys)
+		keys = slices.Compact(keys)
+	}
+	return keys, corpus, err
+}
+
+// pointsQuery is bounded: a query is about some meetings, not about hundreds.
+const pointsQuery = `SELECT c.key FROM json_each(?1) k CROSS JOIN memory_chunks c ON c.kind = ?2
+	AND c.kind IN ('decision', 'action', 'question') AND c.key >= k.value << 16 AND c.key < (k.value + 1) << 16 LIMIT 500`
+
+// points returns the keys of the chunks of the favoured kinds in the items, the
+// newest items first.
+func (m *Memories) points(ctx context.Context, favour []memory.Kind, items []readableItem) ([]int64, error) {
+	var found []int64
+	for _, kind := range favour {
+		seqs := make([]int64, 0, len(items))
+		for _, i := range slices.Backward(items) {
+			seqs = append(seqs, i.seq)
+		}
+		keys, err := prepared(ctx, m, scanInt, pointsQuery, jsonInts(seqs), kind)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, keys...)
+	}
+	return found, nil
 }
 
 // spread adds to the keys of readable items what stands within memory.Reach.

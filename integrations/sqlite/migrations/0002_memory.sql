@@ -51,6 +51,9 @@ CREATE TABLE memory_chunks (
 	terms TEXT NOT NULL
 );
 
+-- The points of minutes, for when they are asked for.
+CREATE INDEX memory_chunks_points ON memory_chunks (kind, key) WHERE kind IN ('decision', 'action', 'question');
+
 -- The terms are analysed in Go; ascii takes each as one token, whatever its
 -- script. Ranking happens in Go too, so only the rows are kept (detail=none).
 CREATE VIRTUAL TABLE memory_index USING fts5 (

@@ -126,6 +126,7 @@ func memoryDecisions(t *testing.T, r *recaller) {
 	r.keep(t, remoteMinutes())
 	r.keep(t, fact("The remote was expensive."))
 	r.wantTexts(t, memory.Query{Text: "What did we decide about the remote control?", Limit: 1}, "The remote gets rubber buttons.")
+	r.wantTexts(t, memory.Query{Text: "What did we decide in the meeting where they looked at the price?", Limit: 1}, "The remote gets rubber buttons.")
 	r.wantTexts(t, memory.Query{Text: "what did we decide?"}, "The remote gets rubber buttons.")
 	r.wantTexts(t, memory.Query{Text: "which action items are there?", Limit: 1}, "Ann: Ask the supplier for prices (due 2026-03-09)")
 	r.keep(t, talkative())
