@@ -11,6 +11,9 @@ type recording struct {
 	// its speaker by place.
 	speakers []string
 	words    int
+	// foreign says that too few function words are known for English; then
+	// sentences are quoted, not reported in other words.
+	foreign bool
 	// settling are the decisions, found once.
 	settling []hit
 }
@@ -72,17 +75,28 @@ func (l *lexicon) read(cues []cueLine) *recording {
 	return t
 }
 
+// englishShare is the least share of function words, in percent, by which
+// speech is taken for English; English speech has about half.
+const englishShare = 20
+
 func (t *recording) finish() {
+	known := 0
 	for i := range t.sentences {
 		s := &t.sentences[i]
 		text := t.text(*s)
 		s.question = strings.HasSuffix(strings.TrimRight(text, " \"”)"), "?")
 		all := t.lex.tokenise(text)
 		t.words += wordCount(all)
+		for _, k := range all {
+			if k.class&isFunction != 0 {
+				known++
+			}
+		}
 		s.toks = t.lex.clean(all)
 		s.flat = flat(s.toks)
 		s.len, s.content = wordCount(s.toks), contents(s.toks)
 	}
+	t.foreign = known*100 < t.words*englishShare
 }
 
 // text is the sentence as said.

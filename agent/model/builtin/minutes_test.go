@@ -263,3 +263,20 @@ func BenchmarkMinutes(b *testing.B) {
 	}
 	b.ReportMetric(float64(words)*float64(b.N)/b.Elapsed().Seconds(), "words/s")
 }
+
+func TestWordsOfAnotherLanguageAreQuotedAndNotRewritten(t *testing.T) {
+	lines := []string{
+		"Ann: Wir haben entschieden, am Montag zu liefern.",
+		"Bob: Ich schreibe die Dokumentation bis Freitag.",
+		"Ann: Gut, und wer bestellt die Geräte?",
+	}
+	got := minutesOf(t, cues(lines...)).Summary
+	if !strings.Contains(got, "“Wir haben entschieden, am Montag zu liefern.”") {
+		t.Errorf("summary %q does not quote", got)
+	}
+	for _, rewritten := range []string{" are Montag", "said that"} {
+		if strings.Contains(got, rewritten) {
+			t.Errorf("summary %q rewrites what it cannot read", got)
+		}
+	}
+}

@@ -6,6 +6,9 @@ import "strings"
 // will go with rubber." Words are only exchanged person for person; what was
 // said as an opinion stays one.
 func (t *recording) reported(s sentence) string {
+	if t.foreign {
+		return t.quoted(s)
+	}
 	toks, opinion := opinionOf(trimMarks(s.toks))
 	if len(toks) == 0 {
 		return ""
@@ -25,6 +28,15 @@ func (t *recording) reported(s sentence) string {
 		return name + " thought that " + lowerFirst(body, toks[0]) + "."
 	}
 	return name + reporting(toks) + lowerFirst(body, toks[0]) + "."
+}
+
+// quoted gives the sentence as it was said.
+func (t *recording) quoted(s sentence) string {
+	name := t.speakers[s.speaker]
+	if name == "" {
+		name = "Somebody"
+	}
+	return name + " said: “" + strings.TrimSpace(t.text(s)) + "”"
 }
 
 // opinionOf takes "I think" and its like off the beginning.
