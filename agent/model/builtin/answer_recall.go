@@ -136,7 +136,7 @@ func answers(c command, hits []passage) []passage {
 	best := 0.0
 	for _, h := range hits {
 		cover := covered(want, keywords(h.Text+" "+h.Quote+" "+h.Title+" "+h.Speaker))
-		if cover < enough || echoes(want, h) || covered(want, keywords(h.Text+" "+h.Quote+" "+h.Speaker)) == 0 {
+		if cover < enough || !substantial(want, h) {
 			continue
 		}
 		best = max(best, cover)
@@ -160,15 +160,24 @@ func saysAgain(h passage, others []passage) bool {
 	})
 }
 
-// echoes reports whether a passage has no word of its own beside the
-// question's: it cannot be an answer.
-func echoes(want []string, h passage) bool {
-	switch h.Kind {
-	case "fact", "minutes", "decision", "action", "question":
+// substantial reports whether the passage itself, not only who said it and
+// where, is about the question, and whether a passage of a transcript has words
+// of its own beside the question's: an echo is no answer.
+func substantial(want []string, h passage) bool {
+	own := keywords(h.Text + " " + h.Quote)
+	who := keywords(h.Title + " " + h.Speaker)
+	about := slices.DeleteFunc(slices.Clone(want), func(w string) bool {
+		_, named := slices.BinarySearch(who, w)
+		return named
+	})
+	if len(about) > 0 && covered(about, own) < 0.3 {
 		return false
 	}
-	own := keywords(h.Text)
-	return len(own) == 0 || covered(own, want) == 1
+	switch h.Kind {
+	case "fact", "minutes", "decision", "action", "question":
+		return true
+	}
+	return len(own) >= 3 && covered(own, want) < 1
 }
 
 // overviewText shows what is remembered of one meeting: the one the question
