@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/sous-hq/sous/agent"
 )
@@ -78,9 +80,10 @@ func sentence(text string) string {
 	if text == "" {
 		return text
 	}
-	first := strings.ToUpper(text[:1]) + text[1:]
-	if strings.ContainsAny(first[len(first)-1:], ".!?") {
-		return first
+	first, size := utf8.DecodeRuneInString(text)
+	text = string(unicode.ToUpper(first)) + text[size:]
+	if strings.ContainsAny(text[len(text)-1:], ".!?") {
+		return text
 	}
-	return first + "."
+	return text + "."
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -296,3 +297,5 @@ func say(text string, delta func(string)) (model.Response, error) {
 	}
 	return model.Response{Text: text, Finish: model.FinishStop, Model: "script", Usage: agent.Usage{InputTokens: 10, OutputTokens: 5}}, nil
 }
+
+func logTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
