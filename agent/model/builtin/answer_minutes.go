@@ -60,15 +60,8 @@ func titleOf(m *meeting) string {
 func (r minutesReport) meeting(m *meeting) string {
 	var b strings.Builder
 	b.WriteString("## " + titleOf(m))
-	var facts []string
-	if m.Date != "" {
-		facts = append(facts, inline(m.Date))
-	}
-	if len(m.Participants) > 0 {
-		facts = append(facts, participants(m.Participants))
-	}
-	if len(facts) > 0 {
-		b.WriteString("\n" + strings.Join(facts, " · "))
+	if about := aboutMeeting(m); about != "" {
+		b.WriteString("\n" + about)
 	}
 	if hits := r.direct(m); hits != "" {
 		b.WriteString("\n\n" + hits)
@@ -88,12 +81,22 @@ func (r minutesReport) meeting(m *meeting) string {
 	for _, w := range m.Warnings {
 		b.WriteString("\n\nNote: " + inline(w))
 	}
-	if m.Dropped == 1 {
-		b.WriteString("\n\n1 point of the draft was left out, because the transcript does not bear it out.")
-	} else if m.Dropped > 1 {
-		fmt.Fprintf(&b, "\n\n%d points of the draft were left out, because the transcript does not bear them out.", m.Dropped)
+	if m.Dropped > 0 {
+		fmt.Fprintf(&b, "\n\nLeft out of the draft, because the transcript does not bear it out: %d.", m.Dropped)
 	}
 	return b.String()
+}
+
+// aboutMeeting is the line with the day and who took part.
+func aboutMeeting(m *meeting) string {
+	var facts []string
+	if m.Date != "" {
+		facts = append(facts, inline(m.Date))
+	}
+	if len(m.Participants) > 0 {
+		facts = append(facts, participants(m.Participants))
+	}
+	return strings.Join(facts, " · ")
 }
 
 // direct shows what in the minutes shares the words of a question that came

@@ -18,7 +18,7 @@ func keywords(text string) []string {
 	var out []string
 	for w := range strings.FieldsFuncSeq(strings.ToLower(text), split) {
 		w = strings.TrimSuffix(strings.TrimSuffix(strings.Trim(w, "'’"), "'s"), "’s")
-		if w != "" && !emptyWord(w) {
+		if w != "" && !emptyWord(w) && !strings.HasPrefix(w, "summari") {
 			out = append(out, root(w))
 		}
 	}
@@ -57,7 +57,7 @@ func emptyWord(w string) bool {
 		// the words questions to a memory are made of
 		"tell", "show", "find", "search", "look", "recall", "remember", "remind", "know", "say", "said", "says", "discuss", "discussed",
 		"discussion", "decide", "decided", "decision", "decisions", "agree", "agreed", "talk", "talked", "mention", "mentioned",
-		"meeting", "meetings", "minutes", "last", "previous", "latest", "recent", "summary", "summarise", "summarize", "recap", "action",
+		"meeting", "meetings", "minutes", "last", "previous", "latest", "recent", "summary", "summarise", "recap", "action",
 		"actions", "item", "items", "open", "question", "questions", "thing", "things", "point", "points", "give", "list", "conclusion",
 		"outcome", "regarding", "concerning", "think", "happen", "happened", "need", "needs", "want", "ticket", "tickets", "issue", "team",
 		"answer", "idea", "next", "steps", "step", "follow", "ups", "todo", "todos", "today", "yesterday", "week", "month", "call", "status", "current", "currently", "future",
@@ -83,8 +83,6 @@ func covered(want, have []string) float64 {
 }
 
 const nothingFound = "I found nothing about that in what I remember."
-
-func foundNothing(text string) bool { return strings.HasPrefix(text, nothingFound) }
 
 // recallText answers a question with the best passages, word for word, each
 // with its citation as the tool gave it.
@@ -298,6 +296,21 @@ type routing struct {
 	RunnerUp   string   `json:"runner_up"`
 }
 
+// personText names the person after the team.
+func (r routing) personText() string {
+	if r.Person == nil || r.Person.Name+r.Person.ID == "" {
+		return ""
+	}
+	name := r.Person.Name
+	if name == "" {
+		name = r.Person.ID
+	}
+	if !r.Person.Available {
+		return ", " + inline(name) + " (not within working hours now)"
+	}
+	return ", " + inline(name)
+}
+
 // sure reports whether the router decided.
 func sure(o outcome) bool {
 	var r routing
@@ -315,25 +328,16 @@ func routeText(o outcome) string {
 	team := inline(r.Team)
 	var b strings.Builder
 	switch {
-	case r.Decision == "do" && team != "":
-		b.WriteString("That belongs to **" + team + "**")
-	case r.Decision == "suggest" && team != "":
-		b.WriteString("That probably belongs to **" + team + "**")
-	case team != "":
-		b.WriteString("I am not sure who takes care of that. The best guess is **" + team + "**")
-	default:
+	case team == "":
 		b.WriteString("I do not know who takes care of that")
+	case r.Decision == "do":
+		b.WriteString("That belongs to **" + team + "**")
+	case r.Decision == "suggest":
+		b.WriteString("That probably belongs to **" + team + "**")
+	default:
+		b.WriteString("I am not sure who takes care of that. The best guess is **" + team + "**")
 	}
-	if r.Person != nil && (r.Person.Name != "" || r.Person.ID != "") {
-		name := r.Person.Name
-		if name == "" {
-			name = r.Person.ID
-		}
-		b.WriteString(", " + inline(name))
-		if !r.Person.Available {
-			b.WriteString(" (not within working hours now)")
-		}
-	}
+	b.WriteString(r.personText())
 	if team != "" {
 		fmt.Fprintf(&b, " (confidence %.0f %%)", 100*r.Confidence)
 	}

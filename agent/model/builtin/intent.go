@@ -89,8 +89,6 @@ type target struct {
 	words string
 }
 
-func (t target) empty() bool { return len(t.ids) == 0 && t.back == "" && t.words == "" }
-
 // focus is the part of the minutes that was asked for.
 type focus string
 
@@ -124,6 +122,9 @@ type setting struct {
 // parse reads a request. It never returns nothing.
 func parse(text string, in setting) []command {
 	text = strings.TrimSpace(text)
+	if text == "" {
+		return one(parseNothing(text, in))
+	}
 	head, tail := text, ""
 	if len(text) > maxRead {
 		cut := maxRead
@@ -163,24 +164,14 @@ func (c *command) extend(head, tail string) {
 }
 
 func parseHead(text string, in setting) []command {
-	if text == "" {
-		if in.files {
-			return one(command{intent: intentMinutes})
-		}
-		return one(command{intent: intentHelp})
-	}
 	if c, ok := parseSocial(text); ok && (!in.files || c.intent == intentHelp) {
 		return one(c)
 	}
 	s := strip(text)
-	switch {
-	case s == "" && in.files:
-		return one(command{intent: intentMinutes})
-	case s == "" && isNo(text):
-		return one(command{intent: intentDeclined})
-	case s == "":
-		return one(command{intent: intentUnknown})
-	case !asking(s) && reOrder.MatchString(text):
+	if s == "" {
+		return one(parseNothing(text, in))
+	}
+	if !asking(s) && reOrder.MatchString(text) {
 		s = strings.TrimRight(s, "? ") // "can you do that?" is an order, not a question
 	}
 	for _, p := range []func(string, setting) (command, bool){
@@ -206,6 +197,19 @@ func parseHead(text string, in setting) []command {
 	return one(command{intent: intentUnknown})
 }
 
+// parseNothing reads a request in which nothing is said beside courtesies.
+func parseNothing(text string, in setting) command {
+	switch {
+	case in.files:
+		return command{intent: intentMinutes}
+	case text == "":
+		return command{intent: intentHelp}
+	case isNo(text):
+		return command{intent: intentDeclined}
+	}
+	return command{intent: intentUnknown}
+}
+
 func one(c command) []command { return []command{c} }
 
 func short(s string) bool { return countWords(s) <= 30 }
@@ -224,7 +228,7 @@ func strip(s string) string {
 		n := len(s)
 		s = strings.TrimSpace(s[len(reLead.FindString(s)):])
 		// "We should close it" is an order to nobody; only a ticket is ours to open.
-		if lead := rePlea.FindString(s); lead != "" && !(hesitant(lead) && !reTicketOrder.MatchString(s[len(lead):])) {
+		if lead := rePlea.FindString(s); lead != "" && (!hesitant(lead) || reTicketOrder.MatchString(s[len(lead):])) {
 			s = strings.TrimSpace(s[len(lead):])
 		}
 		if len(s) == n {

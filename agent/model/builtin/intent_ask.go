@@ -7,23 +7,23 @@ import (
 
 var (
 	reRemember = regexp.MustCompile(`(?is)^(?:(?:please\s+)?remember|memori[sz]e|note(?:\s+down)?|make\s+a\s+(?:mental\s+)?note|take\s+(?:a\s+)?note|keep\s+in\s+mind|bear\s+in\s+mind|do(?:\s+not|n['’]?t)\s+forget|for\s+(?:the|your)\s+record|save|store|learn|write\s+down)(?:\s+(?:this|the following|it))?(?:\s*[:,–—]\s*|\s+(?:that|of)\s+|\s+)(.*)$`)
-	reForget   = regexp.MustCompile(`(?is)^(?:forget|un-?remember|delete\s+(?:from\s+(?:your\s+)?memory|the\s+(?:memory|note|fact))|erase|remove\s+(?:from\s+(?:your\s+)?memory|the\s+(?:memory|note|fact)))\s*[:,]?\s*(?:(?:everything\s+|all\s+|what\s+(?:you\s+know|i\s+(?:said|told\s+you))\s+)?(?:about|that|what|the\s+fact\s+that|of)\s+)?(.*)$`)
-	reThatOnly = regexp.MustCompile(`(?i)^(?:that|this|it|them|what i (?:just )?said|the last (?:one|thing))?$`)
-	reMemory   = regexp.MustCompile(`(?is)^(?:recall|search\s+(?:your\s+)?(?:memory|notes|the\s+minutes)|look\s+up|remind\s+(?:me|us)|find|tell\s+(?:me|us)|give\s+me|show\s+(?:me|us)|i\s+(?:want|need|['’]?d\s+like)\s+to\s+know|do\s+you\s+(?:remember|know|recall)|any\s+idea|search)\b\s*(.*)$`)
+	// reWeakNote opens orders of other kinds too, unless reNoteMark follows.
+	reWeakNote   = regexp.MustCompile(`(?i)^(?:save|store|learn|note\s+(?:on|to))\b`)
+	reNoteMark   = regexp.MustCompile(`(?i)^\S+(?:\s+(?:this|the following|it))?\s*(?::|\s+that\b)`)
+	reRememberAs = regexp.MustCompile(`(?i)^remember\b`)
+	reForget     = regexp.MustCompile(`(?is)^(?:forget|un-?remember|delete\s+(?:from\s+(?:your\s+)?memory|the\s+(?:memory|note|fact))|erase|remove\s+(?:from\s+(?:your\s+)?memory|the\s+(?:memory|note|fact)))\s*[:,]?\s*(?:(?:everything\s+|all\s+|what\s+(?:you\s+know|i\s+(?:said|told\s+you))\s+)?(?:about|that|what|the\s+fact\s+that|of)\s+)?(.*)$`)
+	reThatOnly   = regexp.MustCompile(`(?i)^(?:that|this|it|them|what i (?:just )?said|the last (?:one|thing))?$`)
+	reMemory     = regexp.MustCompile(`(?is)^(?:recall|search\s+(?:your\s+)?(?:memory|notes|the\s+minutes)|look\s+up|remind\s+(?:me|us)|find|tell\s+(?:me|us)|give\s+me|show\s+(?:me|us)|i\s+(?:want|need|['’]?d\s+like)\s+to\s+know|do\s+you\s+(?:remember|know|recall)|any\s+idea|search)\b\s*(.*)$`)
 )
 
 // parseMemory reads what is to be remembered and what forgotten.
 func parseMemory(s string, _ setting) (command, bool) {
 	if loc := reRemember.FindStringSubmatchIndex(s); loc != nil && !strings.HasSuffix(s, "?") {
 		text := unquoted(group(s, loc, 1))
-		word := strings.ToLower(s)
-		weak := strings.HasPrefix(word, "save") || strings.HasPrefix(word, "store") || strings.HasPrefix(word, "learn") || strings.HasPrefix(word, "note on")
-		switch {
-		case weak && !strings.Contains(s[:len(s)-len(text)], ":") && !strings.Contains(word, " that "):
-		case asking(text) && strings.HasPrefix(word, "remember"):
+		if asking(text) && reRememberAs.MatchString(s) {
 			return command{intent: intentRecall, text: text}, true
-		case strings.HasPrefix(word, "note") && strings.HasPrefix(strings.ToLower(text), "to "):
-		default:
+		}
+		if !reWeakNote.MatchString(s) || reNoteMark.MatchString(s) {
 			return command{intent: intentRemember, text: text}, true
 		}
 	}
@@ -162,19 +162,11 @@ var reShowBack = regexp.MustCompile(`(?i)^(?:what(?:['’]?s| is) the (?:status|
 
 // listing reads which tickets are to be listed.
 func listing(s, rest string) command {
-	c := command{intent: intentTicketList, mine: reMine.MatchString(s)}
 	low := strings.ToLower(s)
-	switch {
-	case strings.Contains(low, "in progress") || strings.Contains(low, "in-progress") || strings.Contains(low, "being worked on"):
-		c.status = "in_progress"
-	case regexpWord(low, "closed"):
-		c.status = "closed"
-	case regexpWord(low, "done") || regexpWord(low, "finished") || regexpWord(low, "resolved"):
-		c.status = "done"
-	case regexpWord(low, "open") || regexpWord(low, "left") || regexpWord(low, "outstanding"):
-		c.status = "open"
+	c := command{
+		intent: intentTicketList, mine: reMine.MatchString(s), status: listedStatus(low),
+		dated: hasWord(low, "due") || hasWord(low, "overdue") || hasWord(low, "deadline"),
 	}
-	c.dated = regexpWord(low, "due") || regexpWord(low, "overdue") || regexpWord(low, "deadline")
 	if m := reOwnersList.FindStringSubmatch(s); m != nil {
 		c.name = m[1]
 		return c
@@ -193,8 +185,30 @@ func listing(s, rest string) command {
 	return c
 }
 
-// regexpWord reports whether word stands in low by itself.
-func regexpWord(low, word string) bool {
+// listedStatus reads which status listed tickets are to have; "open" stands for
+// all that have not ended.
+func listedStatus(low string) string {
+	for _, p := range [...][2]string{
+		{"in progress", "in_progress"},
+		{"in-progress", "in_progress"},
+		{"being worked on", "in_progress"},
+		{"closed", "closed"},
+		{"done", "done"},
+		{"finished", "done"},
+		{"resolved", "done"},
+		{"open", "open"},
+		{"left", "open"},
+		{"outstanding", "open"},
+	} {
+		if hasWord(low, p[0]) {
+			return p[1]
+		}
+	}
+	return ""
+}
+
+// hasWord reports whether word stands in low by itself.
+func hasWord(low, word string) bool {
 	for from := 0; ; {
 		i := strings.Index(low[from:], word)
 		if i < 0 {
@@ -221,21 +235,28 @@ var (
 	reMakeMinutes   = regexp.MustCompile(`(?i)^(?:(?:make|write|create|do|prepare|produce|give|draft|get|generate|extract|list|pull|take|show|send|provide|want|need)\b.*\b)?(?:summar|sum up|minutes|recap|tl;?dr|digest|gist|action|decisions|open questions|key points|takeaways|highlights|protocol|meeting|next steps|follow|to-?dos)`)
 )
 
+// focusOf reads which part of minutes is asked for.
+func focusOf(s string) focus {
+	switch {
+	case reActionWords.MatchString(s):
+		return focusActions
+	case reDecisionWords.MatchString(s):
+		return focusDecisions
+	case reQuestionWords.MatchString(s):
+		return focusQuestions
+	}
+	return focusAll
+}
+
 // parseMinutes reads requests for minutes: of the files that came, of a file
 // that was given before, or of "this".
 func parseMinutes(s string, in setting) (command, bool) {
 	c := command{intent: intentMinutes, text: s}
 	summary := reSummary.MatchString(s)
 	if !summary {
-		switch {
-		case reActionWords.MatchString(s):
-			c.focus = focusActions
-		case reDecisionWords.MatchString(s):
-			c.focus = focusDecisions
-		case reQuestionWords.MatchString(s):
-			c.focus = focusQuestions
-		}
+		c.focus = focusOf(s)
 	}
+	making := reMakeMinutes.MatchString(s) && (summary || !asking(s))
 	switch {
 	case in.files:
 		return c, true // whatever is asked with a transcript is answered from its minutes
@@ -243,11 +264,9 @@ func parseMinutes(s string, in setting) (command, bool) {
 		return command{}, false
 	case len(rePaste.FindAllStringIndex(s, 3)) > 1:
 		return c, true
-	case summary && reMakeMinutes.MatchString(s) && reDeictic.MatchString(s):
+	case making && reDeictic.MatchString(s):
 		return c, true
-	case !summary && !asking(s) && reMakeMinutes.MatchString(s) && reDeictic.MatchString(s):
-		return c, true
-	case summary || !asking(s) && reMakeMinutes.MatchString(s):
+	case summary || making:
 		return command{
 			intent: intentRecall, text: s, focus: c.focus, since: in.dates.since(s), mine: reMine.MatchString(s), overview: summary,
 		}, true
@@ -257,15 +276,7 @@ func parseMinutes(s string, in setting) (command, bool) {
 
 // parseQuestion reads questions to memory.
 func parseQuestion(s string, in setting) (command, bool) {
-	c := command{intent: intentRecall, text: s, since: in.dates.since(s), mine: reMine.MatchString(s)}
-	switch {
-	case reActionWords.MatchString(s):
-		c.focus = focusActions
-	case reDecisionWords.MatchString(s):
-		c.focus = focusDecisions
-	case reQuestionWords.MatchString(s):
-		c.focus = focusQuestions
-	}
+	c := command{intent: intentRecall, text: s, focus: focusOf(s), since: in.dates.since(s), mine: reMine.MatchString(s)}
 	if loc := reMemory.FindStringSubmatchIndex(s); loc != nil && group(s, loc, 1) != "" {
 		return c, true
 	}

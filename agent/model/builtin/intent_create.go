@@ -25,6 +25,13 @@ var (
 	reBullet = regexp.MustCompile(`(?m)^[ \t]*(?:[-*•–]|\d{1,2}[.)])[ \t]+(\S.*)$`)
 )
 
+// reNumbered is "open issue 3". "Open tickets" asks for those that are open,
+// unless reOpenMany follows.
+var (
+	reNumbered = regexp.MustCompile(`^\s*[\d#]`)
+	reOpenMany = regexp.MustCompile(`(?i)^\s*for\s|:`)
+)
+
 // reAddedTo is "add the task to the agenda".
 var reAddedTo = regexp.MustCompile(`(?i)^\s*(?:to|on|onto)\s+(?:(?:the|our|my|your|this|that|a|it)\b|#\d|[A-Z][A-Z0-9]{0,9}-\d)`)
 
@@ -46,12 +53,9 @@ func parseCreate(s string, in setting) (command, bool) {
 	verb, noun, rest := strings.ToLower(group(s, loc, 1)), strings.ToLower(group(s, loc, 3)), s[loc[8]:loc[9]]
 	many := strings.HasSuffix(noun, "s")
 	switch {
-	case verb == "open" && many && !strings.Contains(s, ":") && !strings.HasPrefix(strings.ToLower(strings.TrimSpace(rest)), "for "):
-		return command{}, false // "open tickets" is a question about those that are open
-	case verb == "get" || verb == "add" && reAddedTo.MatchString(rest):
+	case verb == "open" && many && !reOpenMany.MatchString(rest), verb == "get", verb == "add" && reAddedTo.MatchString(rest),
+		reNumbered.MatchString(rest):
 		return command{}, false
-	case len(rest) > 0 && strings.IndexByte("0123456789#", strings.TrimLeft(rest, " ")[:1][0]) >= 0:
-		return command{}, false // "open issue 3"
 	case reTicketThis.MatchString(rest):
 		if strings.TrimSpace(rest) == "" {
 			return command{intent: intentCreate}, true

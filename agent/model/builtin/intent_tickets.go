@@ -169,8 +169,15 @@ func parseAssign(s string, in setting) (command, bool) {
 		t, n  int
 		clear bool
 	}{
-		{reSetOwner, 1, 2, false}, {reMake, 2, 1, false}, {reAssignTo, 1, 2, false}, {reAssignTo, 2, 1, false},
-		{reTakeOff, 2, 1, true}, {reTakeOn, 1, 0, false}, {reUnassign, 2, 1, true}, {reUnassign, 1, 0, true}, {reAssign, 1, 0, false},
+		{reSetOwner, 1, 2, false},
+		{reMake, 2, 1, false},
+		{reAssignTo, 1, 2, false},
+		{reAssignTo, 2, 1, false},
+		{reTakeOff, 2, 1, true},
+		{reTakeOn, 1, 0, false},
+		{reUnassign, 2, 1, true},
+		{reUnassign, 1, 0, true},
+		{reAssign, 1, 0, false},
 	} {
 		loc := p.re.FindStringSubmatchIndex(s)
 		if loc == nil || in.routed && p.re == reAssignTo {
@@ -202,19 +209,15 @@ func parseAssign(s string, in setting) (command, bool) {
 }
 
 func parseMove(s string, _ setting) (command, bool) {
-	if loc := reMark.FindStringSubmatchIndex(s); loc != nil {
-		if t, ok := targetOf(group(s, loc, 1)); ok {
-			return moved(t, statusOf(group(s, loc, 2))), true
+	for _, re := range []*regexp.Regexp{reMark, reIs, reMove} {
+		loc := re.FindStringSubmatchIndex(s)
+		if loc == nil {
+			continue
 		}
-	}
-	if loc := reIs.FindStringSubmatchIndex(s); loc != nil {
-		if t, ok := targetOf(group(s, loc, 1)); ok && len(t.ids) > 0 {
-			return moved(t, statusOf(group(s, loc, 2))), true
-		}
-	}
-	if loc := reMove.FindStringSubmatchIndex(s); loc != nil {
-		status := statusOf(group(s, loc, 2))
-		if t, ok := targetOf(group(s, loc, 1)); ok && (status != "" || len(t.ids) > 0 && countWords(group(s, loc, 2)) <= 3) {
+		t, ok := targetOf(group(s, loc, 1))
+		status, named := statusOf(group(s, loc, 2)), len(t.ids) > 0
+		// A status that is not known is asked for when the ticket is clear.
+		if ok && (named || re != reIs) && (status != "" || named && countWords(group(s, loc, 2)) <= 3) {
 			return moved(t, status), true
 		}
 	}

@@ -272,15 +272,15 @@ func (d dates) since(s string) string {
 	low := strings.ToLower(s)
 	monday := d.today.AddDate(0, 0, -(int(d.today.Weekday())+6)%7)
 	switch {
-	case regexpWord(low, "today") || regexpWord(low, "today's"):
+	case hasWord(low, "today") || hasWord(low, "today's"):
 		return d.today.Format(time.DateOnly)
-	case regexpWord(low, "yesterday") || regexpWord(low, "yesterday's"):
+	case hasWord(low, "yesterday") || hasWord(low, "yesterday's"):
 		return d.today.AddDate(0, 0, -1).Format(time.DateOnly)
-	case regexpWord(low, "this week") || regexpWord(low, "this week's"):
+	case hasWord(low, "this week") || hasWord(low, "this week's"):
 		return monday.Format(time.DateOnly)
-	case regexpWord(low, "last week") || regexpWord(low, "last week's"):
+	case hasWord(low, "last week") || hasWord(low, "last week's"):
 		return monday.AddDate(0, 0, -7).Format(time.DateOnly)
-	case regexpWord(low, "last month") || regexpWord(low, "last month's"):
+	case hasWord(low, "last month") || hasWord(low, "last month's"):
 		return time.Date(d.today.Year(), d.today.Month()-1, 1, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
 	}
 	return ""

@@ -170,11 +170,11 @@ func (p *planner) planForget(c command) step {
 
 // lastRemembered is the text of the last request to remember something.
 func (p *planner) lastRemembered() string {
-	for i := len(p.history) - 1; i >= 0; i-- {
-		if p.history[i].Role != model.RoleUser {
+	for _, m := range slices.Backward(p.history) {
+		if m.Role != model.RoleUser {
 			continue
 		}
-		if c := parse(p.history[i].Text, setting{})[0]; c.intent == intentRemember {
+		if c := parse(m.Text, setting{})[0]; c.intent == intentRemember {
 			return c.text
 		}
 	}
@@ -227,29 +227,9 @@ func (p *planner) which(fit []passage) (h passage, s step, ready bool) {
 
 // planRoute asks the router, and memory too when the question may mean either.
 func (p *planner) planRoute(c command) step {
-	text := c.text
-	if reThatOnly.MatchString(text) || len(keywords(text)) == 0 {
-		text = strings.TrimSpace(p.said(model.RoleUser))
-	}
-	if text == "" {
-		answer, s, ready := p.ask("What is the request about that should be routed?")
-		if !ready {
-			return s
-		}
-		text = answer
-	}
-	if ids := ticketIDs(text); len(ids) == 1 && p.tools[toolGet] && len(keywords(text)) <= 3 {
-		// "Route T-3": what the ticket says is what is to be routed.
-		o, s, ready := p.do(call{toolGet, args{"id": ids[0]}})
-		if !ready {
-			return s
-		}
-		var t ticket
-		o.into(&t)
-		if !o.done() || t.Title == "" {
-			return say("I could not look at " + ids[0] + ": " + o.why())
-		}
-		text = squeezed(t.Title + ". " + clipped(t.Body, 1000))
+	text, s, ready := p.routedText(c)
+	if !ready {
+		return s
 	}
 	route := call{toolRoute, args{"text": text}}
 	ask := call{toolRecall, args{"query": headed(squeezed(p.request), maxQuery)}}
@@ -260,25 +240,49 @@ func (p *planner) planRoute(c command) step {
 	if s, wait := p.need(calls...); wait {
 		return s
 	}
-	o, routed := p.outcomeOf(route)
+	o, asked := p.outcomeOf(route)
 	remembered, recalled := p.outcomeOf(ask)
-	answer := ""
-	if routed {
-		answer = routeText(o)
-	} else if !recalled {
-		return say("I cannot say who takes care of that: there is no router and no memory I can use here.")
+	recalled = recalled && c.also
+	found := ""
+	if recalled {
+		found = recallText(command{intent: intentRecall, text: p.request}, remembered)
 	}
-	if !c.also || !recalled {
-		return say(answer)
-	}
-	found := recallText(command{intent: intentRecall, text: p.request}, remembered)
 	switch {
-	case routed && sure(o):
-		return say(answer)
-	case foundNothing(found) && routed:
-		return say(answer)
+	case !asked && !recalled:
+		return say("I cannot say who takes care of that: there is no router and no memory I can use here.")
+	case !asked:
+		return say(found)
+	case !recalled || sure(o) || !remembered.done() || strings.HasPrefix(found, nothingFound):
+		return say(routeText(o))
 	}
-	return say(strings.TrimSpace("From what I remember:\n" + found + "\n\n" + answer))
+	return say("From what I remember:\n" + found + "\n\n" + routeText(o))
+}
+
+// routedText is the request to be routed: in the words of the command, in what
+// was said before, in the ticket it names, or as the person answers.
+func (p *planner) routedText(c command) (text string, s step, ready bool) {
+	text = c.text
+	if reThatOnly.MatchString(text) || len(keywords(text)) == 0 {
+		text = strings.TrimSpace(p.said(model.RoleUser))
+	}
+	if text == "" {
+		return p.ask("What is the request about that should be routed?")
+	}
+	ids := ticketIDs(text)
+	if len(ids) != 1 || !p.tools[toolGet] || len(keywords(text)) > 3 {
+		return text, step{}, true
+	}
+	// "Route T-3": what the ticket says is what is to be routed.
+	o, s, ready := p.do(call{toolGet, args{"id": ids[0]}})
+	if !ready {
+		return "", s, false
+	}
+	var t ticket
+	o.into(&t)
+	if !o.done() || t.Title == "" {
+		return "", say("I could not look at " + ids[0] + ": " + o.why()), false
+	}
+	return squeezed(t.Title + ". " + clipped(t.Body, 1000)), step{}, true
 }
 
 // planRouteRecord keeps where a request belongs, in the request's own words.

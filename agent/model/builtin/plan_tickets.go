@@ -70,28 +70,9 @@ func (p *planner) duplicates(search call) ([]ticket, string) {
 
 // planCreate files tickets the person worded.
 func (p *planner) planCreate(c command) step {
-	drafts := c.drafts
-	if c.intent == intentCreateSame {
-		if drafts = p.earlierDrafts(); len(drafts) == 0 {
-			return say("I do not know which ticket you mean. Say it in one sentence, for example “open a ticket: replace the badge reader, it is not a duplicate”.")
-		}
-	}
-	if c.target.back != "" {
-		text, _, _ := strings.Cut(strings.TrimSpace(p.said(model.RoleUser)), "\n")
-		if text = strip(text); text != "" {
-			drafts = []ticketDraft{{title: headed(squeezed(text), maxOwnTitle)}}
-		}
-	}
-	if len(drafts) == 0 {
-		var s step
-		var ready bool
-		if drafts, s, ready = p.askDrafts(c.many); !ready {
-			return s
-		}
-	}
-	drafts = slices.DeleteFunc(drafts, func(d ticketDraft) bool { return d.title == "" })
-	if len(drafts) == 0 {
-		return say("I found no words for a title, so no ticket was opened.")
+	drafts, s, ready := p.drafts(c)
+	if !ready {
+		return s
 	}
 	if !p.tools[toolCreate] || !p.tools[toolSearch] {
 		return say("I cannot open tickets here: there is no tracker I can use.")
@@ -128,6 +109,33 @@ func (p *planner) planCreate(c command) step {
 		return s
 	}
 	return say(f.text())
+}
+
+// drafts returns what is to be filed: as the command says it, as said before, or
+// as the person answers. There is at least one when it is ready.
+func (p *planner) drafts(c command) (drafts []ticketDraft, s step, ready bool) {
+	drafts = c.drafts
+	switch {
+	case c.intent == intentCreateSame:
+		if drafts = p.earlierDrafts(); len(drafts) == 0 {
+			return nil, say("I do not know which ticket you mean. Say it in one sentence, for example “open a ticket: replace the badge reader, it is not a duplicate”."), false
+		}
+	case c.target.back != "":
+		text, _, _ := strings.Cut(strings.TrimSpace(p.said(model.RoleUser)), "\n")
+		if text = strip(text); text != "" {
+			drafts = []ticketDraft{{title: headed(squeezed(text), maxOwnTitle)}}
+		}
+	}
+	if len(drafts) == 0 {
+		if drafts, s, ready = p.askDrafts(c.many); !ready {
+			return nil, s, false
+		}
+	}
+	drafts = slices.DeleteFunc(drafts, func(d ticketDraft) bool { return d.title == "" })
+	if len(drafts) == 0 {
+		return nil, say("I found no words for a title, so no ticket was opened."), false
+	}
+	return drafts, step{}, true
 }
 
 // askDrafts asks what the tickets should say.
@@ -175,11 +183,11 @@ func (p *planner) named(name string) string {
 
 // earlierDrafts returns the tickets asked for before, now to be filed anyway.
 func (p *planner) earlierDrafts() []ticketDraft {
-	for i := len(p.history) - 1; i >= 0; i-- {
-		if p.history[i].Role != model.RoleUser {
+	for _, m := range slices.Backward(p.history) {
+		if m.Role != model.RoleUser {
 			continue
 		}
-		for _, c := range parse(p.history[i].Text, setting{dates: dates{p.today}}) {
+		for _, c := range parse(m.Text, setting{dates: dates{p.today}}) {
 			if c.intent == intentCreate && len(c.drafts) > 0 {
 				for n := range c.drafts {
 					c.drafts[n].anyway = true
@@ -220,36 +228,44 @@ func (p *planner) planEdit(c command) step {
 
 // complete asks for what the command lacks.
 func (p *planner) complete(c *command, ids []string) (s step, ready bool) {
-	what := strings.Join(ids, ", ")
-	var answer string
-	switch {
-	case c.intent == intentAssign && c.name == "" && !c.clear:
-		if answer, s, ready = p.ask("To whom should " + what + " be assigned?"); !ready {
-			return s, false
-		}
-		answer = strings.TrimPrefix(strings.TrimPrefix(answer, "to "), "To ")
-		if c.name = personName(answer); c.name == "" {
+	question := c.lacks(strings.Join(ids, ", "))
+	if question == "" {
+		return step{}, true
+	}
+	answer, s, ready := p.ask(question)
+	if !ready {
+		return s, false
+	}
+	switch c.intent {
+	case intentAssign:
+		if c.name = personName(strings.TrimPrefix(strings.TrimPrefix(answer, "to "), "To ")); c.name == "" {
 			return say("I could not read a name in that answer, so nothing was assigned."), false
 		}
-	case c.intent == intentLabel && len(c.add)+len(c.remove) == 0:
-		if answer, s, ready = p.ask("Which label should " + what + " get?"); !ready {
-			return s, false
-		}
+	case intentLabel:
 		c.add = listedWords(answer)
-	case c.intent == intentComment && c.text == "":
-		if answer, s, ready = p.ask("What should the comment on " + what + " say?"); !ready {
-			return s, false
-		}
+	case intentComment:
 		c.text = unquoted(answer)
-	case c.intent == intentTransition && c.status == "":
-		if answer, s, ready = p.ask("Which status should " + what + " have: open, in progress, done or closed?"); !ready {
-			return s, false
-		}
+	default:
 		if c.status = statusOf(answer); c.status == "" {
 			return say("That is none of the statuses open, in progress, done and closed, so nothing was changed."), false
 		}
 	}
 	return step{}, true
+}
+
+// lacks is the question for what the command does not say; "" when it says all.
+func (c command) lacks(what string) string {
+	switch {
+	case c.intent == intentAssign && c.name == "" && !c.clear:
+		return "To whom should " + what + " be assigned?"
+	case c.intent == intentLabel && len(c.add)+len(c.remove) == 0:
+		return "Which label should " + what + " get?"
+	case c.intent == intentComment && c.text == "":
+		return "What should the comment on " + what + " say?"
+	case c.intent == intentTransition && c.status == "":
+		return "Which status should " + what + " have: open, in progress, done or closed?"
+	}
+	return ""
 }
 
 // edit is the call that carries out the command on one ticket.

@@ -3,6 +3,7 @@ package builtin
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -101,8 +102,8 @@ func firstWords(s string, n int) (string, bool) {
 
 // lastRequest is the index of the last user message, -1 when there is none.
 func lastRequest(msgs []model.Message) int {
-	for i := len(msgs) - 1; i >= 0; i-- {
-		if msgs[i].Role == model.RoleUser {
+	for i, m := range slices.Backward(msgs) {
+		if m.Role == model.RoleUser {
 			return i
 		}
 	}

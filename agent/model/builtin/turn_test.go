@@ -86,7 +86,7 @@ func TestAnyTrailEnds(t *testing.T) {
 	}
 	statuses := []string{"done", "done", "done", "failed", "denied", "waiting", "unknown", ""}
 	rng := rand.New(rand.NewPCG(1, 2))
-	for range 1500 {
+	for range 600 {
 		s := said[rng.IntN(len(said))]
 		k := newChat(t)
 		if rng.IntN(2) == 0 {
@@ -122,7 +122,9 @@ func FuzzTurn(f *testing.F) {
 	m := New()
 	f.Fuzz(func(t *testing.T, said, before, answered, result string) {
 		req := model.Request{Prompt: "turn/v1@0", Tools: everyTool(), Messages: []model.Message{
-			{Role: model.RoleSystem, Text: system}, {Role: model.RoleUser, Text: before}, {Role: model.RoleAssistant, Text: answered},
+			{Role: model.RoleSystem, Text: system},
+			{Role: model.RoleUser, Text: before},
+			{Role: model.RoleAssistant, Text: answered},
 			{Role: model.RoleUser, Text: said, Files: []agent.FileRef{{ID: result, Name: before}}},
 		}}
 		for range 8 {
@@ -160,8 +162,10 @@ func BenchmarkTurnPlan(b *testing.B) {
 		"unknown":  "the sky over the harbour was the colour of television, tuned to a dead channel",
 	} {
 		req := model.Request{Prompt: "turn/v1@0", Tools: everyTool(), Messages: []model.Message{
-			{Role: model.RoleSystem, Text: system}, {Role: model.RoleUser, Text: "which tickets are open?"},
-			{Role: model.RoleAssistant, Text: "T-1 one, T-2 two"}, {Role: model.RoleUser, Text: said},
+			{Role: model.RoleSystem, Text: system},
+			{Role: model.RoleUser, Text: "which tickets are open?"},
+			{Role: model.RoleAssistant, Text: "T-1 one, T-2 two"},
+			{Role: model.RoleUser, Text: said},
 		}}
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

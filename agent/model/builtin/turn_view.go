@@ -3,6 +3,7 @@ package builtin
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -127,9 +128,9 @@ func (v *view) readTrail(m model.Message) {
 
 // said returns the text of the last message of the role in the history.
 func (v *view) said(role model.Role) string {
-	for i := len(v.history) - 1; i >= 0; i-- {
-		if v.history[i].Role == role {
-			return v.history[i].Text
+	for _, m := range slices.Backward(v.history) {
+		if m.Role == role {
+			return m.Text
 		}
 	}
 	return ""
@@ -137,9 +138,9 @@ func (v *view) said(role model.Role) string {
 
 // earlierFiles returns the files of the latest message that had any.
 func (v *view) earlierFiles() []agent.FileRef {
-	for i := len(v.history) - 1; i >= 0; i-- {
-		if len(v.history[i].Files) > 0 {
-			return v.history[i].Files
+	for _, m := range slices.Backward(v.history) {
+		if len(m.Files) > 0 {
+			return m.Files
 		}
 	}
 	return nil
