@@ -21,9 +21,11 @@ type Incoming struct {
 	// means that the front end has none: then one is made.
 	Event string `json:"event,omitempty"`
 	// Conversation is where it was said; empty starts a new one.
-	Conversation string      `json:"conversation,omitempty"`
-	Place        agent.Place `json:"place"`
-	Text         string      `json:"text"`
+	Conversation string `json:"conversation,omitempty"`
+	// Place is set by connectors that have verified it. Without it the
+	// conversation must be one the actor takes part in, or a new one.
+	Place agent.Place `json:"place"`
+	Text  string      `json:"text"`
 	// Files are ids of uploaded files.
 	Files []string `json:"files,omitempty"`
 	// Ordered is set when a button was pressed instead of words said.
@@ -98,11 +100,8 @@ func (a *Assistant) admit(ctx context.Context, by agent.Actor, in *Incoming) (ag
 	if in.Event == "" {
 		in.Event = rand.Text()
 	}
-	if in.Conversation == "" {
-		in.Conversation = "c-" + rand.Text()[:12]
-	}
-	if in.Place.Kind == agent.UnknownPlace {
-		in.Place = agent.Place{ID: "dm/" + string(by.ID), Kind: agent.DM, Members: []agent.ActorID{by.ID}}
+	if err := a.locate(ctx, by, in); err != nil {
+		return agent.Turn{}, agent.Message{}, err
 	}
 	integrity := agent.External
 	if by.Kind == agent.Member {
@@ -125,6 +124,24 @@ func (a *Assistant) admit(ctx context.Context, by agent.Actor, in *Incoming) (ag
 		Actor: by, Request: m.ID, Created: now,
 	}
 	return t, m, nil
+}
+
+// locate finds out where an event belongs that no connector has placed.
+func (a *Assistant) locate(ctx context.Context, by agent.Actor, in *Incoming) error {
+	fresh := in.Conversation == ""
+	if fresh {
+		in.Conversation = "c-" + rand.Text()[:12]
+	}
+	switch {
+	case in.Place.Kind != agent.UnknownPlace:
+		return nil
+	case fresh:
+		in.Place = agent.Place{ID: "dm/" + string(by.ID), Kind: agent.DM, Members: []agent.ActorID{by.ID}}
+		return nil
+	}
+	c, err := a.Store.Conversation(ctx, by, in.Conversation)
+	in.Place = c.Place
+	return err
 }
 
 func (a *Assistant) start(ctx context.Context, t agent.Turn) error {

@@ -95,6 +95,8 @@ type Turns interface {
 type Conversations interface {
 	// Messages returns the last limit messages, oldest first.
 	Messages(ctx context.Context, ws agent.WorkspaceID, conversation string, limit int) ([]agent.Message, error)
+	// Conversation returns one the actor takes part in, else NotFound.
+	Conversation(ctx context.Context, by agent.Actor, id string) (Conversation, error)
 	// Conversations lists those the actor takes part in, newest first.
 	Conversations(ctx context.Context, by agent.Actor, limit int) ([]Conversation, error)
 }

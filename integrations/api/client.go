@@ -104,13 +104,11 @@ func post(path string, body any) (request, error) {
 
 func pathTo(kind, id, rest string) string { return "/" + kind + "/" + url.PathEscape(id) + rest }
 
-// Accept implements Turns.
+// Accept implements Turns. Where a message was said is for the server to know:
+// the place of in is not sent.
 func (c *Client) Accept(ctx context.Context, _ agent.Actor, in loop.Incoming) (loop.Acceptance, error) {
 	var m messageIn
 	m.Body.Text, m.Body.Conversation, m.Body.Files = in.Text, in.Conversation, in.Files
-	if in.Place.Kind != agent.UnknownPlace {
-		m.Body.Place = &in.Place
-	}
 	q, err := post("/messages", m.Body)
 	if err != nil {
 		return loop.Acceptance{}, err
@@ -122,18 +120,11 @@ func (c *Client) Accept(ctx context.Context, _ agent.Actor, in loop.Incoming) (l
 	return loop.Acceptance(acc), err
 }
 
-// Upload implements Turns.
+// Upload implements Turns. The file is for the sender alone.
 //
 //nolint:revive // the parameters are those of loop.Assistant
-func (c *Client) Upload(ctx context.Context, _ agent.Actor, place agent.Place, name, media string, content []byte) (agent.FileRef, error) {
+func (c *Client) Upload(ctx context.Context, _ agent.Actor, _ agent.Place, name, media string, content []byte) (agent.FileRef, error) {
 	query := url.Values{"name": {name}}
-	if place.Kind != agent.UnknownPlace {
-		raw, err := json.Marshal(place)
-		if err != nil {
-			return agent.FileRef{}, fmt.Errorf("encode place: %w", err)
-		}
-		query.Set("place", string(raw))
-	}
 	if media == "" {
 		media = "application/octet-stream"
 	}

@@ -33,17 +33,15 @@ type acceptance struct {
 type messageIn struct {
 	Key  string `header:"Idempotency-Key" maxLength:"200" doc:"The id of the event: the same again is accepted once. Without it one is made."`
 	Body struct {
-		Text         string       `json:"text" required:"false" doc:"What is asked."`
-		Conversation string       `json:"conversation,omitempty" doc:"Where it is said; empty starts a new one."`
-		Files        []string     `json:"files,omitempty" doc:"Ids of uploaded files."`
-		Place        *agent.Place `json:"place,omitempty" doc:"Without it the conversation is with you alone."`
+		Text         string   `json:"text" required:"false" doc:"What is asked."`
+		Conversation string   `json:"conversation,omitempty" doc:"An existing one you take part in; empty starts a new one with you alone."`
+		Files        []string `json:"files,omitempty" doc:"Ids of uploaded files."`
 	}
 }
 
 type fileIn struct {
 	Name  string `query:"name" required:"true" minLength:"1" maxLength:"255"`
 	Media string `header:"Content-Type"`
-	Place string `query:"place" doc:"A place as JSON; without it the file is for you alone."`
 	// RawBody is named so for the framework.
 	RawBody []byte `contentType:"application/octet-stream"`
 }
@@ -172,21 +170,12 @@ func (s *server) records(h huma.API) {
 func (s *server) accept(ctx context.Context, by agent.Actor, in *messageIn) (acceptance, error) {
 	b := in.Body
 	incoming := loop.Incoming{Event: in.Key, Conversation: b.Conversation, Text: b.Text, Files: b.Files}
-	if b.Place != nil {
-		incoming.Place = *b.Place
-	}
 	acc, err := s.Service.Accept(ctx, by, incoming)
 	return acceptance(acc), err
 }
 
 func (s *server) upload(ctx context.Context, by agent.Actor, in *fileIn) (agent.FileRef, error) {
-	var place agent.Place
-	if in.Place != "" {
-		if err := json.Unmarshal([]byte(in.Place), &place); err != nil {
-			return agent.FileRef{}, agent.WrapError(agent.Invalid, err, "the place is not one")
-		}
-	}
-	return s.Service.Upload(ctx, by, place, in.Name, in.Media, in.RawBody)
+	return s.Service.Upload(ctx, by, agent.Place{}, in.Name, in.Media, in.RawBody)
 }
 
 // list makes nothing an empty list, so that JSON shows [] and not null.

@@ -48,6 +48,19 @@ func (d *DB) Conversations(ctx context.Context, by agent.Actor, limit int) ([]lo
 	return all, nil
 }
 
+// Conversation implements loop.Conversations.
+func (d *DB) Conversation(ctx context.Context, by agent.Actor, id string) (loop.Conversation, error) {
+	c, ok, err := first(d.sql.QueryRowContext(ctx, `SELECT c.id, c.title, c.place, c.last FROM conversations c
+		WHERE c.workspace = ? AND c.id = ?`, by.Workspace, id), scanConversation)
+	if err != nil {
+		return loop.Conversation{}, d.publicError(fmt.Errorf("read conversation: %w", err))
+	}
+	if !ok || !c.Place.Readers().Includes(by) {
+		return loop.Conversation{}, agent.Errorf(agent.NotFound, "there is no conversation %s", id)
+	}
+	return c, nil
+}
+
 func scanConversation(row sqlRow) (loop.Conversation, error) {
 	var c loop.Conversation
 	err := row.Scan(&c.ID, &c.Title, jsonOf(&c.Place), timeOf(&c.Last))

@@ -30,6 +30,7 @@ func Engines(t *testing.T, open Open) {
 		{"a parked turn goes on in another process", parkedSurvives},
 		{"a decision made while no process runs is taken up by the next", decidedWhileDown},
 		{"an effect cut off before its outcome is made once", cutOffOnce},
+		{"a conversation of others is not there", conversationOfOthers},
 		{"a question waits for its answer", question},
 		{"a stopped turn says what it did", stopped},
 		{"bounds end a turn with an account", bounds},
@@ -60,7 +61,7 @@ func answeredOnce(t *testing.T, open Open) {
 	fresh := make(chan bool, 16)
 	for range 16 {
 		wg.Go(func() {
-			acc, err := p.Accept(context.Background(), Ann(), loop.Incoming{Event: "e1", Conversation: "c", Text: "hello"})
+			acc, err := p.Accept(context.Background(), Ann(), loop.Incoming{Event: "e1", Conversation: "c", Place: Desk(), Text: "hello"})
 			if err != nil {
 				t.Error(err)
 			}
@@ -269,6 +270,22 @@ func cutOffOnce(t *testing.T, open Open) {
 	p.Until("e", agent.TurnDone)
 	if made, runs := w.Things(); made != 1 || runs != 2 {
 		t.Errorf("made %d in %d runs; want one thing, tried twice with one key", made, runs)
+	}
+}
+
+func conversationOfOthers(t *testing.T, open Open) {
+	p := NewWorld(t, open, loop.Limits{}, scripted).Start()
+	p.Ask("e", "c", "hello")
+	p.Until("e", agent.TurnDone)
+	eve := agent.Actor{Workspace: "w", ID: "eve", Kind: agent.Member}
+	for _, conversation := range []string{"c", "no such"} {
+		_, err := p.Accept(context.Background(), eve, loop.Incoming{Conversation: conversation, Text: "hi"})
+		if agent.KindOf(err) != agent.NotFound || agent.PublicText(err) != "there is no conversation "+conversation {
+			t.Errorf("%s: %v; want not found", conversation, err)
+		}
+	}
+	if _, err := p.View(context.Background(), eve, "e"); agent.KindOf(err) != agent.NotFound {
+		t.Errorf("eve sees ann's turn: %v", err)
 	}
 }
 

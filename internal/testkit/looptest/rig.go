@@ -31,6 +31,11 @@ func Ann() agent.Actor {
 	return agent.Actor{Workspace: "w", ID: "ann", Name: "Ann", Kind: agent.Member, Owner: true}
 }
 
+// Desk is where Ann talks to Sous.
+func Desk() agent.Place {
+	return agent.Place{ID: "desk", Kind: agent.DM, Members: []agent.ActorID{"ann"}}
+}
+
 // World is what outlives a restart: the outside system and the store's file.
 type World struct {
 	t      testing.TB
@@ -109,7 +114,7 @@ func (p *Process) Stop() {
 // Ask accepts a request and returns its turn's id.
 func (p *Process) Ask(event, conversation, text string) string {
 	p.t.Helper()
-	acc, err := p.Accept(context.Background(), Ann(), loop.Incoming{Event: event, Conversation: conversation, Text: text})
+	acc, err := p.Accept(context.Background(), Ann(), loop.Incoming{Event: event, Conversation: conversation, Place: Desk(), Text: text})
 	check(p.t, err)
 	return acc.Turn.ID
 }
