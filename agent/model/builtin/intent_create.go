@@ -14,10 +14,10 @@ var (
 	reTicketThis = regexp.MustCompile(`(?i)^\s*(?:for|about|on|from|of|out of|regarding)?\s*(?:this|that|it|the above|the same|what i (?:just )?said)?$`)
 	reAnyway     = regexp.MustCompile(`(?i)^(?:(?:yes|ok|no|please)[, ]+)*(?:(?:open|create|file|make|do)\s+(?:it|the ticket|that|them|one)\s*(?:anyway|nevertheless|regardless|all the same|as a new (?:one|ticket))?|(?:it|that|this)(?:'s|’s| is) (?:not a duplicate|no duplicate|not the same|something else|a different (?:one|issue|matter))(?:[,.;]?\s*(?:please )?(?:open|create|file|make) (?:it|the ticket|one)(?: anyway)?)?|not a duplicate|anyway)$`)
 
-	reForName   = regexp.MustCompile(`(?s)^\s*(?:(?i:for|to|assigned to|on))\s+(@?\p{Lu}[\p{L}\d'’._-]*(?: \p{Lu}[\p{L}'’._-]*)?|<@[A-Z0-9]+>)\s*(?::|,?\s+(?i:to)\s|,?\s+(?i:about)\s)\s*(.+)$`)
+	reForName   = regexp.MustCompile(`(?s)^\s*(?:(?i:for|to|assigned to|on))\s+(@?\p{Lu}[^\s:,;]*(?: \p{Lu}[^\s:,;]*)?|<@[A-Z0-9]+>)\s*(?::|,?\s+(?i:to)\s|,?\s+(?i:about)\s)\s*(.+)$`)
 	reTitleSep  = regexp.MustCompile(`(?is)^\s*(?:(?:(?:in|on|to) (?:the |our )?(?:tracker|backlog|board|system))\s*)?(?:[:\-–—,]+|(?:for|about|to|that says|saying|called|titled|named|on|regarding|concerning|because(?: of)?|that|which says|with(?: the)? (?:title|summary|subject)|so that|of|where)\b)?\s*[:\-–—]*\s*(.*)$`)
 	reTailOwner = regexp.MustCompile(`(?is)^(.+?)[,.;]?\s+(?:(?:and|then|please)\s+)*(?:assign(?:ed)?(?:\s+(?:it|this|that|them))?\s+to|give\s+(?:it|this|that)\s+to|assignee(?:\s+is)?:?|owner(?:\s+is)?:?)\s+(\S+(?:\s\S+){0,2})$`)
-	reTailName  = regexp.MustCompile(`(?s)^(.+?)\s*,\s+(?i:for)\s+(@?\p{Lu}[\p{L}\d'’._-]*(?: \p{Lu}[\p{L}'’._-]*)?|<@[A-Z0-9]+>)$`)
+	reTailName  = regexp.MustCompile(`(?s)^(.+?)\s*,\s+(?i:for)\s+(@?\p{Lu}[^\s:,;]*(?: \p{Lu}[^\s:,;]*)?|<@[A-Z0-9]+>)$`)
 	reTailDue   = regexp.MustCompile(`(?is)^(.+?)\s*[,;(]?\s*\b((?:and\s+)?(?:it(?:['’]s| is)\s+)?(?:with\s+)?(?:a\s+)?(?:due(?:\s+date)?(?:\s+(?:on|by|is|of))?|deadline)|by|until|before)[:\s]\s*([^,;:]{2,30}?)\)?$`)
 	reTailLabel = regexp.MustCompile(`(?is)^(.+?)(?:\s*[,;(]\s*(?:and\s+)?(?:with\s+)?|\s+(?:and|with)\s+)(?:the\s+|a\s+)?(?:label(?:l?ed|s)?|tag(?:ged|s)?)(?:\s+(?:it|this))?(?:\s+(?:as|with))?:?\s+([^\s,]+(?:(?:\s*,\s*|\s+and\s+)[^\s,]+)*?)\)?$`)
 	reTailForce = regexp.MustCompile(`(?is)^(.+?)[\s,.;(–—-]+(?:anyway|regardless|even if (?:it|that|this) (?:is|may be|might be|looks like) a duplicate|(?:and\s+)?(?:it|that|this)(?:['’]s| is) (?:not a duplicate|no duplicate)|not a duplicate)\)?$`)
@@ -178,7 +178,7 @@ func asking(s string) bool { return reAsking.MatchString(s) }
 
 var (
 	reItems       = regexp.MustCompile(`(?i)\b(?:action (?:items?|points?)|actions|follow[- ]?ups?|to-?dos?|todo items?|next steps|tasks (?:from|of|in) (?:the|this|that)|agreed tasks|each (?:item|one|action|task|of them)|them|those|these|minutes)\b`)
-	reOrderTicket = regexp.MustCompile(`(?i)(?:^|\band\b|\bthen\b|[,;.:]|\bplease\b|\byou\b|\balso\b|\bto\b)\s*(?:also |then |please )*(?:open|create|file|raise|log|make|add|turn|convert|put|write|draft|propose|track|transform)\b([^.?!\n]{0,90}?)\b(?:tickets?|issues?|cards?|tracker)\b([^.?!\n]*)`)
+	reOrderTicket = regexp.MustCompile(`(?i)(?:^|\band\b|\bthen\b|[,;.:]|\bplease\b|\byou\b|\balso\b|\bto\b)\s*(?:also |then |please )*(?:open|create|file|raise|log|make|add|turn|convert|put|write|draft|propose|track|transform)\b([^.?!\n]*?)\b(?:tickets?|issues?|cards?|tracker)\b([^.?!\n]*)`)
 	reTicketItems = regexp.MustCompile(`(?i)^(?:ticket|file|track)\s+(?:all )?(?:of )?(?:the |these |those |its )?(?:action (?:items?|points?)|follow[- ]?ups?|to-?dos?|next steps)\b`)
 	reNoTickets   = regexp.MustCompile(`(?i)\b(?:do not|don['’]?t|dont|without|no|not|never)\b(?:\s+\w+){0,4}\s+(?:tickets?|issues?)\b`)
 	reSummary     = regexp.MustCompile(`(?i)\b(?:summar(?:y|ies|i[sz]e[sd]?|i[sz]ing)|sum(?:ming)? up|minutes|recap|tl;?dr|digest|gist|write[- ]?up|protocol|meeting notes|key points|takeaways|highlights)\b`)

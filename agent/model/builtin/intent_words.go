@@ -175,16 +175,29 @@ func listedWords(s string) []string {
 	return out
 }
 
-// reName is what a person's name may look like after "assign it to".
-var reName = regexp.MustCompile(`^(?:<@[A-Z0-9]{2,20}>|@?[\p{L}][\p{L}\p{M}\d'’._-]*(?: [\p{L}][\p{L}\p{M}\d'’._-]*){0,3})$`)
+var reMention = regexp.MustCompile(`^<@[A-Z0-9]+>$`)
 
 // personName reads a name; "" when the words cannot be one.
 func personName(s string) string {
 	s = strings.TrimRight(unquoted(squeezed(s)), " .,;:!?")
-	if !reName.MatchString(s) || len(ticketIDs(s)) > 0 {
+	switch {
+	case reMention.MatchString(s):
+		return s
+	case len(ticketIDs(s)) > 0 || strings.Count(s, " ") > 3:
 		return ""
 	}
-	return strings.TrimPrefix(s, "@")
+	s = strings.TrimPrefix(s, "@")
+	for word := range strings.SplitSeq(s, " ") {
+		first, _ := utf8.DecodeRuneInString(word)
+		if !unicode.IsLetter(first) || strings.IndexFunc(word, notInName) >= 0 {
+			return ""
+		}
+	}
+	return s
+}
+
+func notInName(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r) && !strings.ContainsRune("'’._-", r)
 }
 
 // dates resolves words for days against today; the zero value knows ISO dates

@@ -59,7 +59,7 @@ func (o outcome) why() string {
 
 var (
 	reToday  = regexp.MustCompile(`(?i)\btoday is (?:[a-z]+day,? )?(\d{4}-\d{2}-\d{2}|\d{1,2} [a-z]+ \d{4}|[a-z]+ \d{1,2}, \d{4})`)
-	rePerson = regexp.MustCompile(`(?i)\byou are talking with ([^\n]{1,200}?)\.(?:\s|$)`)
+	rePerson = regexp.MustCompile(`(?i)\byou are talking with ([^\n]+?)\.(?:\s|$)`)
 )
 
 func newView(req model.Request) view {
