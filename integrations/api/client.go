@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -56,9 +57,7 @@ func (c *Client) open(ctx context.Context, q request) (*http.Response, error) {
 		return nil, fmt.Errorf("%s %s: %w", q.method, q.path, err)
 	}
 	req.Header.Set("Accept", "application/json")
-	for name, values := range q.header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, q.header)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -142,7 +141,7 @@ func (c *Client) View(ctx context.Context, _ agent.Actor, id string) (loop.View,
 func (c *Client) Watch(ctx context.Context, _ agent.Actor, id string, after int) (func() (loop.Event, bool), error) {
 	q := get(pathTo("turns", id, "/events"), url.Values{"after": {strconv.Itoa(after)}})
 	q.header = http.Header{"Accept": {"text/event-stream, application/problem+json"}}
-	resp, err := c.open(ctx, q) //nolint:bodyclose // closed at the end of the stream or of ctx
+	resp, err := c.open(ctx, q)
 	if err != nil {
 		return nil, err
 	}

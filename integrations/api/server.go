@@ -170,6 +170,7 @@ func (s *server) events(ctx context.Context, in *eventsIn) (*huma.StreamResponse
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		r, w := humago.Unwrap(hc)
+		//nolint:contextcheck // the request's context is ctx
 		err := sse.Serve(r.Context(), w, s.beat, func() (sse.Message, bool) { return s.message(next()) })
 		if err != nil {
 			s.Log.DebugContext(ctx, "event stream cut off", slog.String("turn", in.ID), slog.Any("err", err))

@@ -193,8 +193,7 @@ func (s *Server) tooLarge(name string) error {
 
 // cutOff says why a body could not be read to its end.
 func (s *Server) cutOff(err error) error {
-	var limit *http.MaxBytesError
-	if errors.As(err, &limit) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return agent.WrapError(agent.TooLarge, err, fmt.Sprintf("that is too much at once; one file may have %s", bytesText(s.MaxUpload)))
 	}
 	return agent.WrapError(agent.Invalid, err, "the upload was cut off; please try again")
@@ -298,6 +297,6 @@ func (s *Server) back(w http.ResponseWriter, r *http.Request, path string) error
 		s.json(w, r, http.StatusOK, map[string]bool{"ok": true})
 		return nil
 	}
-	http.Redirect(w, r, local(path), http.StatusSeeOther)
+	http.Redirect(w, r, local(path), http.StatusSeeOther) //nolint:gosec // local keeps it on this server
 	return nil
 }

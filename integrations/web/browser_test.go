@@ -26,7 +26,7 @@ import (
 type tab struct {
 	*rig
 	t   testing.TB
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // chromedp keeps the browser in it
 }
 
 // open opens the chat in headless Chromium. With SHOTS set to a folder the
@@ -193,7 +193,7 @@ func TestADroppedFileBecomesMinutesAndTicketsAfterAYes(t *testing.T) {
 	b.until("the answer", `document.querySelector(".answer")`)
 	b.until("the second card locked with its reason", `[...document.querySelectorAll(".card.denied .locked")].some(p => p.textContent.includes("nobody owns it"))`)
 	b.until("a link to the ticket and an undo", `document.querySelector(".changes a")?.textContent === "T-1" && document.querySelector(".changes button")`)
-	b.until("minutes with quotes and an action nobody owns", `document.querySelector(".minutes blockquote") && document.querySelector(".minutes .owner.none")?.textContent === "unassigned"`)
+	b.until("minutes with quotes and an action nobody owns", `document.querySelector("details.minutes[open] blockquote") && document.querySelector(".minutes .owner.none")?.textContent === "unassigned"`)
 	b.run(does(`document.querySelector(".minutes").scrollIntoView()`))
 	b.shot("minutes")
 	b.until("nothing more that waits", `document.getElementById("pending").hidden`)

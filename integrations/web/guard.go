@@ -49,11 +49,11 @@ func (s *Server) ourHost(r *http.Request) bool {
 	if slices.ContainsFunc(s.Hosts, func(h string) bool { h = strings.ToLower(h); return h == asked || h == name }) {
 		return true
 	}
-	if name != "127.0.0.1" && name != "localhost" && name != "::1" {
-		return false
-	}
-	return port == localPort(r)
+	return loopback(name) && port == localPort(r)
 }
+
+// loopback reports whether the name can only mean this machine.
+func loopback(name string) bool { return name == "127.0.0.1" || name == "localhost" || name == "::1" }
 
 // localPort is the port the connection came in at, "" for HTTP's own.
 func localPort(r *http.Request) string {

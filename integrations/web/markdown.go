@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"html/template"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/yuin/goldmark"
@@ -17,12 +19,13 @@ import (
 
 // markdown renders an answer. Raw HTML is dropped and images are never loaded,
 // since fetching one can carry what was read to whoever wrote its address. When
-// outsiders had a part in the answer its links are plain text too.
-func markdown(text string, from agent.Integrity) template.HTML {
+// outsiders had a part in the answer its links are plain text too, but for those
+// to our own tickets: they lead nowhere else.
+func (s *Server) markdown(text string, from agent.Integrity) template.HTML {
 	md := goldmark.New(
 		goldmark.WithExtensions(extension.Table, extension.Strikethrough, extension.TaskList),
 		goldmark.WithRendererOptions(renderer.WithNodeRenderers(
-			util.Prioritized(links{live: from > agent.External}, 1))),
+			util.Prioritized(links{live: from > agent.External, hosts: s.Hosts}, 1))), //nolint:misspell // its name
 	)
 	var out bytes.Buffer
 	if err := md.Convert([]byte(text), &out); err != nil {
@@ -33,7 +36,10 @@ func markdown(text string, from agent.Integrity) template.HTML {
 }
 
 // links renders links and images in place of goldmark's own.
-type links struct{ live bool }
+type links struct {
+	live  bool
+	hosts []string
+}
 
 // RegisterFuncs implements renderer.NodeRenderer.
 func (l links) RegisterFuncs(reg renderer.NodeRendererFuncRegisterer) {
@@ -47,10 +53,13 @@ func (l links) RegisterFuncs(reg renderer.NodeRendererFuncRegisterer) {
 func (l links) link(w util.BufWriter, _ []byte, n ast.Node, entering bool) (ast.WalkStatus, error) {
 	link, _ := n.(*ast.Link)
 	to := string(link.Destination)
+	ticket, ours := l.ticket(to)
 	switch {
+	case ours && entering:
+		_, _ = w.WriteString(`<a href="` + ticket + `">`)
 	case l.live && followable(to) && entering:
 		_, _ = w.WriteString(openLink(to))
-	case l.live && followable(to):
+	case ours, l.live && followable(to):
 		_, _ = w.WriteString("</a>")
 	case !entering:
 		_, _ = w.WriteString(` <span class="address">(` + template.HTMLEscapeString(visible(to)) + `)</span>`)
@@ -67,7 +76,9 @@ func (l links) auto(w util.BufWriter, source []byte, n ast.Node, entering bool) 
 	if link.AutoLinkType == ast.AutoLinkEmail {
 		to = "mailto:" + to
 	}
-	if l.live && followable(to) {
+	if ticket, ours := l.ticket(to); ours {
+		label = `<a href="` + ticket + `">` + label + "</a>"
+	} else if l.live && followable(to) {
 		label = openLink(to) + label + "</a>"
 	}
 	_, _ = w.WriteString(label)
@@ -110,6 +121,25 @@ func (l links) rawBlock(w util.BufWriter, source []byte, n ast.Node, entering bo
 	}
 	_, _ = w.WriteString("<p>" + template.HTMLEscapeString(strings.TrimSpace(text.String())) + "</p>\n")
 	return ast.WalkContinue, nil
+}
+
+// ticketPage is the path of a ticket's page here.
+var ticketPage = regexp.MustCompile(`^/tickets/[A-Z]+-\d+$`)
+
+// ticket returns the path of our ticket's page that the address names. The path
+// is ours, whatever port the address names: Sous may have had another one then.
+func (l links) ticket(to string) (string, bool) {
+	u, err := url.Parse(to)
+	if err != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.User != nil || u.RawPath != "" || !ticketPage.MatchString(u.Path) {
+		return "", false
+	}
+	switch {
+	case u.Scheme == "" && u.Host == "":
+		return u.Path, true
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "", false
+	}
+	return u.Path, loopback(u.Hostname()) || slices.Contains(l.hosts, u.Host) || slices.Contains(l.hosts, u.Hostname())
 }
 
 func openLink(to string) string {

@@ -124,7 +124,10 @@ type page struct {
 
 func (r *rig) do(t testing.TB, req *http.Request) page {
 	t.Helper()
-	resp := must[*http.Response](t)(r.client.Do(req))
+	resp, err := r.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer resp.Body.Close()
 	return page{resp, string(must[[]byte](t)(io.ReadAll(resp.Body)))}
 }
@@ -234,10 +237,9 @@ func (s script) Complete(ctx context.Context, req model.Request, delta func(stri
 	asked, results := "", 0
 	var files []agent.FileRef
 	for _, m := range req.Messages {
-		switch m.Role {
-		case model.RoleUser:
+		if m.Role == model.RoleUser {
 			asked, files, results = m.Text, m.Files, 0
-		case model.RoleTool:
+		} else if m.Role == model.RoleTool {
 			results++
 		}
 	}

@@ -133,6 +133,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, token, next stri
 }
 
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
+	//nolint:gosec // Secure is set as soon as there is TLS; loopback has none
 	http.SetCookie(w, &http.Cookie{Name: cookieName(r), Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil})
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"html/template"
 	"regexp"
 	"slices"
@@ -20,6 +21,7 @@ const (
 	shownTurns    = 40
 	shownMessages = 200
 	shownThreads  = 50
+	shownSources  = 5
 )
 
 // turnView is a turn as the thread shows it.
@@ -28,11 +30,13 @@ type turnView struct {
 	Asked   agent.Message
 	Replies []agent.Message
 	Answer  template.HTML
-	// Sources are where the answer's outside material came from.
-	Sources []string
-	Cards   []cardView
-	Changes []changeView
-	Minutes *agent.Minutes
+	// Sources are where the answer's outside material came from, the first few;
+	// MoreSources counts the others.
+	Sources     []string
+	MoreSources int
+	Cards       []cardView
+	Changes     []changeView
+	Minutes     *minutesView
 	// Open are the approvals this reader can decide now.
 	Open    []string
 	CanStop bool
@@ -72,24 +76,10 @@ func (s *Server) turn(ctx context.Context, by agent.Actor, id string, messages [
 	if err != nil {
 		return turnView{}, err
 	}
-	t := turnView{View: v, CanStop: !v.Status.Ended() && (v.Actor.ID == by.ID || by.Owner)}
-	from := agent.External
-	for _, m := range messages {
-		switch {
-		case !m.Label.Readers.Includes(by) && m.Author.ID != by.ID:
-		case m.ID == v.Request:
-			t.Asked = m
-		case m.Turn == id && m.Author.Kind != agent.System:
-			t.Replies = append(t.Replies, m)
-		case m.Turn == id:
-			from = m.Label.Integrity
-			if from == agent.External {
-				t.Sources = m.Label.Sources
-			}
-		}
-	}
-	t.Answer = markdown(v.Turn.Answer, from)
-	t.Note = note(v)
+	t := turnView{View: v, Note: note(v), CanStop: !v.Status.Ended() && (v.Actor.ID == by.ID || by.Owner)}
+	from := t.listen(by, messages)
+	answer := v.Answer
+	t.Answer = s.markdown(answer, from)
 	for _, a := range v.Approvals {
 		c := s.card(a, by)
 		c.Back = "/turns/" + pathEscape(id)
@@ -104,19 +94,66 @@ func (s *Server) turn(ctx context.Context, by agent.Actor, id string, messages [
 	if raw := v.Artifacts["minutes"]; raw != nil {
 		var m agent.Minutes
 		if json.Unmarshal(raw, &m) == nil {
-			t.Minutes = &m
+			t.Minutes = &minutesView{Minutes: m, Open: !repeats(answer, m)}
 		}
 	}
 	return t, nil
+}
+
+// listen takes from the conversation what was said in the turn, and returns how
+// far its answer can be trusted.
+func (t *turnView) listen(by agent.Actor, messages []agent.Message) agent.Integrity {
+	from := agent.External
+	for _, m := range messages {
+		switch {
+		case m.Turn != t.ID || !m.Label.Readers.Includes(by) && m.Author.ID != by.ID:
+		case m.ID == t.Request:
+			t.Asked = m
+		case m.Author.Kind != agent.System:
+			t.Replies = append(t.Replies, m)
+		default:
+			if from = m.Label.Integrity; from == agent.External {
+				t.Sources = m.Label.Sources
+			}
+		}
+	}
+	if over := len(t.Sources) - shownSources; over > 0 {
+		t.Sources, t.MoreSources = t.Sources[:shownSources], over
+	}
+	return from
+}
+
+// minutesView is minutes as the thread shows them.
+type minutesView struct {
+	agent.Minutes
+	// Open shows them at once; when the answer says the same they are folded.
+	Open bool
+}
+
+// Count says how much there is in them.
+func (m minutesView) Count() string {
+	return fmt.Sprintf("%d decisions, %d actions, %d open questions", len(m.Decisions), len(m.Actions), len(m.Questions))
+}
+
+// repeats reports whether an answer holds every point of the minutes.
+func repeats(answer string, m agent.Minutes) bool {
+	var points []string
+	for _, i := range slices.Concat(m.Decisions, m.Questions) {
+		points = append(points, i.Text)
+	}
+	for _, a := range m.Actions {
+		points = append(points, a.Text)
+	}
+	return answer != "" && !slices.ContainsFunc(points, func(p string) bool { return !strings.Contains(answer, p) })
 }
 
 func note(v loop.View) string {
 	switch {
 	case v.Status == agent.TurnQueued:
 		return "Waiting for the request before it."
-	case v.Status == agent.TurnFailed && v.Turn.Answer == "":
+	case v.Status == agent.TurnFailed && v.Answer == "":
 		return "This could not be finished."
-	case v.Status == agent.TurnStopped && v.Turn.Answer == "":
+	case v.Status == agent.TurnStopped && v.Answer == "":
 		return "Stopped."
 	case v.Degraded != "":
 		return sentence(v.Degraded)

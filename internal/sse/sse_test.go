@@ -74,7 +74,7 @@ func TestAQuietStreamBeatsAndEndsWithItsReader(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	lines := bufio.NewScanner(resp.Body)
-	for lines.Scan() && lines.Text() != ": beat" { //nolint:revive // until the first beat
+	for lines.Scan() && lines.Text() != ": beat" {
 	}
 	if lines.Err() != nil {
 		t.Fatal(lines.Err())
