@@ -301,7 +301,7 @@ func TestAQuestionIsAnsweredInTheComposer(t *testing.T) {
 	b.send("which one is late?")
 	b.until("the question", `document.querySelector(".question")?.textContent.includes("Which project")`)
 	b.send("the blue one")
-	b.until("the reply and the answer in one turn", `document.querySelectorAll(".turn").length === 1 && document.querySelector(".answer") && document.body.innerText.includes("the blue one")`)
+	b.until("the reply and the answer in one turn", `document.querySelectorAll(".turn").length === 1 && document.querySelector(".answer") && /Which project[^]*the blue one/.test(document.querySelector(".exchange").innerText)`)
 	b.shot("question")
 }
 

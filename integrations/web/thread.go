@@ -27,8 +27,9 @@ const (
 // turnView is a turn as the thread shows it.
 type turnView struct {
 	loop.View
-	Asked   agent.Message
-	Replies []agent.Message
+	Asked agent.Message
+	// Exchanges are its questions with the replies to them.
+	Exchanges []exchange
 	Answer  template.HTML
 	// Sources are where the answer's outside material came from, the first few;
 	// MoreSources counts the others.
@@ -42,6 +43,13 @@ type turnView struct {
 	CanStop bool
 	// Note says, for people, why there is no answer, or what was odd about it.
 	Note string
+}
+
+// exchange is a question of the turn and what was said to it; a reply without a
+// question is something said meanwhile.
+type exchange struct {
+	Question string
+	Reply    *agent.Message
 }
 
 // Busy reports whether something is going on right now.
@@ -77,6 +85,11 @@ func (s *Server) turn(ctx context.Context, by agent.Actor, id string, messages [
 		return turnView{}, err
 	}
 	t := turnView{View: v, Note: note(v), CanStop: !v.Status.Ended() && (v.Actor.ID == by.ID || by.Owner)}
+	for _, step := range v.Steps {
+		if step.Kind == "question" {
+			t.Exchanges = append(t.Exchanges, exchange{Question: step.Title})
+		}
+	}
 	from := t.listen(by, messages)
 	answer := v.Answer
 	t.Answer = s.markdown(answer, from)
@@ -110,7 +123,7 @@ func (t *turnView) listen(by agent.Actor, messages []agent.Message) agent.Integr
 		case m.ID == t.Request:
 			t.Asked = m
 		case m.Author.Kind != agent.System:
-			t.Replies = append(t.Replies, m)
+			t.reply(m)
 		default:
 			if from = m.Label.Integrity; from == agent.External {
 				t.Sources = m.Label.Sources
@@ -121,6 +134,17 @@ func (t *turnView) listen(by agent.Actor, messages []agent.Message) agent.Integr
 		t.Sources, t.MoreSources = t.Sources[:shownSources], over
 	}
 	return from
+}
+
+// reply puts what was said beside the first question that has no reply yet.
+func (t *turnView) reply(m agent.Message) {
+	for i := range t.Exchanges {
+		if t.Exchanges[i].Reply == nil {
+			t.Exchanges[i].Reply = &m
+			return
+		}
+	}
+	t.Exchanges = append(t.Exchanges, exchange{Reply: &m})
 }
 
 // minutesView is minutes as the thread shows them.
