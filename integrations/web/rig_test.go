@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -65,7 +67,8 @@ func newRig(t testing.TB, change ...func(*web.Config)) *rig {
 	all := must[[]tools.Tool](t)(tickets.New(tickets.Config{Tracker: r.tracker, Now: time.Now}))
 	registry := must[*tools.Registry](t)(tools.NewRegistry(append(all, r.readMeeting(), critical())...))
 	ledger := must[*sqlite.Ledger](t)(sqlite.NewLedger(r.db, sqlite.LedgerConfig{ApprovalTTL: time.Hour}))
-	executor := must[*tools.Executor](t)(tools.NewExecutor(registry, policy.Default{Sole: true}, ledger))
+	gate := must[*policy.Engine](t)(policy.New(policy.Config{Sole: true}))
+	executor := must[*tools.Executor](t)(tools.NewExecutor(registry, gate, ledger))
 	effects := must[*loop.Effects](t)(loop.NewEffects(loop.Config{
 		Store: r.db, Model: script{}, Executor: executor, Prompter: prompt{}, Hub: loop.NewHub(),
 	}))
@@ -237,10 +240,12 @@ func (s script) Complete(ctx context.Context, req model.Request, delta func(stri
 	asked, results := "", 0
 	var files []agent.FileRef
 	for _, m := range req.Messages {
-		if m.Role == model.RoleUser {
+		switch m.Role {
+		case model.RoleUser:
 			asked, files, results = m.Text, m.Files, 0
-		} else if m.Role == model.RoleTool {
+		case model.RoleTool:
 			results++
+		case model.RoleSystem, model.RoleAssistant:
 		}
 	}
 	switch {
@@ -301,3 +306,27 @@ func say(text string, delta func(string)) (model.Response, error) {
 }
 
 func logTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
+
+// safeBuffer is a buffer that a server may write while a test reads.
+type safeBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func (b *safeBuffer) Reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.buf.Reset()
+}

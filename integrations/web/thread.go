@@ -30,7 +30,7 @@ type turnView struct {
 	Asked agent.Message
 	// Exchanges are its questions with the replies to them.
 	Exchanges []exchange
-	Answer  template.HTML
+	Answer    template.HTML
 	// Sources are where the answer's outside material came from, the first few;
 	// MoreSources counts the others.
 	Sources     []string

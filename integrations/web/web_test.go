@@ -189,13 +189,18 @@ type broken struct {
 	err error
 }
 
-func (b broken) View(context.Context, agent.Actor, string) (loop.View, error) {
+func (b *broken) View(context.Context, agent.Actor, string) (loop.View, error) {
 	return loop.View{}, b.err
 }
 
-func (b broken) Pending(context.Context, agent.Actor) ([]approval.Approval, error) { return nil, b.err }
+func (b *broken) Pending(context.Context, agent.Actor) ([]approval.Approval, error) {
+	return nil, b.err
+}
 
 func TestEveryKindOfErrorHasItsStatusAndNoInternals(t *testing.T) {
+	desk := &broken{}
+	log := &safeBuffer{}
+	r := newRig(t, func(c *web.Config) { c.Desk = desk; c.Log = logTo(log) })
 	for kind, want := range map[agent.Kind]int{
 		agent.Internal: 500, agent.Invalid: 400, agent.NotFound: 404, agent.Forbidden: 403, agent.Conflict: 409,
 		agent.Expired: 410, agent.TooLarge: 413, agent.Unavailable: 503, agent.Cancelled: 409,
@@ -205,8 +210,8 @@ func TestEveryKindOfErrorHasItsStatusAndNoInternals(t *testing.T) {
 		if kind == agent.Internal {
 			err = fmt.Errorf("view: %w", inner)
 		}
-		var log bytes.Buffer
-		r := newRig(t, func(c *web.Config) { c.Desk = broken{err: err}; c.Log = logTo(&log) })
+		desk.err = err
+		log.Reset()
 		for _, accept := range []string{"text/html", "application/json"} {
 			req := must[*http.Request](t)(http.NewRequest(http.MethodGet, r.server.URL+"/turns/x/fragment", nil))
 			req.Header.Set("Accept", accept)
