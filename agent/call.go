@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"time"
 )
 
 // Tier is a tool's risk. The zero value is unset and counts as TierCritical,
@@ -150,6 +151,12 @@ type Verdict struct {
 	// ByRequester says that the requester's own confirmation is enough
 	// (tier 1); otherwise another person must approve.
 	ByRequester bool `json:"by_requester,omitempty"`
+	// Approvers are the groups whose members may decide; none means any member.
+	Approvers []string `json:"approvers,omitempty"`
+	// Quorum is how many different people have to say yes; 0 means one.
+	Quorum int `json:"quorum,omitempty"`
+	// TTL is how long there is to decide; 0 means the store's own time.
+	TTL time.Duration `json:"ttl,omitempty"`
 	// Sole says that the workspace has one person, who decides alone.
 	Sole bool `json:"sole,omitempty"`
 	// Marked names the arguments whose value came from untrusted text.

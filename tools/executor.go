@@ -21,8 +21,21 @@ type Proposal struct {
 	// Request is the requester's own words in this turn.
 	Request string
 	Place   agent.Place
+	// Texts are what the model saw when it planned the call, each with its own
+	// label; where they are not known, nothing but Request can vouch for an argument.
+	Texts []Labelled
+	// InPlan says that the tool was planned before any external text was read.
+	InPlan bool
+	// Unattended says that a schedule or an event started this and nobody waits.
+	Unattended bool
 	// Digest is the call's digest over canonical arguments.
 	Digest string
+}
+
+// Labelled is one text a model saw.
+type Labelled struct {
+	Text  string
+	Label agent.Label
 }
 
 // Gate rules on calls. An error means the call does not run.
@@ -99,6 +112,10 @@ type Plan struct {
 	Context agent.Label
 	Request string
 	Prior   []agent.Outcome
+	// Texts, InPlan and Unattended are for the gate; see Proposal.
+	Texts      []Labelled
+	InPlan     bool
+	Unattended bool
 	// Approval is the id of an approved approval for this call; "" at first.
 	Approval string
 }
@@ -146,6 +163,7 @@ func (e *Executor) Execute(ctx context.Context, p Plan) (agent.Outcome, error) {
 		Proposal: Proposal{
 			Call: p.Call, Spec: tool.spec, Context: p.Context,
 			Request: p.Request, Place: p.Place, Digest: digest,
+			Texts: p.Texts, InPlan: p.InPlan, Unattended: p.Unattended,
 		},
 		inv: Invocation{
 			By: p.Call.Actor, Place: p.Place, Turn: p.Call.Turn, Call: p.Call.ID,

@@ -49,10 +49,14 @@ type Spec struct {
 	// Class is required to be meaningful above TierRead.
 	Class Class
 	// Control names the arguments that say where an effect goes or what it
-	// touches (recipient, id, url, path, amount, role).
+	// touches (recipient, id, url, path, amount, role). Above TierRead nil counts
+	// as every argument; a tool that has none says so with an empty list.
 	Control []string
 	// Egress marks tools whose use sends something outside, reads included.
 	Egress bool
+	// Private marks tools that read what only some people may see, such as a
+	// mailbox.
+	Private bool
 	// Artifact keeps the result in the turn under this kind, e.g. "minutes".
 	Artifact string
 	// Undo says for people what undoing would do; empty when it cannot be undone.

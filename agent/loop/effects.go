@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -117,6 +118,10 @@ func (e *Effects) calls(ctx context.Context, in callsIn) (callsOut, error) {
 		// A button press is the requester's order of exactly these arguments.
 		words += "\n" + string(ordered.Args)
 	}
+	texts, err := e.texts(ctx, t, request, in)
+	if err != nil {
+		return callsOut{}, err
+	}
 	outs := make([]agent.Outcome, len(in.Calls))
 	for i := 0; i < len(in.Calls); {
 		n := e.readsFrom(in.Calls[i:])
@@ -125,6 +130,7 @@ func (e *Effects) calls(ctx context.Context, in callsIn) (callsOut, error) {
 		for j := i; j < i+max(n, 1); j++ {
 			plan := tools.Plan{
 				Call: in.Calls[j], Place: t.Place, Context: in.Context, Request: words,
+				Texts: texts, InPlan: slices.Contains(in.Planned, in.Calls[j].Tool),
 				Prior:    append(in.Prior[:len(in.Prior):len(in.Prior)], outs[:i]...),
 				Approval: in.Approvals[in.Calls[j].ID],
 			}

@@ -150,7 +150,7 @@ func (e *Effects) request(asked agent.Message, history []agent.Message, trail []
 	label := asked.Label
 	var req model.Request
 	for _, m := range before(history, asked) {
-		label = label.Join(m.Label)
+		label = label.Join(heard(m, asked.Author))
 		role := model.RoleUser
 		if m.Author.Kind == agent.System {
 			role = model.RoleAssistant
@@ -159,9 +159,8 @@ func (e *Effects) request(asked agent.Message, history []agent.Message, trail []
 	}
 	req.Messages = append(req.Messages, model.Message{Role: model.RoleUser, Text: asked.Text, Files: asked.Files})
 	for _, f := range asked.Files {
-		// A file's name was chosen by whoever made the file.
 		if f.Name != "" {
-			label = label.Join(agent.Label{Integrity: agent.External, Readers: asked.Label.Readers, Scanned: asked.Label.Scanned, Sources: []string{f.Name}})
+			label = label.Join(fileName(f, asked))
 		}
 	}
 	for _, r := range trail {

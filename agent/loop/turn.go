@@ -86,6 +86,8 @@ type callsIn struct {
 	Calls   []agent.Call    `json:"calls"`
 	Context agent.Label     `json:"context"`
 	Prior   []agent.Outcome `json:"prior,omitempty"`
+	// Planned are the tools planned before anything external was read.
+	Planned []string `json:"planned,omitempty"`
 	// Approvals are approved approvals by call id.
 	Approvals map[string]string `json:"approvals,omitempty"`
 	// Parked says that other calls still wait for a decision.
@@ -193,7 +195,7 @@ func (t *turn) act(p plan) (ended bool, err error) {
 		return t.ask(p)
 	}
 	var out callsOut
-	in := callsIn{Start: t.start, Calls: p.Calls, Context: p.Context, Prior: t.prior()}
+	in := callsIn{Start: t.start, Calls: p.Calls, Context: p.Context, Prior: t.prior(), Planned: t.planned()}
 	if err := t.run.Do(effectCalls, in, &out); err != nil {
 		return false, fmt.Errorf("calls: %w", err)
 	}
@@ -259,7 +261,7 @@ func (t *turn) decided(p plan, last *round, id string, state approval.State, com
 	var out callsOut
 	in := callsIn{
 		Start: t.start, Calls: []agent.Call{call}, Context: p.Context,
-		Prior: t.prior(), Approvals: map[string]string{call.ID: id},
+		Prior: t.prior(), Planned: t.planned(), Approvals: map[string]string{call.ID: id},
 		Parked: slices.ContainsFunc(slices.Delete(slices.Clone(last.Outcomes), i, i+1), isWaiting),
 	}
 	if err := t.run.Do(effectCalls, in, &out); err != nil {
@@ -447,6 +449,22 @@ func (t *turn) prior() []agent.Outcome {
 		all = append(all, r.Outcomes...)
 	}
 	return all
+}
+
+// planned names the tools the model planned while nothing external was in its
+// context; what it comes upon later is no part of the plan.
+func (t *turn) planned() []string {
+	var names []string
+	for _, r := range t.trail {
+		if r.Plan.Context.Integrity == agent.External {
+			break
+		}
+		for _, c := range r.Plan.Calls {
+			names = append(names, c.Tool)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // note keeps visible steps for a plan's outcomes.

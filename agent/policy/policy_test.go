@@ -11,6 +11,10 @@ import (
 )
 
 func TestDefaultRules(t *testing.T) {
+	engine, err := policy.New(policy.Config{Sole: true})
+	if err != nil {
+		t.Fatal(err)
+	}
 	ann := agent.Actor{Workspace: "w", ID: "ann", Kind: agent.Member}
 	trusted := agent.Label{Integrity: agent.Requester}
 	read := agent.Label{Integrity: agent.External, Sources: []string{"notes.vtt"}}
@@ -46,7 +50,7 @@ func TestDefaultRules(t *testing.T) {
 			if c.args == "" {
 				c.args = "{}"
 			}
-			v, err := policy.Default{Sole: true}.Rule(t.Context(), tools.Proposal{
+			v, err := engine.Rule(t.Context(), tools.Proposal{
 				Call: agent.Call{Actor: c.by, Args: json.RawMessage(c.args)},
 				Spec: c.spec, Context: c.context, Request: c.said,
 			})

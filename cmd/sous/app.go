@@ -35,6 +35,9 @@ type app struct {
 	memory    *memory.Memory
 	models    *models
 	metrics   *telemetry.Metrics
+	registry  *tools.Registry
+	policy    *policy.Engine
+	unwatch   func()
 	engine    *dbos.Engine
 	assistant *loop.Assistant
 	control   *http.Server
@@ -64,9 +67,6 @@ func supported(cfg config.Config) error {
 	if cfg.DatabaseURL.IsSet() {
 		errs = append(errs, agent.Errorf(agent.Invalid, "SOUS_DATABASE_URL is set, but this version keeps its data in SQLite only; unset it"))
 	}
-	if cfg.PolicyPath != "" {
-		errs = append(errs, agent.Errorf(agent.Invalid, "SOUS_POLICY is set, but this version knows the built-in rules only; unset it"))
-	}
 	return errors.Join(errs...)
 }
 
@@ -94,7 +94,10 @@ func (a *app) join(ctx context.Context, n need) error {
 	if a.hooks.ledger != nil {
 		record = a.hooks.ledger(record)
 	}
-	executor, err := tools.NewExecutor(registry, policy.Default{Sole: true}, record)
+	if err := a.gate(registry); err != nil {
+		return err
+	}
+	executor, err := tools.NewExecutor(registry, a.policy, record)
 	if err != nil {
 		return err
 	}
@@ -130,6 +133,9 @@ func (a *app) close() error {
 
 func (a *app) closeParts() error {
 	var errs []error
+	if a.unwatch != nil {
+		a.unwatch()
+	}
 	if a.control != nil {
 		errs = append(errs, a.control.Close())
 	}

@@ -86,7 +86,9 @@ func (w *World) Start() *Process {
 	check(w.t, err)
 	registry, err := tools.NewRegistry(w.make(), w.look())
 	check(w.t, err)
-	executor, err := tools.NewExecutor(registry, policy.Default{Sole: true}, ledger)
+	gate, err := policy.New(policy.Config{Sole: true})
+	check(w.t, err)
+	executor, err := tools.NewExecutor(registry, gate, ledger)
 	check(w.t, err)
 	p := &Process{Model: Answer(w.answer), DB: db, t: w.t}
 	effects, err := loop.NewEffects(loop.Config{

@@ -1,0 +1,125 @@
+package policy
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cedar-policy/cedar-go"
+)
+
+// The annotations a rule may carry.
+const (
+	annotID        = "id"
+	annotReason    = "reason"
+	annotApprovers = "approvers"
+	annotQuorum    = "quorum"
+	annotTTL       = "ttl"
+	annotConfirm   = "confirm"
+)
+
+const (
+	maxQuorum = 20
+	minTTL    = time.Minute
+	maxTTL    = 30 * 24 * time.Hour
+)
+
+var idShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// obligations are what a rule's annotations demand of an asking.
+type obligations struct {
+	// approvers are the groups whose members may decide; nil means no demand.
+	approvers []string
+	quorum    int
+	ttl       time.Duration
+	// confirm says that the requester's own yes is enough.
+	confirm bool
+}
+
+// any reports whether something is demanded.
+func (o obligations) any() bool {
+	return o.approvers != nil || o.quorum != 0 || o.ttl != 0 || o.confirm
+}
+
+// readObligations reads a rule's annotations and says all that is wrong with them.
+func readObligations(a cedar.Annotations) (o obligations, wrong []string) {
+	for key, value := range a {
+		v := strings.TrimSpace(string(value))
+		var why string
+		switch string(key) {
+		case annotID:
+			if !idShape.MatchString(v) {
+				why = "an id has letters, digits, dots, dashes and underscores, 64 at most"
+			}
+		case annotReason:
+			if v == "" {
+				why = "a reason is a sentence for people"
+			}
+		case annotApprovers:
+			o.approvers, why = groups(v)
+		case annotQuorum:
+			n, err := strconv.Atoi(v)
+			if err != nil || n < 1 || n > maxQuorum {
+				why = fmt.Sprintf("a quorum is a number from 1 to %d", maxQuorum)
+			}
+			o.quorum = n
+		case annotTTL:
+			d, err := time.ParseDuration(v)
+			if err != nil || d < minTTL || d > maxTTL {
+				why = "a ttl is a duration from 1m to 720h, such as 30m"
+			}
+			o.ttl = d
+		case annotConfirm:
+			if v != "requester" {
+				why = `only "requester" can confirm`
+			}
+			o.confirm = true
+		default:
+			why = "there is no such annotation; known are id, reason, approvers, quorum, ttl and confirm"
+		}
+		if why != "" {
+			wrong = append(wrong, fmt.Sprintf("@%s(%q): %s", key, v, why))
+		}
+	}
+	if o.confirm && (o.approvers != nil || o.quorum > 1) {
+		wrong = append(wrong, "@confirm(\"requester\") contradicts @approvers and @quorum: either the requester decides, or others")
+	}
+	slices.Sort(wrong)
+	return o, wrong
+}
+
+func groups(v string) (names []string, wrong string) {
+	for name := range strings.SplitSeq(v, ",") {
+		if name = strings.TrimSpace(name); name == "" {
+			return []string{}, "approvers are group names, separated by commas"
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), ""
+}
+
+// strictest joins the demands of all rules that ask: the largest quorum, the
+// shortest time, the groups that are in every list. possible is false when the
+// lists have no group in common, so that nobody could decide.
+func strictest(all []obligations) (o obligations, possible bool) {
+	o.confirm, o.quorum, possible = len(all) > 0, 1, true
+	for _, x := range all {
+		o.confirm = o.confirm && x.confirm
+		o.quorum = max(o.quorum, x.quorum)
+		if x.ttl > 0 && (o.ttl == 0 || x.ttl < o.ttl) {
+			o.ttl = x.ttl
+		}
+		switch {
+		case x.approvers == nil:
+		case o.approvers == nil:
+			o.approvers = slices.Clone(x.approvers)
+		default:
+			o.approvers = slices.DeleteFunc(o.approvers, func(g string) bool { return !slices.Contains(x.approvers, g) })
+		}
+	}
+	return o, o.approvers == nil || len(o.approvers) > 0
+}

@@ -1,0 +1,200 @@
+package policy
+
+import (
+	"cmp"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/tools"
+)
+
+// shortValue is the length, in characters, below which a value says nothing
+// about where it came from: it takes the label of the whole context.
+const shortValue = 4
+
+// arg is one argument of a call, with the texts inside it.
+type arg struct {
+	name  string
+	texts []string
+	// said says that every text stands in the requester's own words.
+	said bool
+}
+
+// arguments reads a call's arguments, sorted by name. Arguments that are no
+// object are one argument named "arguments" that nobody said.
+func arguments(raw json.RawMessage, request string) []arg {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(raw, &fields) != nil {
+		return []arg{{name: "arguments", texts: []string{string(raw)}}}
+	}
+	said := words(request)
+	all := make([]arg, 0, len(fields))
+	for name, value := range fields {
+		a := arg{name: name, texts: texts(value), said: true}
+		for _, t := range a.texts {
+			a.said = a.said && contains(said, words(t))
+		}
+		all = append(all, a)
+	}
+	slices.SortFunc(all, func(a, b arg) int { return cmp.Compare(a.name, b.name) })
+	return all
+}
+
+// texts returns the strings anywhere inside a JSON value. Numbers count as
+// text, so that an amount nobody said is seen; booleans and null carry nothing
+// that could be said.
+func texts(raw json.RawMessage) []string {
+	dec := json.NewDecoder(strings.NewReader(string(raw)))
+	dec.UseNumber()
+	var v any
+	if dec.Decode(&v) != nil {
+		return []string{string(raw)}
+	}
+	var out []string
+	var walk func(any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case string:
+			out = append(out, v)
+		case json.Number:
+			out = append(out, v.String())
+		case []any:
+			for _, x := range v {
+				walk(x)
+			}
+		case map[string]any:
+			for k, x := range v {
+				out = append(out, k)
+				walk(x)
+			}
+		}
+	}
+	walk(v)
+	return out
+}
+
+// words splits text into lower-case words, so that case, punctuation, white
+// space and underscores make no difference.
+func words(s string) []string {
+	return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	})
+}
+
+// contains reports whether needle's words stand in hay's, together and in order.
+func contains(hay, needle []string) bool {
+	if len(needle) == 0 {
+		return true
+	}
+	for i := 0; i+len(needle) <= len(hay); i++ {
+		if slices.Equal(hay[i:i+len(needle)], needle) {
+			return true
+		}
+	}
+	return false
+}
+
+// origins finds where values came from among the labelled texts a model saw.
+type origins struct {
+	context agent.Label
+	texts   []tools.Labelled
+	plain   []string // the texts normalised, "" until looked at
+}
+
+func newOrigins(p tools.Proposal) *origins {
+	own := tools.Labelled{Text: p.Request, Label: agent.Label{
+		Integrity: agent.Requester, Readers: agent.Readers{Scope: agent.Everybody}, Scanned: true,
+	}}
+	o := &origins{context: p.Context, texts: append([]tools.Labelled{own}, p.Texts...)}
+	o.plain = make([]string, len(o.texts))
+	return o
+}
+
+// of returns the label of the most trusted text that holds the value exactly,
+// but for case and white space. When none does, the value is a stranger's: the
+// label is the context's with integrity External. A short value has the label
+// of the context.
+func (o *origins) of(value string) agent.Label {
+	value = plain(value)
+	if value == "" {
+		return o.texts[0].Label
+	}
+	if utf8.RuneCountInString(value) < shortValue {
+		return o.context
+	}
+	best, found := o.context, false
+	best.Integrity = agent.External
+	for i, t := range o.texts {
+		if found && t.Label.Integrity <= best.Integrity {
+			continue
+		}
+		if o.plain[i] == "" {
+			o.plain[i] = plain(t.Text)
+		}
+		if holds(o.plain[i], value) {
+			best, found = t.Label, true
+		}
+	}
+	return best
+}
+
+// plain is text in lower case with single spaces.
+func plain(s string) string { return strings.Join(strings.Fields(strings.ToLower(s)), " ") }
+
+// holds reports whether value stands in text as a whole: not as a part of a
+// longer word, address, path or number.
+func holds(text, value string) bool {
+	for from := 0; ; {
+		i := strings.Index(text[from:], value)
+		if i < 0 {
+			return false
+		}
+		i += from
+		if edge(text[:i], true) && edge(text[i+len(value):], false) {
+			return true
+		}
+		_, size := utf8.DecodeRuneInString(text[i:])
+		from = i + size
+	}
+}
+
+// edge reports whether a value may end where this neighbouring text begins
+// (or, before it, ends). A joining mark such as the dot in a host name only
+// ends a value when no letter or digit follows it.
+func edge(neighbour string, before bool) bool {
+	next := func(s string) (rune, string) {
+		if before {
+			r, n := utf8.DecodeLastRuneInString(s)
+			return r, s[:len(s)-n]
+		}
+		r, n := utf8.DecodeRuneInString(s)
+		return r, s[n:]
+	}
+	r, rest := next(neighbour)
+	for rest != neighbour && strings.ContainsRune(`.-_@/\:+#&=%~?*`, r) {
+		neighbour = rest
+		r, rest = next(neighbour)
+	}
+	return neighbour == "" || !unicode.IsLetter(r) && !unicode.IsDigit(r)
+}
+
+// pointers are what leads a reader elsewhere: links, addresses, mentions. Bare
+// host names count, since many clients make links of them.
+var pointers = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://[^\s"'<>)\]]+|[\p{L}\d._%+-]+@[\p{L}\d.-]+\.\p{L}{2,}|<[@#!][^>]+>|(?:^|[\s(,;])@[\p{L}\d._-]{2,}|(?:[\p{L}\d](?:[\p{L}\d-]*[\p{L}\d])?\.)+\p{L}{2,}(?:/[^\s"'<>)\]]*)?`) //nolint:gochecknoglobals // a constant
+
+// pointsOutside reports whether a text carries a link, an address or a mention
+// that came from outside.
+func (o *origins) pointsOutside(text string) bool {
+	for _, found := range pointers.FindAllString(text, -1) {
+		found = strings.TrimRight(strings.TrimLeft(found, " \t\r\n(,;"), ".,;:!?")
+		if o.of(found).Integrity == agent.External {
+			return true
+		}
+	}
+	return false
+}
