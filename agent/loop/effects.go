@@ -149,7 +149,7 @@ func (e *Effects) calls(ctx context.Context, in callsIn) (callsOut, error) {
 		}
 		i += max(n, 1)
 	}
-	out := callsOut{Outcomes: outs, At: e.Clock(), Took: e.Clock().Sub(began)}
+	out := callsOut{Outcomes: outs, At: e.Clock(), Took: e.Clock().Sub(began), Effects: e.readsFrom(in.Calls) < len(in.Calls)}
 	out.Until, err = e.earliest(ctx, t, outs)
 	return out, err
 }

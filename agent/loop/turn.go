@@ -96,6 +96,9 @@ type callsIn struct {
 
 type callsOut struct {
 	Outcomes []agent.Outcome `json:"outcomes"`
+	// Effects says that not all of them only read: what the model said beside
+	// them is part of the answer.
+	Effects bool `json:"effects,omitempty"`
 	// Until is the earliest expiry of the approvals that were asked.
 	Until time.Time     `json:"until,omitzero"`
 	Took  time.Duration `json:"took"`
@@ -184,7 +187,7 @@ type turn struct {
 	steps    []agent.Step
 	received int
 	active   time.Duration
-	// said is what the model said beside the calls that parked the turn.
+	// said is what the model said beside calls that did more than read.
 	said []string
 }
 
@@ -202,6 +205,9 @@ func (t *turn) act(p plan) (ended bool, err error) {
 	t.active += out.Took
 	last := &t.trail[len(t.trail)-1]
 	last.Outcomes = out.Outcomes
+	if out.Effects {
+		t.said = append(t.said, p.Text)
+	}
 	t.note(out)
 	if !slices.ContainsFunc(out.Outcomes, isWaiting) {
 		return false, nil
@@ -212,7 +218,6 @@ func (t *turn) act(p plan) (ended bool, err error) {
 // decide parks the turn until every asked approval has an end, running each
 // call as soon as its yes arrives.
 func (t *turn) decide(p plan, last *round, until time.Time) (ended bool, err error) {
-	t.said = append(t.said, p.Text)
 	if err := t.park("", &until); err != nil {
 		return false, err
 	}
@@ -381,8 +386,8 @@ func (t *turn) finish(s agent.TurnStatus, answer string) (Result, error) {
 	return Result{Status: s}, nil
 }
 
-// answer is what the turn has said to the person: what accompanied the calls it
-// parked on, then the last words.
+// answer is what the turn has said to the person: what accompanied its effects,
+// then the last words.
 func (t *turn) answer(last string) string {
 	var parts []string
 	for _, said := range append(t.said[:len(t.said):len(t.said)], last) {

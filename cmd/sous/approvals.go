@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -156,9 +158,12 @@ func argumentLines(a approval.Approval) []string {
 	if json.Unmarshal(a.Call.Args, &args) != nil {
 		return []string{string(a.Call.Args)}
 	}
-	var lines []string
-	for name, raw := range args {
-		mark := " "
+	names := slices.SortedFunc(maps.Keys(args), func(a, b string) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a, b))
+	})
+	lines := make([]string, 0, len(names))
+	for _, name := range names {
+		raw, mark := args[name], " "
 		if slices.Contains(a.Marked, name) {
 			mark = "*"
 		}
@@ -168,9 +173,18 @@ func argumentLines(a approval.Approval) []string {
 		}
 		lines = append(lines, fmt.Sprintf("%s %s: %s", mark, name, strings.ReplaceAll(text, "\n", "\n        ")))
 	}
-	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[2:], b[2:]) })
 	return lines
 }
+
+// rank puts the arguments people recognise a call by first.
+func rank(name string) int {
+	if i := slices.Index(telling(), name); i >= 0 {
+		return i
+	}
+	return len(telling())
+}
+
+func telling() []string { return []string{"title", "text", "id"} }
 
 // firstArgument is the argument people recognise a call by.
 func firstArgument(a approval.Approval) string {
@@ -178,7 +192,7 @@ func firstArgument(a approval.Approval) string {
 	if json.Unmarshal(a.Call.Args, &args) != nil {
 		return ""
 	}
-	for _, name := range []string{"title", "text", "id"} {
+	for _, name := range telling() {
 		if s, ok := args[name].(string); ok {
 			return s
 		}

@@ -65,7 +65,8 @@ func (c call) json() json.RawMessage {
 	return b
 }
 
-// step is what to do next: calls, or else the answer.
+// step is what to do next: calls, with what to say beside them, or else the
+// answer.
 type step struct {
 	calls []call
 	text  string
@@ -98,10 +99,14 @@ func (p *planner) planned() int { return len(p.trail) }
 // next returns the next step. A question to the person goes alone.
 func (p *planner) next() step {
 	var calls []call
-	var texts []string
+	var texts, beside []string
 	var question *call
 	for _, c := range p.commands {
 		s := p.plan(c)
+		if len(s.calls) > 0 && s.text != "" {
+			beside = append(beside, s.text)
+			s.text = ""
+		}
 		for _, c := range s.calls {
 			if c.tool == toolAsk {
 				question = &c
@@ -115,7 +120,7 @@ func (p *planner) next() step {
 	}
 	switch {
 	case len(calls) > 0:
-		return step{calls: calls[:min(len(calls), callsAtOnce)]}
+		return step{calls: calls[:min(len(calls), callsAtOnce)], text: strings.Join(beside, "\n\n")}
 	case question != nil:
 		return step{calls: []call{*question}}
 	}

@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/sous-hq/sous/agent"
@@ -57,10 +58,17 @@ func (p *planner) planMinutes(c command) step {
 		return say(report.text())
 	}
 	filing, s := p.file(c.pick.from(itemsOf(all)))
-	if s != nil {
+	minutes := report.text()
+	switch {
+	case s != nil && slices.ContainsFunc(s.calls, func(c call) bool { return c.tool == toolCreate }):
+		// People see the minutes before they decide on the tickets.
+		return step{calls: s.calls, text: minutes}
+	case s != nil:
 		return *s
+	case slices.ContainsFunc(p.told, func(said string) bool { return strings.Contains(said, minutes) }):
+		return say(filing.text())
 	}
-	return say(report.text() + "\n\n" + filing.text())
+	return say(minutes + "\n\n" + filing.text())
 }
 
 func nameOf(files []agent.FileRef, i int) string {

@@ -29,7 +29,8 @@ func (m *Model) completeTurn(ctx context.Context, req model.Request, delta func(
 		resp.Usage.InputTokens += countWords(m.Text)
 	}
 	if len(s.calls) > 0 {
-		resp.Finish = model.FinishCalls
+		resp.Finish, resp.Text = model.FinishCalls, s.text
+		resp.Usage.OutputTokens = countWords(s.text)
 		for i, c := range s.calls {
 			args := string(c.json())
 			resp.Calls = append(resp.Calls, model.ToolCall{
@@ -37,7 +38,7 @@ func (m *Model) completeTurn(ctx context.Context, req model.Request, delta func(
 			})
 			resp.Usage.OutputTokens += countWords(args)
 		}
-		return resp, nil
+		return resp, stream(ctx, s.text, delta)
 	}
 	text := s.text
 	if cut, ok := firstWords(text, req.MaxTokens); ok {

@@ -20,6 +20,8 @@ type view struct {
 	history []model.Message
 	// trail is what was called in this turn, in order, with what came of it.
 	trail []outcome
+	// told is what was said in this turn beside the calls.
+	told  []string
 	tools map[string]bool
 	// today is the zero time when the system message does not say it.
 	today time.Time
@@ -102,6 +104,9 @@ func (v *view) readSystem(text string) {
 func (v *view) readTrail(m model.Message) {
 	switch m.Role {
 	case model.RoleAssistant:
+		if m.Text != "" {
+			v.told = append(v.told, m.Text)
+		}
 		for _, c := range m.Calls {
 			v.trail = append(v.trail, outcome{
 				tool: c.Name, args: json.RawMessage(c.Args), key: c.ID,
