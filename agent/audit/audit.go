@@ -1,6 +1,8 @@
 // Package audit is the record of what was accepted, asked, decided, intended
 // and done. Rows are written by the stores in the same transaction as what they
-// record and are never changed; this package says what a row holds.
+// record and are never changed; this package says what a row holds, how it is
+// sealed and hashed into a tree, and how anybody with the public key can tell
+// that nothing was changed, cut or put in.
 package audit
 
 import (
@@ -26,6 +28,19 @@ const (
 	ApprovalDecided Kind = "approval.decided"
 	ApprovalExpired Kind = "approval.expired"
 	MemoryWritten   Kind = "memory.written"
+	// SubjectErased says that the subject's key was destroyed: what the rows up
+	// to here held about them can be read by nobody any more.
+	SubjectErased Kind = "subject.erased"
+)
+
+// The reasons why a row shows no payload.
+const (
+	// PayloadErased means that the subject's key was destroyed.
+	PayloadErased = "erased"
+	// PayloadSealed means that the keys are not at hand.
+	PayloadSealed = "sealed"
+	// PayloadDamaged means that the payload is not the one that was recorded.
+	PayloadDamaged = "damaged"
 )
 
 // Entry is one row of the record.
@@ -50,6 +65,11 @@ type Entry struct {
 	Args json.RawMessage `json:"args,omitempty"`
 	// Note is a short machine-made remark, such as "sole owner decided".
 	Note string `json:"note,omitempty"`
+	// Subject is whom the payload is about and under whose key it lies, when
+	// that is not the actor.
+	Subject agent.ActorID `json:"subject,omitempty"`
+	// Payload says why digest, arguments and note are not shown, "" when they are.
+	Payload string `json:"payload,omitempty"`
 }
 
 // Filter selects rows; empty fields select all.

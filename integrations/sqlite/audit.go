@@ -20,14 +20,20 @@ const (
 	auditName = 200
 )
 
-const insertAudit = `INSERT INTO audit
-	(workspace, seq, at, kind, actor, turn, call, tool, tier, digest, ruling, rule, approval, status, args, note)
-	VALUES (?1, (SELECT COALESCE(MAX(seq), 0) + 1 FROM audit WHERE workspace = ?1),
-		?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)`
+const insertAudit = `INSERT INTO audit (workspace, seq, at, kind, actor, subject, key, turn, call, tool, tier,
+	ruling, rule, approval, status, args, note, digest, fields)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-// record appends rows to the audit in the transaction of what they record. Seq
-// is given here; At too when it is unset.
+const rowColumns = `a.workspace, a.seq, a.at, a.kind, a.actor, a.subject, a.key, a.turn, a.call, a.tool, a.tier,
+	a.ruling, a.rule, a.approval, a.status, a.args, a.note, a.digest, a.fields`
+
+// record appends rows to the audit in the transaction of what they record, and
+// their hashes to the tree. Seq is given here; At too when it is unset. Without
+// the keys nothing can be recorded, so nothing can be done.
 func (d *DB) record(ctx context.Context, tx *sql.Tx, entries ...audit.Entry) error {
+	if d.keys.trouble != nil {
+		return d.keys.trouble
+	}
 	for _, e := range entries {
 		if e.At.IsZero() {
 			e.At = d.now()
@@ -35,17 +41,35 @@ func (d *DB) record(ctx context.Context, tx *sql.Tx, entries ...audit.Entry) err
 		if !json.Valid(e.Args) {
 			e.Args = nil
 		}
-		var tier any
-		if e.Tier != nil {
-			tier = e.Tier.Number()
-		}
-		_, err := tx.ExecContext(ctx, insertAudit, e.Workspace, timeOf(&e.At), e.Kind, e.Actor, e.Turn, e.Call,
-			clip(e.Tool, auditName), tier, e.Digest, e.Ruling, e.Rule, e.Approval, e.Status, rawColumn{&e.Args}, e.Note)
-		if err != nil {
+		e.At, e.Tool = stored(e.At), clip(e.Tool, auditName)
+		if err := d.append(ctx, tx, e); err != nil {
 			return fmt.Errorf("record %s: %w", e.Kind, err)
 		}
+		d.recorded.Add(1)
 	}
 	return nil
+}
+
+// append writes the row right after the last one.
+func (d *DB) append(ctx context.Context, tx *sql.Tx, e audit.Entry) error {
+	err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(seq), 0) + 1 FROM audit WHERE workspace = ?`, e.Workspace).Scan(&e.Seq)
+	if err != nil {
+		return err
+	}
+	r, err := d.seal(ctx, tx, e)
+	if err != nil {
+		return err
+	}
+	var tier any
+	if r.Tier != nil {
+		tier = r.Tier.Number()
+	}
+	_, err = tx.ExecContext(ctx, insertAudit, r.Workspace, r.Seq, timeOf(&r.At), r.Kind, r.Actor, r.Subject, r.Key, r.Turn, r.Call, r.Tool,
+		tier, r.Ruling, r.Rule, r.Approval, r.Status, r.Args, r.Note, r.Digest, r.Fields)
+	if err != nil {
+		return err
+	}
+	return grow(ctx, tx, r)
 }
 
 // Audit implements audit.Reader.
@@ -65,20 +89,27 @@ func (d *DB) Audit(ctx context.Context, ws agent.WorkspaceID, f audit.Filter) ([
 		order = "DESC"
 	}
 	args = append(args, bounded(f.Limit, auditRows))
-	rows, err := every(ctx, d.sql, scanEntry, `SELECT workspace, seq, at, kind, actor, turn, call, tool, tier, digest,
-		ruling, rule, approval, status, args, note FROM audit `+by+` WHERE `+where+` ORDER BY seq `+order+` LIMIT ?`, args...)
+	rows, err := every(ctx, d.sql, scanStored, `SELECT `+rowColumns+`, p.sealed FROM audit a `+by+`
+		LEFT JOIN audit_payload p ON p.workspace = a.workspace AND p.seq = a.seq
+		WHERE `+where+` ORDER BY a.seq `+order+` LIMIT ?`, args...)
 	if err != nil {
 		return nil, d.publicError(fmt.Errorf("read audit: %w", err))
 	}
 	if f.Newest {
 		slices.Reverse(rows)
 	}
-	return rows, nil
+	all := make([]audit.Entry, len(rows))
+	for i, r := range rows {
+		if all[i], err = d.open(ctx, r); err != nil {
+			return nil, d.publicError(fmt.Errorf("read audit: %w", err))
+		}
+	}
+	return all, nil
 }
 
 // auditWhere turns the filter into a condition; values are arguments only.
 func auditWhere(ws agent.WorkspaceID, f audit.Filter) (string, []any) {
-	terms, args := []string{"workspace = ?"}, []any{ws}
+	terms, args := []string{"a.workspace = ?"}, []any{ws}
 	add := func(term string, values ...any) {
 		terms, args = append(terms, term), append(args, values...)
 	}
@@ -87,42 +118,42 @@ func auditWhere(ws agent.WorkspaceID, f audit.Filter) (string, []any) {
 		for i, k := range f.Kinds {
 			kinds[i] = k
 		}
-		add("kind IN (?"+strings.Repeat(", ?", len(kinds)-1)+")", kinds...)
+		add("a.kind IN (?"+strings.Repeat(", ?", len(kinds)-1)+")", kinds...)
 	}
 	// The second term is what the partial index asks for.
 	if f.Turn != "" {
-		add("turn = ? AND turn <> ''", f.Turn)
+		add("a.turn = ? AND a.turn <> ''", f.Turn)
 	}
 	if f.Approval != "" {
-		add("approval = ? AND approval <> ''", f.Approval)
+		add("a.approval = ? AND a.approval <> ''", f.Approval)
 	}
 	if f.Tool != "" {
-		add("tool = ?", f.Tool)
+		add("a.tool = ?", f.Tool)
 	}
 	if f.Actor != "" {
-		add("actor = ?", f.Actor)
+		add("a.actor = ?", f.Actor)
 	}
 	if !f.Since.IsZero() {
-		add("at >= ?", timeOf(&f.Since))
+		add("a.at >= ?", timeOf(&f.Since))
 	}
 	if !f.Until.IsZero() {
-		add("at < ?", timeOf(&f.Until))
+		add("a.at < ?", timeOf(&f.Until))
 	}
 	if f.After > 0 {
-		add("seq > ?", f.After)
+		add("a.seq > ?", f.After)
 	}
 	return strings.Join(terms, " AND "), args
 }
 
-func scanEntry(row sqlRow) (audit.Entry, error) {
-	var e audit.Entry
+func scanStored(row sqlRow) (audit.Stored, error) {
+	var r audit.Stored
 	var tier sql.NullInt64
-	err := row.Scan(&e.Workspace, &e.Seq, timeOf(&e.At), &e.Kind, &e.Actor, &e.Turn, &e.Call, &e.Tool, &tier, &e.Digest,
-		&e.Ruling, &e.Rule, &e.Approval, &e.Status, rawColumn{&e.Args}, &e.Note)
+	err := row.Scan(&r.Workspace, &r.Seq, timeOf(&r.At), &r.Kind, &r.Actor, &r.Subject, &r.Key, &r.Turn, &r.Call, &r.Tool, &tier,
+		&r.Ruling, &r.Rule, &r.Approval, &r.Status, &r.Args, &r.Note, &r.Digest, &r.Fields, &r.Sealed)
 	if tier.Valid {
-		e.Tier = tierOf(tier.Int64)
+		r.Tier = tierOf(tier.Int64)
 	}
-	return e, err
+	return r, err
 }
 
 // tierOf reads a tier's number; unknown ones are critical.

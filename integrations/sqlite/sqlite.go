@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -33,6 +34,10 @@ var _ loop.Store = (*DB)(nil)
 type Config struct {
 	// Path is the file; it and its folder are made when they are missing.
 	Path string
+	// Keys is the folder of the keys that seal and sign the audit record; ""
+	// means keys beside the file. They are made for a new store. Without the keys
+	// it was written with a store can be read, but nothing can be recorded.
+	Keys string
 	// Clock stamps what is recorded; nil is the system's clock.
 	Clock func() time.Time
 }
@@ -46,6 +51,9 @@ type DB struct {
 	// and woken at once; SQLite's own waiting sleeps and serves at random, and
 	// is left for other processes.
 	writer chan struct{}
+	keys   auditKeys
+	// recorded counts the audit rows this process wrote.
+	recorded atomic.Int64
 }
 
 // Open opens the store and brings the schema up to date. A file written by a
@@ -68,6 +76,9 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	db.SetMaxIdleConns(4)
 	d := &DB{sql: db, path: c.Path, clock: c.Clock, writer: make(chan struct{}, 1)}
 	if err := d.migrate(ctx); err != nil {
+		return nil, errors.Join(d.publicError(err), db.Close())
+	}
+	if err := d.openKeys(ctx, c.Keys); err != nil {
 		return nil, errors.Join(d.publicError(err), db.Close())
 	}
 	return d, nil
