@@ -77,6 +77,28 @@ func (r Readers) Includes(a Actor) bool {
 	return false
 }
 
+// Covers reports whether everybody in o is in r too. Named people count as
+// members of the workspace: a place with outsiders in it is Shared, and its
+// readers are everybody.
+func (r Readers) Covers(o Readers) bool {
+	switch {
+	case r.Scope == Everybody:
+		return true
+	case o.Scope == Everybody:
+		return false
+	case r.Scope == WholeWorkspace:
+		return true
+	case o.Scope == WholeWorkspace:
+		return false
+	}
+	for _, id := range o.Named {
+		if !slices.Contains(r.Named, id) {
+			return false
+		}
+	}
+	return true
+}
+
 // Intersect returns the people who are in both sets.
 func (r Readers) Intersect(o Readers) Readers {
 	switch {

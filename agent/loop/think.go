@@ -50,11 +50,14 @@ func (e *Effects) think(ctx context.Context, in thinkIn) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
+	req, label := e.request(request, history, in.Trail)
+	if !mayHear(label, t) {
+		return plan{Context: label, At: began, Text: cannotSay}, nil
+	}
 	ref, system, err := e.Prompter.TurnPrompt(t, began)
 	if err != nil {
 		return plan{}, err
 	}
-	req, label := e.request(request, history, in.Trail)
 	req.Prompt = ref
 	req.Messages = append([]model.Message{{Role: model.RoleSystem, Text: system}}, req.Messages...)
 
@@ -83,6 +86,16 @@ func (e *Effects) think(ctx context.Context, in thinkIn) (plan, error) {
 	p.Text = strings.TrimSpace(resp.Text)
 	e.adopt(&p, t, in.Trail, resp)
 	return p, nil
+}
+
+// cannotSay is the answer in a place that may not hear all of it.
+const cannotSay = "What I found may not be seen by everybody here, so I do not answer in this place. Ask me in a direct message."
+
+// mayHear reports whether everybody who sees the turn's place may see content
+// of the label. It is asked before a model sees the content, so that neither an
+// answer nor a call made from it can reach the wrong people.
+func mayHear(l agent.Label, t agent.Turn) bool {
+	return l.Readers.Includes(t.Actor) && l.Readers.Covers(t.Place.Readers())
 }
 
 // adopt turns the model's calls into ours: our actor, our ids, its arguments.

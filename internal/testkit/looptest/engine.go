@@ -31,6 +31,7 @@ func Engines(t *testing.T, open Open) {
 		{"a decision made while no process runs is taken up by the next", decidedWhileDown},
 		{"an effect cut off before its outcome is made once", cutOffOnce},
 		{"a conversation of others is not there", conversationOfOthers},
+		{"what not everybody in the place may read is not told there", notForThisPlace},
 		{"a question waits for its answer", question},
 		{"a stopped turn says what it did", stopped},
 		{"bounds end a turn with an account", bounds},
@@ -286,6 +287,30 @@ func conversationOfOthers(t *testing.T, open Open) {
 	}
 	if _, err := p.View(context.Background(), eve, "e"); agent.KindOf(err) != agent.NotFound {
 		t.Errorf("eve sees ann's turn: %v", err)
+	}
+}
+
+func notForThisPlace(t *testing.T, open Open) {
+	p := NewWorld(t, open, loop.Limits{}, func(req model.Request) (model.Response, error) {
+		if len(Results(req)) > 0 {
+			return Say("It is " + Results(req)[0])
+		}
+		return Call(`thing_look {"name":"secret"}`)
+	}).Start()
+	for id, place := range map[string]agent.Place{"desk": Desk(), "hall": {ID: "hall", Kind: agent.Public}} {
+		_, err := p.Accept(context.Background(), Ann(), loop.Incoming{Event: id, Conversation: id, Place: place, Text: "look"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := p.Until(id, agent.TurnDone)
+		if told := strings.Contains(v.Answer, "saw secret"); told != (id == "desk") {
+			t.Errorf("in the %s it said %q", id, v.Answer)
+		}
+	}
+	for _, req := range p.Model.Requests() {
+		if len(Results(req)) > 0 && len(p.Model.Requests()) != 3 {
+			t.Errorf("the model was asked %d times; want once more at the desk only", len(p.Model.Requests()))
+		}
 	}
 }
 

@@ -145,7 +145,11 @@ type thingOut struct {
 	ID string `json:"id"`
 }
 
-func own(inv tools.Invocation, _ thingIn, _ thingOut) agent.Label {
+// own is for everybody in the place, but what is named "secret" for Ann alone.
+func own(inv tools.Invocation, in thingIn, _ thingOut) agent.Label {
+	if in.Name == "secret" {
+		return agent.Label{Integrity: agent.Organisation, Readers: agent.Only("ann")}
+	}
 	return agent.Label{Integrity: agent.Organisation, Readers: inv.Place.Readers()}
 }
 
