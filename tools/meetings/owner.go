@@ -13,7 +13,7 @@ var commitment = regexp.MustCompile(`(?i)\b(?:` +
 	`i ?['’]?ll|i will|i shall|i ?['’]?m (?:going to|gonna)|i am (?:going to|gonna)|let me|` +
 	`i(?: can| could)(?: definitely| certainly| also| probably)? (?:do|take|send|write|look|check|make|ask|handle|prepare|set|get|try|put|call|find|share|draft|own|arrange|organi[sz]e|talk|email|follow|update|bring|work)|` +
 	`i should|i need to|i have to|i ?['’]?ve got to|my action|i ?['’]?d be happy to|i ?['’]?m happy to|i volunteer|i promise|` +
-	`leave (?:it|that) (?:to|with) me|on my (?:list|plate)|i['’]?ve taken (?:the|that) action` +
+	`leave (?:it|that) (?:to|with) me|i ?['’]?m on it|consider it done|count on me|on my (?:list|plate)|i['’]?ve taken (?:the|that) action` +
 	`)\b`)
 
 // noCommitment is the first person that only sounds like it.
@@ -23,9 +23,12 @@ var noCommitment = regexp.MustCompile(`(?i)\b(?:` +
 	`(?:if|when|unless|until|before|after) (?:i ?['’]?ll|i will|i should|i can|i could|i have to|i need to)|` +
 	`i ?['’]?ll be (?:honest|frank)|i will say|i ?['’]?ll say|i should say|i should mention|let me (?:see|think|know|guess|just say|say|finish|ask you)|i['’]?m going to say)`)
 
+// willDo is the shortest promise, which stands for itself: "Sure, will do."
+var willDo = regexp.MustCompile(`(?i)(?:^|[,.!]\s*)will do\s*(?:[,.!]|$)`)
+
 // commits reports whether a sentence has its speaker take something on.
 func commits(sentence string) bool {
-	return commitment.MatchString(noCommitment.ReplaceAllString(sentence, " "))
+	return willDo.MatchString(sentence) || commitment.MatchString(noCommitment.ReplaceAllString(sentence, " "))
 }
 
 // request is how people ask or assign, beside naming somebody.
