@@ -78,6 +78,8 @@ func (m *Model) draft(text string) (draft, error) {
 	}
 	t := m.words.read(lines)
 	t.settling = t.decided()
+	t.calls = t.callNames()
+	t.taken = t.takings()
 	d := empty
 	d.Summary = t.summary()
 	d.Decisions = append(d.Decisions, t.decisions()...)

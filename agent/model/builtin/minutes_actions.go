@@ -5,34 +5,43 @@ import (
 	"strings"
 )
 
-// actions finds what somebody is to do: people committing themselves, and
-// requests that name somebody. Owner and due are given as the words say them;
-// whoever reads the draft checks both.
+// task is an action found: its owner, "" when nobody, and the place of the
+// sentence that takes it on, 0 when it stands alone.
+type task struct {
+	hit
+	owner string
+	reply int
+	// unsure says that it counts only when its owner accepts it.
+	unsure bool
+}
+
+// actions finds what somebody is to do: people committing themselves, requests
+// that name somebody, and what somebody takes on when it is asked for. Owner and
+// due are given as the words say them; whoever reads the draft checks both.
 func (t *recording) actions() []draftAction {
-	names := t.callNames()
 	var hits []hit
-	owners := map[int]string{}
+	tasks := map[int]task{}
 	for i, s := range t.sentences {
 		if s.len < 4 || s.len > 60 {
 			continue
 		}
-		h, owner, ok := t.actionIn(i, s, names)
-		if !ok || restarts(h.rest) || s.hasAny(t.lex.items.noAction) {
+		a, ok := t.taskIn(i, s)
+		if !ok || restarts(a.rest) || s.hasAny(t.lex.items.noAction) {
 			continue
 		}
-		hits = append(hits, h)
-		owners[i] = owner
+		hits = append(hits, a.hit)
+		tasks[i] = a
 	}
 	out := []draftAction{}
 	text := func(h hit) string { return phraseText(h.rest) }
 	for _, h := range t.pick(hits, text) {
-		s := t.sentences[h.at]
-		quote, cues := t.quote(s, h.lead)
+		owner, reply := tasks[h.at].owner, tasks[h.at].reply
+		quote, cues := t.quoteWith(h.at, h.lead, reply)
 		a := draftAction{Text: text(h), Cues: cues, Quote: quote}
-		if o := owners[h.at]; o != "" {
-			a.Owner = &o
+		if owner != "" {
+			a.Owner = &owner
 		}
-		if due := t.lex.due(s); due != "" {
+		if due := t.dueWith(h.at, reply); due != "" {
 			a.Due = &due
 		}
 		out = append(out, a)
@@ -40,27 +49,39 @@ func (t *recording) actions() []draftAction {
 	return out
 }
 
-// actionIn reads one sentence as a commitment, an assignment, a request, or a
-// duty of the group with a day.
-func (t *recording) actionIn(i int, s sentence, names map[string]string) (hit, string, bool) {
+// dueWith is the day in the sentence, else that in the reply to it.
+func (t *recording) dueWith(at, reply int) string {
+	due := t.lex.due(t.sentences[at])
+	if due == "" && reply > 0 {
+		due = t.lex.due(t.sentences[reply])
+	}
+	return due
+}
+
+// taskIn reads one sentence as a commitment, an assignment, a request,
+// something that somebody takes on, or a duty of the group with a day.
+func (t *recording) taskIn(i int, s sentence) (task, bool) {
 	if h, ok := t.commitment(i, s); ok {
-		return h, t.speakers[s.speaker], true
+		return task{hit: h, owner: t.speakers[s.speaker]}, true
 	}
-	if owner, rest, ok := t.assignment(s, names); ok {
-		return hit{i, 3 + t.detail(s), rest[0].low, rest}, owner, true
+	if a, ok := t.takenOn(i, s); ok {
+		return a, true
 	}
-	if h, owner, ok := t.request(i, s, names); ok {
-		return h, owner, true
+	if a, ok := t.assignment(i, s); ok {
+		return t.answered(a)
+	}
+	if a, ok := t.request(i, s); ok {
+		return t.answered(a)
 	}
 	lead, _, rest, ok := s.after(t.lex.items.groupDuty)
 	if !ok || s.question || t.lex.due(s) == "" {
-		return hit{}, "", false
+		return task{}, false
 	}
 	verb, strong := t.verb(rest)
 	if verb < 0 || !strong {
-		return hit{}, "", false
+		return task{}, false
 	}
-	return hit{i, 1.5 + t.detail(s), lead, rest[verb:]}, "", true
+	return task{hit: hit{at: i, score: 1.5 + t.detail(s), lead: lead, rest: rest[verb:]}}, true
 }
 
 // commitment reads "I'll send …". "I can" and "let me" are promises only of
@@ -77,31 +98,37 @@ func (t *recording) commitment(i int, s sentence) (hit, bool) {
 	if weak := lead == "i can" || lead == "let me"; weak && !t.lex.items.works[rest[verb].low] {
 		return hit{}, false
 	}
-	return hit{i, 2 + t.detail(s), lead, rest[verb:]}, true
+	return hit{at: i, score: 2 + t.detail(s), lead: lead, rest: rest[verb:]}, true
 }
 
 // request reads "Bob, can you send …?" and "can you send …, Bob?"; without a
-// name it counts only with a day.
-func (t *recording) request(i int, s sentence, names map[string]string) (hit, string, bool) {
+// name it counts only with a day. What is asked by name need not be plain work,
+// it then counts when it is accepted.
+func (t *recording) request(i int, s sentence) (task, bool) {
 	lead, before, rest, ok := s.after(t.lex.items.requests)
 	if !ok {
-		return hit{}, "", false
+		return task{}, false
+	}
+	owner := named(before, t.calls)
+	if owner == "" {
+		owner = namedLast(rest, t.calls)
 	}
 	verb, strong := t.verb(rest)
-	if verb < 0 || !strong {
-		return hit{}, "", false
-	}
-	owner := named(before, names)
-	if owner == "" {
-		owner = namedLast(rest, names)
+	if !strong {
+		verb = -1
+		if asked := spokenTo(before, rest, t.calls); asked != "" && t.lex.items.replies.asks[lead] {
+			owner, verb = asked, t.lex.favour(rest)
+		}
 	}
 	switch {
+	case verb < 0:
+		return task{}, false
 	case owner != "":
-		return hit{i, 3 + t.detail(s), lead, withoutName(rest[verb:], names)}, owner, true
-	case t.lex.due(s) != "":
-		return hit{i, 1.5 + t.detail(s), lead, rest[verb:]}, "", true
+		return task{hit: hit{at: i, score: 3 + t.detail(s), lead: lead, rest: withoutName(rest[verb:], t.calls)}, owner: owner, unsure: !strong}, true
+	case strong && t.lex.due(s) != "":
+		return task{hit: hit{at: i, score: 1.5 + t.detail(s), lead: lead, rest: rest[verb:]}}, true
 	}
-	return hit{}, "", false
+	return task{}, false
 }
 
 // detail rewards a day and things to act on.
@@ -125,7 +152,7 @@ func (t *recording) verb(rest []tok) (at int, strong bool) {
 			return i, object(after)
 		}
 		if t.lex.items.light[k.low] {
-			return i, contents(after) > 0 && t.lex.workOf(k.low, after)
+			return i, contents(after) > 0 && !bare(after) && t.lex.workOf(k.low, after)
 		}
 		switch k.low {
 		case "just", "also", "then", "probably", "definitely", "go", "and", "have", "to", "try", "please", "maybe", "be", "able", "certainly", "quickly":
@@ -150,6 +177,16 @@ func object(after []tok) bool {
 		if k.class&(isFunction|isMark|isFiller) == 0 {
 			return true
 		}
+	}
+	return false
+}
+
+// bare reports whether the object is a mere "it" or "that", whatever is said
+// about it afterwards: "do it by Friday", "take that as a joke".
+func bare(after []tok) bool {
+	switch after[0].low {
+	case "it", "that", "this", "them", "those", "these":
+		return len(after) == 1 || after[1].class&(isMark|isFunction) != 0
 	}
 	return false
 }
@@ -191,26 +228,46 @@ func passing(after []tok) bool {
 }
 
 // assignment reads "Bob will send …", "Bob to send …", "Bob, send …".
-func (t *recording) assignment(s sentence, names map[string]string) (string, []tok, bool) {
-	for i, k := range s.toks {
-		who, n := nameAt(s.toks, i, names)
+func (t *recording) assignment(at int, s sentence) (task, bool) {
+	if s.question {
+		return task{}, false
+	}
+	for i := range s.toks {
+		who, n := nameAt(s.toks, i, t.calls)
 		if who == "" || i > 0 && t.lex.items.reporting[s.toks[i-1].low] {
 			continue
 		}
-		rest := s.toks[i+n:]
-		if len(rest) == 0 || k.mark() || s.question {
+		rest, sure := assigned(s.toks[i+n:], i == 0)
+		if rest == nil {
 			continue
 		}
-		switch rest[0].low {
-		case "will", "to", "shall", "should", "'ll":
-		default:
-			continue
+		verb, strong := t.verb(rest)
+		if (verb != 0 || !strong) && sure {
+			verb, strong = t.lex.favour(rest), false
 		}
-		if verb, strong := t.verb(rest[1:]); verb == 0 && strong {
-			return who, rest[1:], true
+		if verb == 0 && (strong || sure) && (sure || t.lex.items.works[rest[0].low]) {
+			return task{hit: hit{at: at, score: 3 + t.detail(s), lead: rest[0].low, rest: rest}, owner: who, unsure: !strong}, true
 		}
 	}
-	return "", nil, false
+	return task{}, false
+}
+
+// assigned returns the words after "will" or "to" that say what the person just
+// named is to do, and whether they are said to do it; after a mere comma, at the
+// beginning of a sentence, they may only be spoken to.
+func assigned(rest []tok, first bool) (what []tok, sure bool) {
+	if len(rest) < 2 {
+		return nil, false
+	}
+	switch rest[0].low {
+	case "will", "to", "shall", "should", "'ll":
+		return rest[1:], true
+	case ",":
+		if first {
+			return rest[1:], false
+		}
+	}
+	return nil, false
 }
 
 // callNames maps what people are called (lower case) to the speaker: full
@@ -259,6 +316,18 @@ func named(before []tok, names map[string]string) string {
 		}
 	}
 	return ""
+}
+
+// spokenTo is named and namedLast for a name that nothing but a mark parts from
+// the request.
+func spokenTo(before, rest []tok, names map[string]string) string {
+	before = trimMarks(before)
+	for i := range before {
+		if who, n := nameAt(before, i, names); who != "" && i+n == len(before) {
+			return who
+		}
+	}
+	return namedLast(rest, names)
 }
 
 // namedLast finds a name at the end: "can you send it, Bob?".

@@ -209,7 +209,7 @@ func (t *recording) decided() []hit {
 		}
 		score += 0.1 * float64(min(contents(rest), 6))
 		if score >= 2 {
-			hits = append(hits, hit{i, score, lead, rest})
+			hits = append(hits, hit{at: i, score: score, lead: lead, rest: rest})
 		}
 	}
 	return t.pick(hits, decisionText)
@@ -254,66 +254,4 @@ func leadVerb(lead string) string {
 		}
 	}
 	return ""
-}
-
-// questions finds what stays open: a question that is met with "I don't know"
-// and the like, or words that say a matter is open.
-func (t *recording) questions() []draftItem {
-	x := t.lex.items
-	var hits []hit
-	for i, s := range t.sentences {
-		switch {
-		case t.plainQuestion(s) && t.unanswered(i):
-			hits = append(hits, hit{at: i, score: 2 + 0.1*float64(min(contents(s.toks), 6)), rest: s.toks})
-		case !s.question && s.len >= 6 && s.len <= 28 && s.content >= 2 && s.hasAny(x.open) && t.lex.wellFormed(s.toks):
-			hits = append(hits, hit{at: i, score: 1.5 + 0.1*float64(min(contents(s.toks), 6)), rest: s.toks})
-		}
-	}
-	out := []draftItem{}
-	text := func(h hit) string {
-		w := phraseText(h.rest)
-		if t.sentences[h.at].question {
-			return w + "?"
-		}
-		return w
-	}
-	for _, h := range t.pick(hits, text) {
-		quote, cues := t.quote(t.sentences[h.at], h.lead)
-		out = append(out, draftItem{Text: text(h), Cues: cues, Quote: quote})
-	}
-	return out
-}
-
-// plainQuestion reports whether a sentence is one well-formed question about
-// the matter, not about the people who talk.
-func (t *recording) plainQuestion(s sentence) bool {
-	x := t.lex.items
-	if !s.question || s.len < 5 || s.len > 28 || s.content < 1 || s.hasAny(x.idleQuestions) || !x.asking[s.toks[0].low] || restarts(s.toks) {
-		return false
-	}
-	for _, k := range s.toks {
-		switch k.low {
-		case "i", "you", "i'm", "you're", "your", "my", "me":
-			return false
-		}
-	}
-	return true
-}
-
-// unanswered reports whether the others say that they do not know, and nobody
-// says anything of length before that.
-func (t *recording) unanswered(at int) bool {
-	for i := at + 1; i < len(t.sentences) && i <= at+5; i++ {
-		s := t.sentences[i]
-		said := strings.ToLower(t.text(s))
-		for _, p := range t.lex.items.unknown {
-			if strings.Contains(said, p) && !s.question {
-				return true
-			}
-		}
-		if s.speaker != t.sentences[at].speaker && s.len >= 8 {
-			return false
-		}
-	}
-	return false
 }

@@ -8,7 +8,8 @@ type itemWords struct {
 	commits, requests, groupDuty       []string
 	noAction                           []string
 	works, light, reporting            map[string]bool
-	open, unknown, idleQuestions       []string
+	open, idleQuestions                []string
+	replies                            replyWords
 	telling                            []string
 	days, months, asking               map[string]bool
 	times                              []string
@@ -77,9 +78,8 @@ func newItemWords() itemWords {
 			we need to decide|we have to decide|still open|open question|an open issue|the question is whether|the question is how|
 			the question is what|to be decided|haven't decided|have not decided|not decided yet|we need to find out|we have to find out|
 			remains to be seen|still unclear|it's unclear|not clear whether|not clear how`),
-		asking: set(`what how who when where which why is are do does did can could should will would have has whose`),
-		unknown: list(`don't know|do n't know|not sure|good question|no idea|find out|get back to you|have to look into|have to check|
-			hard to say|who knows|can't say|interesting question|have to think about|no clue|need to check`),
+		asking:  set(`what how who when where which why is are do does did can could should will would have has whose`),
+		replies: newReplyWords(),
 		idleQuestions: phrases(`you know|isn't it|right ?|okay ?|is that okay|can you hear|can you see|does that make sense|any questions|what do you think|
 			what was i|what did i|where was i|do you want|are you|how do you spell|did you say|what's your name|shall we|did you get|what did you say`),
 		telling: phrases(`this meeting|the meeting|today|agenda|purpose|goal|important|the problem|main|should|need to|have to|we could|

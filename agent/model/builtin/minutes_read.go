@@ -16,6 +16,11 @@ type recording struct {
 	foreign bool
 	// settling are the decisions, found once.
 	settling []hit
+	// calls maps what people are called to the speaker.
+	calls map[string]string
+	// taken maps a sentence that asks for something to the reply in which
+	// somebody takes it on.
+	taken map[int]int
 }
 
 // piece is the part of a sentence that stands in one cue.

@@ -70,7 +70,7 @@ func (v *terms) use(toks []tok, j int) {
 		v.verb[stem]++
 	case prev.class&(beforeNoun) != 0 && qualifies, predicative(prev.low):
 		v.adjective[stem]++
-	case prev.class&beforeNoun != 0, prev.class == 0 && !qualifies:
+	case prev.class&beforeNoun != 0, prev.class == 0 && !qualifies, !qualifies && prev.class == isCommon && articleBefore(toks, j) != "":
 		v.noun[stem]++
 	}
 }
@@ -176,19 +176,28 @@ func add(byKey map[string]*phrase, toks []tok, from, to, at int) {
 	}
 	p.shown[shown.String()]++
 	p.at = append(p.at, at)
-	article := ""
-	if from > 0 {
-		switch toks[from-1].low {
-		case "the", "this", "that", "these", "those", "our", "your", "their", "its", "my":
-			article = "the"
-		case "a", "an":
-			article = "a"
-		}
-	}
-	p.articles[article]++
+	p.articles[articleBefore(toks, from)]++
 	if of := complement(toks, to); of != "" {
 		p.of[of]++
 	}
+}
+
+// articleBefore is the article of the phrase at word i, "the" or "a", over a
+// plain adjective: "the new display"; "" when it has none.
+func articleBefore(toks []tok, i int) string {
+	for n := 0; i > 0 && n < 2; n++ {
+		i--
+		switch toks[i].low {
+		case "the", "this", "that", "these", "those", "our", "your", "their", "its", "my":
+			return "the"
+		case "a", "an":
+			return "a"
+		}
+		if toks[i].class != isCommon {
+			break
+		}
+	}
+	return ""
 }
 
 // complement reads "of the remote control" after a phrase; "" when there is
