@@ -56,7 +56,7 @@ type Error struct {
 
 // Error returns the public text, followed by the cause when there is one.
 func (e *Error) Error() string {
-	if _, said := e.Err.(hidden); e.Err != nil && !said {
+	if _, said := e.Err.(hidden); e.Err != nil && !said { //nolint:errorlint // the very cause, not one deeper down
 		return e.Text + ": " + e.Err.Error()
 	}
 	return e.Text

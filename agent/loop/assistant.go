@@ -5,9 +5,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"unicode/utf8"
 
@@ -161,7 +161,7 @@ func (a *Assistant) freed(t agent.Turn) {
 		err = a.start(ctx, next)
 	}
 	if err != nil {
-		a.Log.ErrorContext(ctx, "next turn not started", "turn", t.ID, "err", err)
+		a.Log.ErrorContext(ctx, "next turn not started", slog.String("turn", t.ID), slog.Any("err", err))
 	}
 }
 
@@ -310,7 +310,7 @@ func (a *Assistant) Undo(ctx context.Context, by agent.Actor, key string) (Accep
 	return a.Accept(ctx, by, Incoming{
 		// One undo per effect, however often the button is pressed.
 		Event: "undo-" + key, Conversation: t.Conversation, Place: t.Place, Text: "Undo: " + toolTitle(eff.Call.Tool),
-		Ordered: &Ordered{Tool: eff.UndoTool, Args: json.RawMessage(eff.UndoArgs), Why: "undid “" + toolTitle(eff.Call.Tool) + "”"},
+		Ordered: &Ordered{Tool: eff.UndoTool, Args: eff.UndoArgs, Why: "undid “" + toolTitle(eff.Call.Tool) + "”"},
 	})
 }
 

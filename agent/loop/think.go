@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -78,7 +79,7 @@ func (e *Effects) think(ctx context.Context, in thinkIn) (plan, error) {
 		p.Stopped = true
 		return p, nil
 	case err != nil:
-		e.Log.WarnContext(ctx, "no model answered", "turn", in.Turn, "err", err)
+		e.Log.WarnContext(ctx, "no model answered", slog.String("turn", in.Turn), slog.Any("err", err))
 		p.Error = "I could not get an answer from a language model: " + agent.PublicText(err)
 		return p, nil
 	}

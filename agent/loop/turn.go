@@ -390,7 +390,7 @@ func (t *turn) finish(s agent.TurnStatus, answer string) (Result, error) {
 // then the last words.
 func (t *turn) answer(last string) string {
 	var parts []string
-	for _, said := range append(t.said[:len(t.said):len(t.said)], last) {
+	for _, said := range append(slices.Clip(t.said), last) {
 		if said = strings.TrimSpace(said); said != "" {
 			parts = append(parts, said)
 		}

@@ -96,7 +96,7 @@ func (c *cli) askIn(ctx context.Context, s *session, limit int64, o askOptions, 
 
 // upload sends one file; - is standard input.
 func (c *cli) upload(ctx context.Context, s *session, path string, limit int64) (agent.FileRef, error) {
-	var r io.Reader = c.stdin
+	r := c.stdin
 	name := "standard-input.txt"
 	if path != "-" {
 		f, err := os.Open(path)

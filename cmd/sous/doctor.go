@@ -161,8 +161,7 @@ func portHelp(addr string, err error) error {
 }
 
 func cause(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Err
 	}
 	return err

@@ -201,8 +201,7 @@ func (f *follower) decide(ctx context.Context, a approval.Approval, n, of int) e
 
 // lateIsFine reports a decision that somebody else took first and goes on.
 func (f *follower) lateIsFine(err error) error {
-	switch agent.KindOf(err) {
-	case agent.Conflict, agent.Expired:
+	if kind := agent.KindOf(err); kind == agent.Conflict || kind == agent.Expired {
 		fmt.Fprintln(f.stderr, "  "+agent.PublicText(err))
 		return nil
 	}

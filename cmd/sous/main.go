@@ -19,7 +19,6 @@ import (
 
 // The exit codes of every command.
 const (
-	exitOK = 0
 	// exitFailed: the request could not be done.
 	exitFailed = 1
 	// exitUsage: the command line, a setting or the input is wrong.

@@ -118,7 +118,7 @@ func (e *Engine) adopt() error {
 	if len(ids) == 0 {
 		return nil
 	}
-	e.cfg.Log.Info("taking over interrupted turns", "count", len(ids))
+	e.cfg.Log.Info("taking over interrupted turns", slog.Int("count", len(ids)))
 	if _, err := dbos.ResumeWorkflows[loop.Result](e.dbos, ids); err != nil {
 		return fmt.Errorf("resume interrupted turns: %w", err)
 	}
@@ -162,7 +162,7 @@ func (e *Engine) turn(ctx dbos.Context, in loop.Start) (loop.Result, error) {
 // run is loop.Run over one DBOS workflow.
 type run struct {
 	engine *Engine
-	ctx    dbos.Context //nolint:containedctx // DBOS passes the workflow as a context
+	ctx    dbos.Context
 	id     string
 	ws     agent.WorkspaceID
 	// seen counts the signals received, by topic.
@@ -262,7 +262,8 @@ func (e *Engine) persist(ctx context.Context, what string, f func(context.Contex
 		if kind != agent.Unavailable && (kind != agent.Internal || attempt >= 4) {
 			return nil, err
 		}
-		e.cfg.Log.WarnContext(ctx, "step failed; trying again", "step", what, "attempt", attempt, "err", err)
+		e.cfg.Log.WarnContext(ctx, "step failed; trying again",
+			slog.String("step", what), slog.Int("attempt", attempt), slog.Any("err", err))
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
