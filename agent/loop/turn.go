@@ -187,6 +187,8 @@ type turn struct {
 	steps    []agent.Step
 	received int
 	active   time.Duration
+	// kept counts the artifacts that are remembered.
+	kept int
 	// said is what the model said beside calls that did more than read.
 	said []string
 }
@@ -346,6 +348,9 @@ func (t *turn) ask(p plan) (ended bool, err error) {
 
 // park records that the turn waits, and until when.
 func (t *turn) park(question string, until *time.Time) error {
+	if err := t.keep(); err != nil {
+		return err
+	}
 	in := parkIn{Start: t.start, Question: question, Answer: t.answer(""), Trail: t.trail, Steps: t.steps}
 	if question != "" {
 		in.Wait = t.limits.Answer
@@ -371,14 +376,31 @@ func (t *turn) await(until time.Time) (Signal, error) {
 	return sig, nil
 }
 
-// finish records the answer; with something worth keeping, that is remembered
-// first, so that the answer may say so.
+// keep remembers what the turn has made since it last did: before it parks,
+// which may be for days, and before it ends.
+func (t *turn) keep() error {
+	made := 0
+	for _, o := range t.prior() {
+		if o.Artifact != "" && o.Status == agent.Done {
+			made++
+		}
+	}
+	if made == t.kept {
+		return nil
+	}
+	t.kept = made
+	if err := t.run.Do(effectRemember, finishIn{Start: t.start, Trail: t.trail}, nil); err != nil {
+		return fmt.Errorf("remember: %w", err)
+	}
+	return nil
+}
+
+// finish records the answer; what is worth keeping is remembered first, so that
+// the answer may say so.
 func (t *turn) finish(s agent.TurnStatus, answer string) (Result, error) {
 	in := finishIn{Start: t.start, Status: s, Answer: t.answer(answer), Trail: t.trail, Steps: t.steps}
-	if slices.ContainsFunc(t.prior(), func(o agent.Outcome) bool { return o.Artifact != "" }) {
-		if err := t.run.Do(effectRemember, in, nil); err != nil {
-			return Result{}, fmt.Errorf("remember: %w", err)
-		}
+	if err := t.keep(); err != nil {
+		return Result{}, err
 	}
 	if err := t.run.Do(effectFinish, in, nil); err != nil {
 		return Result{}, fmt.Errorf("finish: %w", err)
