@@ -2,6 +2,7 @@ package builtin
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -90,6 +91,12 @@ func recallText(c command, o outcome) string {
 	return recallFrom(c, o, answers(c, passagesOf(o)))
 }
 
+var reDecision = regexp.MustCompile(`(?i)\b(decide|decided|decision|decisions|agree|agreed|settle on|settled on)\b`)
+
+// asksForDecision reports whether the question is what was decided, so that
+// what was merely said is not taken for it.
+func asksForDecision(question string) bool { return reDecision.MatchString(question) }
+
 // recallFrom shows the passages that were picked.
 func recallFrom(c command, o outcome, hits []passage) string {
 	if !o.done() {
@@ -99,7 +106,10 @@ func recallFrom(c command, o outcome, hits []passage) string {
 		return nothingFound + " I know what was in transcripts I made minutes of and what I was told to remember; attach a transcript, or ask with other words."
 	}
 	var b strings.Builder
-	if len(hits) > 1 {
+	switch {
+	case asksForDecision(c.text) && !slices.ContainsFunc(hits, func(h passage) bool { return h.Kind == "decision" }):
+		b.WriteString("I know of no decision about that. What was said:\n\n")
+	case len(hits) > 1:
 		b.WriteString("What I remember of that:\n\n")
 	}
 	for i, h := range hits {
