@@ -157,6 +157,9 @@ type Verdict struct {
 	Quorum int `json:"quorum,omitempty"`
 	// TTL is how long there is to decide; 0 means the store's own time.
 	TTL time.Duration `json:"ttl,omitempty"`
+	// Note is what the ruling stood on, in one line for the record; it holds no
+	// content.
+	Note string `json:"note,omitempty"`
 	// Sole says that the workspace has one person, who decides alone.
 	Sole bool `json:"sole,omitempty"`
 	// Marked names the arguments whose value came from untrusted text.

@@ -102,6 +102,9 @@ func play(t *testing.T, ask, script, decide string) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%-10s %s\n", "ann", ask)
 	for _, r := range rows {
+		if strings.HasPrefix(r.Note, "facts/") {
+			r.Note = "" // what the ruling stood on; the policy's own tests read it
+		}
 		fields := []string{}
 		for _, s := range []string{r.Tool, r.Ruling, r.Rule, r.Status, string(r.Args), r.Note} {
 			if s != "" {

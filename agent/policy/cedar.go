@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -207,5 +208,8 @@ func syntax(file string, line int, err error) Problem {
 		}
 		text = "syntax: " + token
 	}
-	return Problem{File: file, Line: line, Text: text}
+	return Problem{File: file, Line: line, Text: expected.ReplaceAllString(text, `expected "$2"`)}
 }
+
+// expected is how the parser says what it wanted to see.
+var expected = regexp.MustCompile(`exact got (.*) want (.+)$`)

@@ -37,7 +37,13 @@ type Explanation struct {
 // Explain rules on a proposal and says why. sole says that the workspace has one
 // person, who decides alone.
 func (s *Set) Explain(p tools.Proposal, sole bool) Explanation {
-	f := FactsOf(p)
+	x := s.ExplainFacts(FactsOf(p), sole)
+	x.Verdict.Reason = fill(x.Verdict.Reason, "{sources}", p.Context.Sources, 3)
+	return x
+}
+
+// ExplainFacts rules on facts, such as those of a recorded call.
+func (s *Set) ExplainFacts(f Facts, sole bool) Explanation {
 	x := Explanation{Set: s.Hash}
 	var err error
 	if f.Mode, err = s.mode(&f); err == nil {
@@ -49,15 +55,15 @@ func (s *Set) Explain(p tools.Proposal, sole bool) Explanation {
 		x.Verdict = agent.Verdict{Rule: RuleError, Reason: "The policy could not be evaluated, so the call does not run."}
 	}
 	v := &x.Verdict
-	v.Reason = fill(v.Reason, p.Context.Sources, f.Unsaid)
-	v.Sole = sole
+	v.Reason = fill(v.Reason, "{arguments}", f.Unsaid, len(f.Unsaid))
+	v.Sole, v.Note = sole, f.Note()+" set="+s.Hash[:12]
 	if v.Ruling != agent.Ask {
 		return x
 	}
 	if sole {
 		v.Approvers, v.Quorum = nil, 1
 	}
-	if p.Context.Integrity == agent.External {
+	if f.Integrity == level(agent.External) {
 		v.Marked = f.Unsaid
 	}
 	return x
@@ -157,22 +163,16 @@ func (s *Set) refs(a answer) []RuleRef {
 	return out
 }
 
-// fill puts sources and argument names into a reason.
-func fill(reason string, sources, unsaid []string) string {
-	if !strings.Contains(reason, "{") {
+// fill puts up to limit names in the place of a word in a reason.
+func fill(reason, word string, names []string, limit int) string {
+	if !strings.Contains(reason, word) {
 		return reason
 	}
-	list := func(names []string) string {
-		if len(names) == 0 {
-			return ""
-		}
-		return " (" + strings.Join(names[:min(3, len(names))], ", ") + ")"
+	text := ""
+	if len(names) > 0 {
+		text = " (" + strings.Join(names[:min(limit, len(names))], ", ") + ")"
 	}
-	unsaidAll := ""
-	if len(unsaid) > 0 {
-		unsaidAll = " (" + strings.Join(unsaid, ", ") + ")"
-	}
-	return strings.NewReplacer("{sources}", list(sources), "{arguments}", unsaidAll).Replace(reason)
+	return strings.ReplaceAll(reason, word, text)
 }
 
 // Decision is a yes or no somebody wants to give to a call.

@@ -13,6 +13,7 @@ import (
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
 	"github.com/cedar-policy/cedar-go/x/exp/schema"
+	"github.com/cedar-policy/cedar-go/x/exp/schema/resolved"
 	"github.com/cedar-policy/cedar-go/x/exp/schema/validate"
 
 	"github.com/sous-hq/sous/agent"
@@ -113,12 +114,12 @@ var (
 // leaves those unchecked. The error is an *InvalidError of kind Invalid with
 // every problem found.
 func Parse(name, text string, tools []string) (*Set, error) {
-	validator, err := newValidator()
+	types, err := newSchema()
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{Name: name, Text: text, validator: validator, by: map[cedar.EntityUID][]int{}}
-	c := &checker{set: s, ids: map[string]string{}, tools: tools}
+	s := &Set{Name: name, Text: text, validator: validate.New(types, validate.WithStrict()), by: map[cedar.EntityUID][]int{}}
+	c := &checker{set: s, types: types, ids: map[string]string{}, tools: tools}
 	c.document(StandingName, standingText)
 	if len(text) > maxText {
 		c.problem(Problem{File: name, Text: fmt.Sprintf("the file is larger than %d KiB", maxText>>10)})
@@ -145,22 +146,26 @@ func Parse(name, text string, tools []string) (*Set, error) {
 	return s, nil
 }
 
-func newValidator() (*validate.Validator, error) {
+// Len returns how many rules there are, the standing ones included.
+func (s *Set) Len() int { return len(s.rules) }
+
+func newSchema() (*resolved.Schema, error) {
 	var s schema.Schema
 	s.SetFilename("schema.cedarschema")
 	if err := s.UnmarshalCedar([]byte(schemaText)); err != nil {
 		return nil, fmt.Errorf("policy schema: %w", err)
 	}
-	resolved, err := s.Resolve()
+	types, err := s.Resolve()
 	if err != nil {
 		return nil, fmt.Errorf("policy schema: %w", err)
 	}
-	return validate.New(resolved, validate.WithStrict()), nil
+	return types, nil
 }
 
 // checker gathers rules and problems.
 type checker struct {
 	set      *Set
+	types    *resolved.Schema
 	ids      map[string]string // where an id was used
 	tools    []string
 	problems []Problem
@@ -218,13 +223,16 @@ func (c *checker) rule(file string, line int, p *cedar.Policy) {
 	c.set.rules = append(c.set.rules, r)
 }
 
-// names refuses rules about tools there are not: such a rule never applies, and
-// a forbid that never applies is a hole.
+// names refuses rules about values and tools there are not: such a rule never
+// applies, and a forbid that never applies is a hole.
 func (c *checker) names(tree *ast.Policy, bad func(string, ...any)) {
-	if c.tools == nil {
-		return
-	}
 	for uid := range mentioned(tree) {
+		if enum, ok := c.types.Enums[uid.Type]; ok && !slices.Contains(enum.Values, uid) {
+			bad("there is no %s %q", uid.Type, uid.ID)
+		}
+		if c.tools == nil {
+			continue
+		}
 		if uid.Type == "Tool" && !slices.Contains(c.tools, string(uid.ID)) {
 			bad("there is no tool named %q", uid.ID)
 		}

@@ -35,7 +35,6 @@ type app struct {
 	memory    *memory.Memory
 	models    *models
 	metrics   *telemetry.Metrics
-	registry  *tools.Registry
 	policy    *policy.Engine
 	unwatch   func()
 	engine    *dbos.Engine

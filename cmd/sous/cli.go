@@ -58,7 +58,7 @@ func (c *cli) root() *cobra.Command {
 	root.AddCommand(
 		c.serveCommand(), c.askCommand(), c.chatCommand(),
 		c.approvalsCommand(), c.decideCommand(true), c.decideCommand(false), c.undoCommand(),
-		c.ticketsCommand(), c.memoryCommand(), c.auditCommand(),
+		c.ticketsCommand(), c.memoryCommand(), c.auditCommand(), c.policyCommand(),
 		c.doctorCommand(), c.versionCommand(),
 	)
 	for _, sub := range root.Commands() {

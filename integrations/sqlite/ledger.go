@@ -11,6 +11,7 @@ import (
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/audit"
+	"github.com/sous-hq/sous/agent/people"
 	"github.com/sous-hq/sous/tools"
 )
 
@@ -18,16 +19,24 @@ var _ tools.Ledger = (*Ledger)(nil)
 
 // LedgerConfig holds the ledger's settings.
 type LedgerConfig struct {
-	// ApprovalTTL is how long people have to decide; it is required.
+	// ApprovalTTL is how long people have to decide where policy does not say; it
+	// is required.
 	ApprovalTTL time.Duration
+	// RunFor is how long after a yes a call may start; 0 is approval.RunWithin.
+	RunFor time.Duration
+	// Escalation is where approvals go that nobody has decided.
+	Escalation []approval.Stage
+	// People is asked whether those on whose word a call runs still have a say;
+	// nil means that there is no directory.
+	People people.Source
 	// Clock says when; nil is the store's clock.
 	Clock func() time.Time
 }
 
 // Ledger records calls in the store. It is safe for concurrent use.
 type Ledger struct {
+	LedgerConfig
 	db  *DB
-	ttl time.Duration
 	now func() time.Time
 }
 
@@ -36,11 +45,12 @@ func NewLedger(db *DB, c LedgerConfig) (*Ledger, error) {
 	if db == nil || c.ApprovalTTL <= 0 {
 		return nil, errors.New("ledger: a store and a positive ApprovalTTL are required")
 	}
-	l := &Ledger{db: db, ttl: c.ApprovalTTL, now: db.now}
-	if c.Clock != nil {
-		l.now = func() time.Time { return stored(c.Clock()) }
+	if c.Clock == nil {
+		c.Clock = db.clock
 	}
-	return l, nil
+	// Whoever sets the clock back brings no yes back to life.
+	steady := approval.Steady(c.Clock)
+	return &Ledger{LedgerConfig: c, db: db, now: func() time.Time { return stored(steady()) }}, nil
 }
 
 // Refuse implements tools.Ledger.
@@ -85,20 +95,31 @@ func (l *Ledger) question(p tools.Proposal, v agent.Verdict) approval.Approval {
 	if v.ByRequester {
 		kind = approval.ByRequester
 	}
-	now := l.now()
-	return approval.Approval{
-		Workspace: p.Call.Actor.Workspace, Kind: kind, State: approval.Asked, Call: p.Call, Digest: p.Digest,
-		Tier: p.Spec.Tier, Place: p.Place, Reason: v.Reason, Rule: v.Rule, Undo: p.Spec.Undo,
-		Marked: v.Marked, Sources: p.Context.Sources, Sole: v.Sole, Created: now, Expires: stored(now.Add(l.ttl)),
+	ttl := l.ApprovalTTL
+	if v.TTL > 0 {
+		ttl = v.TTL
 	}
+	now := l.now()
+	a := approval.Approval{
+		Workspace: p.Call.Actor.Workspace, Kind: kind, State: approval.Asked, Call: p.Call, Digest: p.Digest,
+		Definition: p.Definition, Version: p.Version, Editor: p.Editor,
+		Tier: p.Spec.Tier, Place: p.Place, Reason: v.Reason, Rule: v.Rule, Undo: p.Spec.Undo,
+		Marked: v.Marked, Sources: p.Context.Sources, Approvers: v.Approvers, Quorum: v.Quorum, Sole: v.Sole,
+		Created: now, Expires: stored(now.Add(ttl)), RunFor: l.RunFor,
+	}
+	if kind == approval.ByAnother && !v.Sole {
+		a.Chain = l.Escalation
+	}
+	return a
 }
 
 // place returns the approval with its id, or the one the same call already has.
 // Ids are short enough to type, so two calls may come to share one: then the
-// later call moves on, always along the same path.
+// later call moves on, always along the same path, as does a call that is asked
+// again after its approval was superseded.
 func place(ctx context.Context, tx *sql.Tx, a approval.Approval) (approval.Approval, bool, error) {
 	call := a.Call.ID
-	for n := range 16 {
+	for n := range 256 {
 		if n > 0 {
 			call = fmt.Sprintf("%s\n%d", a.Call.ID, n)
 		}
@@ -107,7 +128,7 @@ func place(ctx context.Context, tx *sql.Tx, a approval.Approval) (approval.Appro
 		switch {
 		case err != nil || !taken:
 			return a, false, err
-		case was.Call.ID == a.Call.ID && was.Digest == a.Digest:
+		case was.Call.ID == a.Call.ID && was.Digest == a.Digest && was.State != approval.Superseded:
 			return was, true, nil
 		}
 	}
@@ -116,42 +137,55 @@ func place(ctx context.Context, tx *sql.Tx, a approval.Approval) (approval.Appro
 
 // Intend implements tools.Ledger.
 func (l *Ledger) Intend(ctx context.Context, i tools.Intent) (tools.Record, error) {
-	p := i.Proposal
-	if err := bound(p); err != nil {
+	if err := bound(i.Proposal); err != nil {
 		return tools.Record{}, err
 	}
-	ws := p.Call.Actor.Workspace
+	standing, err := l.standing(ctx, i)
+	if err != nil {
+		return tools.Record{}, err
+	}
 	var rec tools.Record
-	err := l.db.tx(ctx, func(tx *sql.Tx) error {
+	var refused error
+	err = l.db.tx(ctx, func(tx *sql.Tx) error {
 		e, known, err := effectByKey(ctx, tx, i.Key)
 		switch {
 		case err != nil:
 			return err
-		case known && (e.ws != ws || e.Digest != p.Digest):
+		case known && (e.ws != i.Proposal.Call.Actor.Workspace || e.Digest != i.Proposal.Digest):
 			return agent.Errorf(agent.Conflict, "this key belongs to another call")
 		case known:
 			rec = tools.Record{State: tools.EffectState(e.State), Outcome: e.Outcome}
 			return nil
 		}
-		if err := l.permit(ctx, tx, i); err != nil {
+		// A yes that no longer holds is closed, so what refuses it is recorded too.
+		if refused, err = l.permit(ctx, tx, i, standing); err != nil || refused != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO effects
-			(workspace, key, seq, turn, call, digest, tier, state, approval, intended)
-			VALUES (?1, ?2, (SELECT COALESCE(MAX(seq), 0) + 1 FROM effects WHERE workspace = ?1 AND turn = ?3), ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
-			ws, i.Key, p.Call.Turn, jsonOf(p.Call), p.Digest, p.Spec.Tier.Number(), tools.EffectIntent, i.Approval, l.now().UnixMicro())
-		if err != nil {
-			return fmt.Errorf("store effect: %w", err)
-		}
 		rec = tools.Record{State: tools.EffectIntent, Fresh: true}
-		entry := l.entry(audit.CallIntent, p, i.Verdict)
-		entry.Approval, entry.Args = i.Approval, p.Call.Args
-		return l.db.record(ctx, tx, entry)
+		return l.storeIntent(ctx, tx, i)
 	})
+	if err == nil {
+		err = refused
+	}
 	if err != nil {
 		return tools.Record{}, fmt.Errorf("record intent: %w", err)
 	}
 	return rec, nil
+}
+
+// storeIntent writes the row of the effect and the one that records it.
+func (l *Ledger) storeIntent(ctx context.Context, tx *sql.Tx, i tools.Intent) error {
+	p := i.Proposal
+	_, err := tx.ExecContext(ctx, `INSERT INTO effects
+		(workspace, key, seq, turn, call, digest, tier, state, approval, intended)
+		VALUES (?1, ?2, (SELECT COALESCE(MAX(seq), 0) + 1 FROM effects WHERE workspace = ?1 AND turn = ?3), ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
+		p.Call.Actor.Workspace, i.Key, p.Call.Turn, jsonOf(p.Call), p.Digest, p.Spec.Tier.Number(), tools.EffectIntent, i.Approval, l.now().UnixMicro())
+	if err != nil {
+		return fmt.Errorf("store effect: %w", err)
+	}
+	entry := l.entry(audit.CallIntent, p, i.Verdict)
+	entry.Approval, entry.Args = i.Approval, p.Call.Args
+	return l.db.record(ctx, tx, entry)
 }
 
 // Known implements tools.Ledger.
@@ -166,27 +200,84 @@ func (l *Ledger) Known(ctx context.Context, ws agent.WorkspaceID, key string) (t
 	return tools.Record{State: tools.EffectState(e.State), Outcome: e.Outcome}, true, nil
 }
 
-// permit spends the approval, or makes sure that none is needed.
-func (l *Ledger) permit(ctx context.Context, tx *sql.Tx, i tools.Intent) error {
+// standing is what the directory says now of those on whose word the call would
+// run. It is asked before the transaction, which waits for nobody outside.
+func (l *Ledger) standing(ctx context.Context, i tools.Intent) (map[agent.ActorID]agent.Actor, error) {
+	if l.People == nil || i.Approval == "" {
+		return nil, nil
+	}
+	ws := i.Proposal.Call.Actor.Workspace
+	a, ok, err := approvalByID(ctx, l.db.sql, ws, i.Approval)
+	if err != nil || !ok {
+		return map[agent.ActorID]agent.Actor{}, l.db.publicError(err)
+	}
+	known := map[agent.ActorID]agent.Actor{}
+	for _, id := range a.People() {
+		p, err := people.Known(ctx, l.People, agent.Actor{Workspace: ws, ID: id}, l.now())
+		switch {
+		case err == nil:
+			known[id] = p.Actor
+		case agent.KindOf(err) != agent.Forbidden:
+			return nil, err
+		}
+	}
+	return known, nil
+}
+
+// permit spends the approval, or makes sure that none is needed. An approval that
+// was given but no longer holds is closed; then refused says why.
+func (l *Ledger) permit(ctx context.Context, tx *sql.Tx, i tools.Intent, standing map[agent.ActorID]agent.Actor) (refused, err error) {
 	if i.Approval == "" {
 		if i.Verdict.Ruling != agent.Allow {
-			return agent.Errorf(agent.Forbidden, "this call has not been allowed")
+			return nil, agent.Errorf(agent.Forbidden, "this call has not been allowed")
 		}
-		return nil
+		return nil, nil
 	}
-	a, ok, err := approvalByID(ctx, tx, i.Proposal.Call.Actor.Workspace, i.Approval)
+	p := i.Proposal
+	a, ok, err := approvalByID(ctx, tx, p.Call.Actor.Workspace, i.Approval)
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case !ok:
-		return noApproval(agent.Forbidden, i.Approval)
+		return nil, noApproval(agent.Forbidden, i.Approval)
+	case a.Outdated():
+		return askAgain(a.Comment), nil
 	}
-	spent, err := a.Spend(i.Proposal.Digest, l.now())
+	spent, err := a.Spend(p.Digest, l.now())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return storeApproval(ctx, tx, spent)
+	stands := a.Stands(approval.Check{Definition: p.Definition, Version: p.Version, Verdict: i.Verdict, People: standing})
+	if stands == nil {
+		return nil, storeApproval(ctx, tx, spent)
+	}
+	return l.close(ctx, tx, a, stands)
 }
+
+// close closes an approval whose yes does not stand and returns why: to be asked
+// again, or not to run at all.
+func (l *Ledger) close(ctx context.Context, tx *sql.Tx, a approval.Approval, stands error) (refused, err error) {
+	why := agent.PublicText(stands)
+	var closed approval.Approval
+	if errors.Is(stands, approval.ErrOutdated) {
+		closed, err = a.Outdate(why)
+		refused = askAgain(why)
+	} else {
+		closed, err = a.Withdraw(why, l.now())
+		refused = stands
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := storeApproval(ctx, tx, closed); err != nil {
+		return nil, err
+	}
+	e := approvalEntry(closed)
+	e.Kind, e.Actor, e.Status, e.Note, e.At = audit.ApprovalClosed, a.Call.Actor.ID, string(closed.State), why, l.now()
+	return refused, l.db.record(ctx, tx, e)
+}
+
+func askAgain(why string) error { return agent.WrapError(agent.Conflict, tools.ErrAskAgain, why) }
 
 // Settle implements tools.Ledger. An unknown outcome may still become known.
 func (l *Ledger) Settle(ctx context.Context, s tools.Settlement) error {
@@ -239,7 +330,7 @@ func (l *Ledger) entry(k audit.Kind, p tools.Proposal, v agent.Verdict) audit.En
 	tier := p.Spec.Tier
 	return audit.Entry{
 		At: l.now(), Workspace: p.Call.Actor.Workspace, Kind: k, Actor: p.Call.Actor.ID, Turn: p.Call.Turn, Call: p.Call.ID,
-		Tool: p.Call.Tool, Tier: &tier, Digest: p.Digest, Ruling: v.Ruling.String(), Rule: v.Rule,
+		Tool: p.Call.Tool, Tier: &tier, Digest: p.Digest, Ruling: v.Ruling.String(), Rule: v.Rule, Note: v.Note,
 	}
 }
 
