@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 
+	"github.com/tink-crypto/tink-go/v2/tink"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sous-hq/sous/agent"
@@ -11,8 +12,10 @@ import (
 // Stored is a row as it lies in a store, with its sealed payload.
 type Stored struct {
 	Row
-	// Sealed is the payload, nil when there is none.
-	Sealed []byte
+	// Sealed is the payload, nil when there is none, and SealedBy the key it says
+	// it was sealed with.
+	Sealed   []byte
+	SealedBy int64
 }
 
 // Evidence reads a record as it lies in a store, at one moment.
@@ -41,4 +44,42 @@ type StoredKey struct {
 	ID      int64
 	Subject agent.ActorID
 	Wrapped []byte
+}
+
+// Opener returns how rows of the workspace are read as entries: with the
+// payloads that kek opens. Without kek they are PayloadSealed.
+func Opener(ctx context.Context, e Evidence, ws agent.WorkspaceID, kek tink.AEAD) (func(Stored) Entry, error) {
+	if kek == nil {
+		return func(s Stored) Entry {
+			out := s.Entry()
+			if s.Key != 0 {
+				out.Payload = PayloadSealed
+			}
+			return out
+		}, nil
+	}
+	stored, err := e.Keys(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	keys, damaged := map[int64]*SubjectKey{}, map[int64]bool{}
+	for _, s := range stored {
+		k, err := OpenSubjectKey(kek, ws, s.Subject, s.ID, s.Wrapped)
+		if err != nil {
+			damaged[s.ID] = true
+			continue
+		}
+		keys[s.ID] = k
+	}
+	return func(s Stored) Entry {
+		k := keys[s.Key]
+		if s.Sealed == nil {
+			k = nil
+		}
+		out := s.Open(k, s.Sealed)
+		if damaged[s.Key] {
+			out.Payload = PayloadDamaged
+		}
+		return out
+	}, nil
 }

@@ -289,6 +289,8 @@ func (v *verification) row(s Stored) {
 	case k == nil || s.Sealed == nil:
 		v.report.Erased++
 		v.lost[s.Subject] = s.Seq
+	case s.SealedBy != s.Key:
+		v.report.problem(s.Seq, "the payload says it was sealed with another key than the row does")
 	default:
 		if _, err := s.open(k, s.Sealed); err != nil {
 			v.report.problem(s.Seq, "%v", err)

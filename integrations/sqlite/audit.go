@@ -89,7 +89,7 @@ func (d *DB) Audit(ctx context.Context, ws agent.WorkspaceID, f audit.Filter) ([
 		order = "DESC"
 	}
 	args = append(args, bounded(f.Limit, auditRows))
-	rows, err := every(ctx, d.sql, scanStored, `SELECT `+rowColumns+`, p.sealed FROM audit a `+by+`
+	rows, err := every(ctx, d.sql, scanStored, `SELECT `+rowColumns+`, p.sealed, p.key FROM audit a `+by+`
 		LEFT JOIN audit_payload p ON p.workspace = a.workspace AND p.seq = a.seq
 		WHERE `+where+` ORDER BY a.seq `+order+` LIMIT ?`, args...)
 	if err != nil {
@@ -147,9 +147,10 @@ func auditWhere(ws agent.WorkspaceID, f audit.Filter) (string, []any) {
 
 func scanStored(row sqlRow) (audit.Stored, error) {
 	var r audit.Stored
-	var tier sql.NullInt64
+	var tier, sealedBy sql.NullInt64
 	err := row.Scan(&r.Workspace, &r.Seq, timeOf(&r.At), &r.Kind, &r.Actor, &r.Subject, &r.Key, &r.Turn, &r.Call, &r.Tool, &tier,
-		&r.Ruling, &r.Rule, &r.Approval, &r.Status, &r.Args, &r.Note, &r.Digest, &r.Fields, &r.Sealed)
+		&r.Ruling, &r.Rule, &r.Approval, &r.Status, &r.Args, &r.Note, &r.Digest, &r.Fields, &r.Sealed, &sealedBy)
+	r.SealedBy = sealedBy.Int64
 	if tier.Valid {
 		r.Tier = tierOf(tier.Int64)
 	}

@@ -108,7 +108,7 @@ func (r *Record) Rows(ctx context.Context, ws agent.WorkspaceID, from, to int64,
 		to = 1<<63 - 1
 	}
 	for {
-		rows, err := every(ctx, r.conn, scanStored, `SELECT `+rowColumns+`, p.sealed FROM audit a
+		rows, err := every(ctx, r.conn, scanStored, `SELECT `+rowColumns+`, p.sealed, p.key FROM audit a
 			LEFT JOIN audit_payload p ON p.workspace = a.workspace AND p.seq = a.seq
 			WHERE a.workspace = ? AND a.seq > ? AND a.seq <= ? ORDER BY a.seq LIMIT ?`, ws, after, to, recordPage)
 		if err != nil {

@@ -30,9 +30,9 @@ func auditStays(t *testing.T, s Stores) {
 	intend(t, s, allowed(proposal(t, ann(), "e1", 1)))
 	intend(t, s, allowed(proposal(t, ann(), "e1", 2)))
 	before := record(t, s, acme)
-	const columns = `workspace, seq, at, kind, actor, turn, call, tool, tier, digest, ruling, rule, approval, status, args, note`
+	const columns = `workspace, seq, at, kind, actor, subject, key, turn, call, tool, tier, ruling, rule, approval, status, args, note, digest, fields`
 	for _, query := range []string{
-		`UPDATE audit SET note = 'nothing to see' WHERE seq = 1`,
+		`UPDATE audit SET status = 'nothing to see' WHERE seq = 1`,
 		`UPDATE audit SET seq = 9 WHERE seq = 2`,
 		`DELETE FROM audit WHERE seq = 2`,
 		`DELETE FROM audit`,
