@@ -8,7 +8,7 @@ PKGS        ?= ./...
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format vet lint layers eval eval-minutes eval-routing eval-injection bench
+.PHONY: help run test check format vet lint layers eval eval-minutes eval-routing eval-redaction eval-injection bench
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -54,6 +54,9 @@ eval-minutes: ## ROUGE of the minutes and words per second (DATA=folder of meeti
 
 eval-routing: ## accuracy of the router and time per message (DATA=folder of routing sets)
 	@$(GO) run ./internal/eval/routing -data $(or $(DATA),../shared/data/routing)
+
+eval-redaction: ## recall of the recognisers of personal data, false hits, time per text (DATA=folder of marked texts)
+	@$(GO) run ./internal/eval/redaction -data $(or $(DATA),../shared/data/pii)
 
 eval-injection: ## attacks with any effect through the gate, and how often people are asked (DATA=folder of attacks)
 	@$(GO) run ./internal/eval/injection -data $(or $(DATA),../shared/data/injection)
