@@ -8,7 +8,7 @@ PKGS        ?= ./...
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format vet lint layers eval eval-minutes eval-routing eval-redaction eval-injection bench
+.PHONY: help run test check format vet lint layers eval eval-minutes eval-routing eval-redaction eval-injection eval-memory eval-contracts bench
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -57,6 +57,12 @@ eval-routing: ## accuracy of the router and time per message (DATA=folder of rou
 
 eval-redaction: ## recall of the recognisers of personal data, false hits, time per text (DATA=folder of marked texts)
 	@$(GO) run ./internal/eval/redaction -data $(or $(DATA),../shared/data/pii)
+
+eval-memory: ## evidence recall of memory and time per query (DATA=folder of conversations)
+	@$(GO) run ./internal/eval/memory -data $(or $(DATA),../shared/data/memory)
+
+eval-contracts: ## every request to a model against the published OpenAPI contract (DATA=folder of contracts)
+	@$(GO) run ./internal/eval/contracts -data $(or $(DATA),../shared/data/contracts)
 
 eval-injection: ## attacks with any effect through the gate, and how often people are asked (DATA=folder of attacks)
 	@$(GO) run ./internal/eval/injection -data $(or $(DATA),../shared/data/injection)
