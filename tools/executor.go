@@ -57,8 +57,14 @@ type Intent struct {
 // EffectState is how far an effect got.
 type EffectState string
 
-// The states of an effect in the ledger.
+// The states of an effect. It is planned, then allowed or approved, before the
+// ledger has a row of it: those two are told from its approval. That a request
+// was sent is not recorded apart: it would be one more commit for each effect,
+// and what is right after a crash is the same.
 const (
+	// EffectPlanned waits for a yes, EffectApproved has it and has not begun.
+	EffectPlanned  EffectState = "planned"
+	EffectApproved EffectState = "approved"
 	// EffectIntent means it was about to run; whether it did is not known.
 	EffectIntent EffectState = "intent"
 	// EffectDone and EffectFailed are final; the outcome is recorded.
@@ -73,13 +79,22 @@ type Record struct {
 	State EffectState
 	// Fresh says that Intend made the record just now: nothing has run yet.
 	Fresh bool
+	// Fence is the token of the attempt: higher than that of any attempt before.
+	Fence int64
+	// Attempts counts the times it was about to run.
+	Attempts int
+	// Paused says who stopped it and why; then Intend has recorded no intent,
+	// and State is "" unless an earlier attempt had got that far.
+	Paused string
 	// Outcome is set when State is not EffectIntent.
 	Outcome agent.Outcome
 }
 
 // Settlement is the record made after an effect.
 type Settlement struct {
-	Key     string
+	Key string
+	// Fence is the token that Intend gave the attempt.
+	Fence   int64
 	State   EffectState
 	Outcome agent.Outcome
 	// Undo is the prepared call that takes the effect back; nil when there is none.
@@ -94,14 +109,22 @@ type Ledger interface {
 	// Ask records that a person must decide and returns the approval's id. The
 	// same call asked twice is the same approval.
 	Ask(ctx context.Context, p Proposal, v agent.Verdict) (approval string, err error)
+	// Paused returns who has paused what the call is part of, and why, for
+	// people; "" when nobody has. It may be behind by a few seconds. An error
+	// counts as paused.
+	Paused(ctx context.Context, c agent.Call) (why string, err error)
 	// Intend records intent before an effect, spending the approval if one is
-	// named. For a key it already knows it returns the record and spends
-	// nothing. An approval that cannot be spent (not approved, other digest,
-	// expired, already spent) is an error of kind Conflict, Expired or Forbidden.
+	// named. For a key whose effect has an outcome it returns the record; one
+	// that has none is taken over: the attempts before it can no longer settle
+	// it. Neither spends anything. What is paused at that moment is refused
+	// instead, and stays as it is when an intent is known; see Record.Paused. An
+	// approval that cannot be spent (not approved, other digest, expired,
+	// already spent) is an error of kind Conflict, Expired or Forbidden.
 	Intend(ctx context.Context, i Intent) (Record, error)
 	// Known returns the record of an effect, if there is one. It records nothing.
 	Known(ctx context.Context, ws agent.WorkspaceID, key string) (rec Record, ok bool, err error)
 	// Settle records the outcome after an effect. A final record stays as it is.
+	// An attempt that was taken over changes nothing and gets a Conflict.
 	Settle(ctx context.Context, s Settlement) error
 }
 
@@ -171,6 +194,11 @@ func (e *Executor) Execute(ctx context.Context, p Plan) (agent.Outcome, error) {
 		},
 		bound: b, approval: p.Approval,
 	}
+	if why, err := e.ledger.Paused(ctx, x.Call); err != nil {
+		return agent.Outcome{}, fmt.Errorf("check %s: %w", p.Call.Tool, err)
+	} else if why != "" {
+		return e.paused(ctx, x, why)
+	}
 	if err := b.check(ctx, x.inv); err != nil {
 		if k := agent.KindOf(err); k == agent.Internal || k == agent.Unavailable {
 			return agent.Outcome{}, fmt.Errorf("check %s: %w", p.Call.Tool, err)
@@ -190,6 +218,8 @@ type execution struct {
 	inv      Invocation
 	bound    *bound
 	approval string
+	// fence is the token of this attempt.
+	fence int64
 }
 
 // obey does what the verdict says. Anything but a clear yes runs nothing.
@@ -229,11 +259,17 @@ func (e *Executor) unless(ctx context.Context, x *execution, otherwise func() (a
 	case rec.State != EffectIntent:
 		return rec.Outcome, nil
 	}
+	x.fence = rec.Fence
 	return e.settle(ctx, x, unknown(x.Call, errLost))
 }
 
 // read runs a call that changes nothing; its failure is an outcome.
 func (e *Executor) read(ctx context.Context, x *execution) (agent.Outcome, error) {
+	if why, err := e.ledger.Paused(ctx, x.Call); err != nil {
+		return agent.Outcome{}, fmt.Errorf("read %s: %w", x.Call.Tool, err)
+	} else if why != "" {
+		return e.paused(ctx, x, why)
+	}
 	ctx, cancel := context.WithTimeout(ctx, x.Spec.Timeout)
 	defer cancel()
 	r, err := x.bound.run(ctx, x.inv)
@@ -253,20 +289,34 @@ func (e *Executor) effect(ctx context.Context, x *execution, v agent.Verdict) (a
 		}
 		return agent.Outcome{}, fmt.Errorf("record intent of %s: %w", x.Call.Tool, err)
 	}
-	if rec.State != EffectIntent {
+	switch {
+	case rec.Paused != "" && rec.State == "":
+		return denied(x.Call, rec.Paused), nil
+	case rec.Paused != "" && rec.State == EffectIntent:
+		return agent.Outcome{}, waits(x.Call, rec.Paused)
+	case rec.State != EffectIntent:
 		return rec.Outcome, nil
 	}
+	x.fence = rec.Fence
 	// From here on a stopped turn must not lose the outcome.
 	ctx = context.WithoutCancel(ctx)
+	if ready, o, err := e.begin(ctx, x, rec.Fresh); !ready {
+		return o, err
+	}
 	return e.settle(ctx, x, attempt(ctx, x, rec.Fresh))
 }
 
-// settle records an outcome.
+// settle records an outcome. An attempt that was taken over has none of its own:
+// what counts is what became of the other.
 func (e *Executor) settle(ctx context.Context, x *execution, s Settlement) (agent.Outcome, error) {
-	s.Key = x.inv.Key
+	s.Key, s.Fence = x.inv.Key, x.fence
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.settleTime)
 	defer cancel()
-	if err := e.ledger.Settle(ctx, s); err != nil {
+	err := e.ledger.Settle(ctx, s)
+	switch {
+	case agent.KindOf(err) == agent.Conflict:
+		return e.overtaken(ctx, x)
+	case err != nil:
 		return agent.Outcome{}, fmt.Errorf("record outcome of %s: %w", x.Call.Tool, err)
 	}
 	return s.Outcome, nil
@@ -336,10 +386,7 @@ func (e *Executor) refuse(ctx context.Context, p Proposal, v agent.Verdict) (age
 	if err := e.ledger.Refuse(ctx, p, v); err != nil {
 		return agent.Outcome{}, fmt.Errorf("record refusal of %s: %w", p.Call.Tool, err)
 	}
-	return agent.Outcome{
-		Call: p.Call.ID, Tool: p.Call.Tool, Status: agent.Denied,
-		Error: v.Reason, Kind: agent.Forbidden.String(),
-	}, nil
+	return denied(p.Call, v.Reason), nil
 }
 
 // effectKey is the idempotency key of a call: SHA-256 of call id and digest.
@@ -366,6 +413,11 @@ func failed(c agent.Call, s agent.Status, err error) agent.Outcome {
 		Call: c.ID, Tool: clip(c.Tool, 64), Status: s,
 		Error: agent.PublicText(err), Kind: agent.KindOf(err).String(),
 	}
+}
+
+// denied is the outcome of a call that must not run.
+func denied(c agent.Call, why string) agent.Outcome {
+	return agent.Outcome{Call: c.ID, Tool: c.Tool, Status: agent.Denied, Error: why, Kind: agent.Forbidden.String()}
 }
 
 func clip(s string, n int) string {

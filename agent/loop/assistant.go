@@ -306,6 +306,8 @@ func (a *Assistant) Undo(ctx context.Context, by agent.Actor, key string) (Accep
 		return Acceptance{}, agent.Errorf(agent.NotFound, "there is no effect %s", key)
 	case eff.UndoTool == "":
 		return Acceptance{}, agent.Errorf(agent.Conflict, "this cannot be undone")
+	case !a.Clock().Before(eff.UndoUntil):
+		return Acceptance{}, agent.Errorf(agent.Expired, "this could be undone until %s; ask for the opposite in words", eff.UndoUntil.UTC().Format("2006-01-02 15:04 MST"))
 	}
 	return a.Accept(ctx, by, Incoming{
 		// One undo per effect, however often the button is pressed.

@@ -103,11 +103,16 @@ func over[In, Out any](f func(context.Context, In) (Out, error)) func(context.Co
 
 // calls executes a plan's calls: neighbouring reads at once, effects one by one.
 func (e *Effects) calls(ctx context.Context, in callsIn) (callsOut, error) {
-	began := e.Clock()
 	t, request, ordered, err := e.Store.Turn(ctx, agent.WorkspaceID(in.Workspace), in.Turn)
 	if err != nil {
 		return callsOut{}, err
 	}
+	// A turn that was stopped while it was held runs nothing: what paused it
+	// still does, and the executor says so of each call.
+	if _, err := e.hold(ctx, t); err != nil {
+		return callsOut{}, err
+	}
+	began := e.Clock()
 	if len(in.Approvals) > 0 && !in.Parked {
 		if err := e.status(ctx, t, agent.TurnRunning); err != nil {
 			return callsOut{}, err

@@ -8,6 +8,7 @@ import (
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/audit"
+	"github.com/sous-hq/sous/tools"
 )
 
 // Ordered is a call a person ordered by a button instead of by words, such as
@@ -190,10 +191,46 @@ type Effect struct {
 	Approval string        `json:"approval,omitempty"`
 	Outcome  agent.Outcome `json:"outcome"`
 	// UndoTool and UndoArgs are the prepared call that takes it back.
-	UndoTool  string          `json:"undo_tool,omitempty"`
-	UndoArgs  json.RawMessage `json:"undo_args,omitempty"`
-	Intended  time.Time       `json:"intended"`
-	SettledAt time.Time       `json:"settled,omitzero"`
+	UndoTool string          `json:"undo_tool,omitempty"`
+	UndoArgs json.RawMessage `json:"undo_args,omitempty"`
+	// UndoUntil is when the offer to take it back ends.
+	UndoUntil time.Time `json:"undo_until,omitzero"`
+	// Attempts counts the times it was about to run.
+	Attempts  int       `json:"attempts,omitempty"`
+	Intended  time.Time `json:"intended,omitzero"`
+	SettledAt time.Time `json:"settled,omitzero"`
+	// Resolution is set when a person found out what became of it.
+	Resolution *Resolution `json:"resolution,omitempty"`
+}
+
+// CanUndo reports whether the offer to take the effect back stands.
+func (e Effect) CanUndo(now time.Time) bool {
+	return e.UndoTool != "" && e.State == string(tools.EffectDone) && now.Before(e.UndoUntil)
+}
+
+// Resolution is what a person found out about an effect nobody else could tell of.
+type Resolution struct {
+	By       agent.ActorID `json:"by"`
+	Name     string        `json:"name,omitempty"`
+	Happened bool          `json:"happened"`
+	Note     string        `json:"note"`
+	At       time.Time     `json:"at"`
+}
+
+// Who names the person for people.
+func (r Resolution) Who() string {
+	if r.Name != "" {
+		return r.Name
+	}
+	return string(r.By)
+}
+
+// EffectFilter selects effects; empty fields select all.
+type EffectFilter struct {
+	Turn   string
+	States []tools.EffectState
+	// Limit keeps the newest; 0 for as many as the store returns at once.
+	Limit int
 }
 
 // InboxTopic is the topic on which a turn receives its signals.

@@ -41,9 +41,14 @@ func (e *Effects) think(ctx context.Context, in thinkIn) (plan, error) {
 	if err := e.status(ctx, t, agent.TurnRunning); err != nil {
 		return plan{}, err
 	}
+	if stopped, err := e.hold(ctx, t); err != nil || stopped {
+		return plan{Stopped: stopped, At: began}, err
+	}
 	if stopped, err := e.stopped(ctx, ws, in); err != nil || stopped {
 		return plan{Stopped: stopped, At: began}, err
 	}
+	// The time it was held is not time it worked.
+	began = e.Clock()
 	if ordered != nil {
 		return e.followOrder(t, request, ordered, in, began), nil
 	}

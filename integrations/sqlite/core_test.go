@@ -17,11 +17,15 @@ func openStores(t *testing.T) storetest.Stores {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	ledger, err := sqlite.NewLedger(db, sqlite.LedgerConfig{ApprovalTTL: storetest.ApprovalTTL})
+	ledger, err := sqlite.NewLedger(db, sqlite.LedgerConfig{ApprovalTTL: storetest.ApprovalTTL, UndoTTL: storetest.UndoTTL})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return storetest.Stores{Store: db, Ledger: ledger, Clock: clock, Exec: func(query string) error {
+	control := struct {
+		*sqlite.DB
+		*sqlite.Ledger
+	}{db, ledger}
+	return storetest.Stores{Store: db, Ledger: ledger, Control: control, Clock: clock, Exec: func(query string) error {
 		_, err := db.SQL().ExecContext(t.Context(), query)
 		return err
 	}}
@@ -34,4 +38,5 @@ func TestFiles(t *testing.T)         { storetest.Files(t, openStores) }
 func TestSignals(t *testing.T)       { storetest.Signals(t, openStores) }
 func TestApprovals(t *testing.T)     { storetest.Approvals(t, openStores) }
 func TestLedger(t *testing.T)        { storetest.Ledger(t, openStores) }
+func TestPauses(t *testing.T)        { storetest.Pauses(t, openStores) }
 func TestAudit(t *testing.T)         { storetest.Audit(t, openStores) }

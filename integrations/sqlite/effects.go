@@ -2,8 +2,11 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/audit"
@@ -11,12 +14,18 @@ import (
 	"github.com/sous-hq/sous/tools"
 )
 
-const effectColumns = `workspace, key, turn, call, digest, tier, state, approval, outcome, undo_tool, undo_args, intended, settled`
+const effectColumns = `workspace, key, turn, call, digest, tier, state, approval, outcome, undo_tool, undo_args, undo_until,
+	fence, attempts, intended, settled, resolution`
+
+// effectRows is how many effects one read returns at most.
+const effectRows = 1000
 
 // effect is a row of the ledger with the workspace it belongs to.
 type effect struct {
 	loop.Effect
 	ws agent.WorkspaceID
+	// fence is the token of the latest attempt or decision.
+	fence int64
 }
 
 func scanEffect(row sqlRow) (effect, error) {
@@ -24,7 +33,8 @@ func scanEffect(row sqlRow) (effect, error) {
 	var tier int64
 	var undo json.RawMessage
 	err := row.Scan(&e.ws, &e.Key, &e.Turn, jsonOf(&e.Call), &e.Digest, &tier, &e.State, &e.Approval,
-		jsonOf(&e.Outcome), &e.UndoTool, rawColumn{&undo}, timeOf(&e.Intended), timeOf(&e.SettledAt))
+		jsonOf(&e.Outcome), &e.UndoTool, rawColumn{&undo}, timeOf(&e.UndoUntil),
+		&e.fence, &e.Attempts, timeOf(&e.Intended), timeOf(&e.SettledAt), jsonOf(&e.Resolution))
 	e.Tier, e.UndoArgs = *tierOf(tier), undo
 	return e, err
 }
@@ -32,6 +42,11 @@ func scanEffect(row sqlRow) (effect, error) {
 // final reports whether the outcome is known and stays.
 func (e effect) final() bool {
 	return e.State == string(tools.EffectDone) || e.State == string(tools.EffectFailed)
+}
+
+// record is what the ledger tells of the effect.
+func (e effect) record() tools.Record {
+	return tools.Record{State: tools.EffectState(e.State), Fence: e.fence, Attempts: e.Attempts, Outcome: e.Outcome}
 }
 
 // entry is the part every audit row about the effect has.
@@ -62,6 +77,30 @@ func (d *DB) Effects(ctx context.Context, ws agent.WorkspaceID, turn string) ([]
 	return all, nil
 }
 
+// FindEffects lists the newest effects of the workspace that fit, oldest first.
+func (d *DB) FindEffects(ctx context.Context, ws agent.WorkspaceID, f loop.EffectFilter) ([]loop.Effect, error) {
+	where, args := "workspace = ?", []any{ws}
+	if f.Turn != "" {
+		where, args = where+" AND turn = ?", append(args, f.Turn)
+	}
+	if n := len(f.States); n > 0 {
+		where += " AND state IN (?" + strings.Repeat(", ?", n-1) + ")"
+		for _, s := range f.States {
+			args = append(args, s)
+		}
+	}
+	rows, err := every(ctx, d.sql, scanEffect, `SELECT `+effectColumns+` FROM effects
+		WHERE `+where+` ORDER BY rowid DESC LIMIT ?`, append(args, bounded(f.Limit, effectRows))...)
+	if err != nil {
+		return nil, d.publicError(fmt.Errorf("read effects: %w", err))
+	}
+	all := make([]loop.Effect, len(rows))
+	for i, r := range rows {
+		all[len(rows)-1-i] = r.Effect
+	}
+	return all, nil
+}
+
 // Effect implements loop.Effects.
 func (d *DB) Effect(ctx context.Context, ws agent.WorkspaceID, key string) (loop.Effect, error) {
 	e, ok, err := effectByKey(ctx, d.sql, key)
@@ -72,4 +111,102 @@ func (d *DB) Effect(ctx context.Context, ws agent.WorkspaceID, key string) (loop
 		return loop.Effect{}, agent.Errorf(agent.NotFound, "there is no effect %s", key)
 	}
 	return e.Effect, nil
+}
+
+// again is the part of Intend that comes before a first attempt: what has an
+// outcome keeps it, what is paused does not begin, and an intent without an
+// outcome is taken over. Writers follow each other, so no intent comes after a
+// pause. The effect e has no state when none is known.
+func (l *Ledger) again(ctx context.Context, tx *sql.Tx, i tools.Intent, e effect) (tools.Record, error) {
+	if e.State != "" && e.State != string(tools.EffectIntent) {
+		return e.record(), nil
+	}
+	over, paused, err := pausedIn(ctx, tx, subjectOf(i.Proposal.Call))
+	if err != nil {
+		return tools.Record{}, err
+	}
+	switch {
+	case paused && e.State == "":
+		entry := l.entry(audit.CallRefused, i.Proposal, agent.Verdict{Rule: tools.RulePaused})
+		entry.Args = i.Proposal.Call.Args
+		return tools.Record{Paused: over.String()}, l.db.record(ctx, tx, entry)
+	case paused:
+		rec := e.record()
+		rec.Paused = over.String()
+		return rec, nil
+	case e.State == "":
+		return tools.Record{}, nil
+	}
+	e.fence++
+	e.Attempts++
+	_, err = tx.ExecContext(ctx, `UPDATE effects SET fence = ?, attempts = ? WHERE workspace = ? AND key = ?`,
+		e.fence, e.Attempts, e.ws, e.Key)
+	if err != nil {
+		return tools.Record{}, fmt.Errorf("store attempt: %w", err)
+	}
+	entry := e.entry(audit.CallIntent)
+	entry.At, entry.Note = l.now(), fmt.Sprintf("attempt %d", e.Attempts)
+	return e.record(), l.db.record(ctx, tx, entry)
+}
+
+// maxNote bounds what a person writes about an effect, in bytes.
+const maxNote = 2000
+
+// Resolve settles an effect of which nobody could tell whether it happened, by
+// what a person found out. It is Forbidden to all but members, Invalid without a
+// note, NotFound in another workspace, and a Conflict when the effect does not
+// wait for a person.
+func (l *Ledger) Resolve(ctx context.Context, by agent.Actor, key string, happened bool, note string) (loop.Effect, error) {
+	note = strings.TrimSpace(note)
+	switch {
+	case by.Kind != agent.Member || by.ID == "":
+		return loop.Effect{}, agent.Errorf(agent.Forbidden, "only members of the workspace can say what became of it")
+	case note == "" || len(note) > maxNote || !utf8.ValidString(note):
+		return loop.Effect{}, agent.Errorf(agent.Invalid, "write where you looked and what you saw, in at most %d bytes", maxNote)
+	}
+	r := loop.Resolution{By: by.ID, Name: by.Name, Happened: happened, Note: note, At: l.now()}
+	var e effect
+	err := l.db.tx(ctx, func(tx *sql.Tx) error {
+		var known bool
+		var err error
+		e, known, err = effectByKey(ctx, tx, key)
+		switch {
+		case err != nil:
+			return err
+		case !known || e.ws != by.Workspace:
+			return agent.Errorf(agent.NotFound, "there is no effect %s", key)
+		case e.Resolution != nil:
+			return agent.Errorf(agent.Conflict, "%s has said already what became of it", e.Resolution.Who())
+		case e.State != string(tools.EffectUnknown):
+			return agent.Errorf(agent.Conflict, "this effect is %s; there is nothing to find out", e.State)
+		}
+		return l.resolve(ctx, tx, &e, r)
+	})
+	if err != nil {
+		return loop.Effect{}, fmt.Errorf("resolve effect: %w", err)
+	}
+	return e.Effect, nil
+}
+
+// resolve records what a person found out. The fence rises, so that an attempt
+// which comes back late cannot say otherwise.
+func (l *Ledger) resolve(ctx context.Context, tx *sql.Tx, e *effect, r loop.Resolution) error {
+	o := &e.Outcome
+	o.Call, o.Tool = e.Call.ID, e.Call.Tool
+	if r.Happened {
+		e.State, o.Status, o.Error, o.Kind = string(tools.EffectDone), agent.Done, "", ""
+	} else {
+		e.State, o.Status, o.Kind = string(tools.EffectFailed), agent.Failed, agent.Unavailable.String()
+		o.Error = r.Who() + " looked: it did not happen."
+	}
+	e.Resolution, e.SettledAt = &r, r.At
+	e.fence++
+	_, err := tx.ExecContext(ctx, `UPDATE effects SET state = ?, outcome = ?, settled = ?, resolution = ?, fence = ?
+		WHERE workspace = ? AND key = ?`, e.State, jsonOf(o), timeOf(&e.SettledAt), jsonOf(r), e.fence, e.ws, e.Key)
+	if err != nil {
+		return fmt.Errorf("store resolution: %w", err)
+	}
+	entry := e.entry(audit.EffectResolved)
+	entry.At, entry.Actor, entry.Status, entry.Note = r.At, r.By, e.State, r.Note
+	return l.db.record(ctx, tx, entry)
 }

@@ -29,6 +29,8 @@ type LedgerConfig struct {
 	// People is asked whether those on whose word a call runs still have a say;
 	// nil means that there is no directory.
 	People people.Source
+	// UndoTTL is how long an effect can be taken back; 0 for a quarter of an hour.
+	UndoTTL time.Duration
 	// Clock says when; nil is the store's clock.
 	Clock func() time.Time
 }
@@ -44,6 +46,9 @@ type Ledger struct {
 func NewLedger(db *DB, c LedgerConfig) (*Ledger, error) {
 	if db == nil || c.ApprovalTTL <= 0 {
 		return nil, errors.New("ledger: a store and a positive ApprovalTTL are required")
+	}
+	if c.UndoTTL <= 0 {
+		c.UndoTTL = 15 * time.Minute
 	}
 	if c.Clock == nil {
 		c.Clock = db.clock
@@ -153,16 +158,16 @@ func (l *Ledger) Intend(ctx context.Context, i tools.Intent) (tools.Record, erro
 			return err
 		case known && (e.ws != i.Proposal.Call.Actor.Workspace || e.Digest != i.Proposal.Digest):
 			return agent.Errorf(agent.Conflict, "this key belongs to another call")
-		case known:
-			rec = tools.Record{State: tools.EffectState(e.State), Outcome: e.Outcome}
-			return nil
+		}
+		if rec, err = l.again(ctx, tx, i, e); err != nil || known || rec.Paused != "" {
+			return err
 		}
 		// A yes that no longer holds is closed, so what refuses it is recorded too.
 		if refused, err = l.permit(ctx, tx, i, standing); err != nil || refused != nil {
 			return err
 		}
-		rec = tools.Record{State: tools.EffectIntent, Fresh: true}
-		return l.storeIntent(ctx, tx, i)
+		rec = tools.Record{State: tools.EffectIntent, Fresh: true, Fence: 1, Attempts: 1}
+		return l.storeIntent(ctx, tx, i, rec)
 	})
 	if err == nil {
 		err = refused
@@ -174,12 +179,13 @@ func (l *Ledger) Intend(ctx context.Context, i tools.Intent) (tools.Record, erro
 }
 
 // storeIntent writes the row of the effect and the one that records it.
-func (l *Ledger) storeIntent(ctx context.Context, tx *sql.Tx, i tools.Intent) error {
+func (l *Ledger) storeIntent(ctx context.Context, tx *sql.Tx, i tools.Intent, rec tools.Record) error {
 	p := i.Proposal
 	_, err := tx.ExecContext(ctx, `INSERT INTO effects
-		(workspace, key, seq, turn, call, digest, tier, state, approval, intended)
-		VALUES (?1, ?2, (SELECT COALESCE(MAX(seq), 0) + 1 FROM effects WHERE workspace = ?1 AND turn = ?3), ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
-		p.Call.Actor.Workspace, i.Key, p.Call.Turn, jsonOf(p.Call), p.Digest, p.Spec.Tier.Number(), tools.EffectIntent, i.Approval, l.now().UnixMicro())
+		(workspace, key, seq, turn, call, digest, tier, state, approval, intended, fence, attempts)
+		VALUES (?1, ?2, (SELECT COALESCE(MAX(seq), 0) + 1 FROM effects WHERE workspace = ?1 AND turn = ?3), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)`,
+		p.Call.Actor.Workspace, i.Key, p.Call.Turn, jsonOf(p.Call), p.Digest, p.Spec.Tier.Number(), rec.State, i.Approval,
+		l.now().UnixMicro(), rec.Fence, rec.Attempts)
 	if err != nil {
 		return fmt.Errorf("store effect: %w", err)
 	}
@@ -197,7 +203,7 @@ func (l *Ledger) Known(ctx context.Context, ws agent.WorkspaceID, key string) (t
 	if !known || e.ws != ws {
 		return tools.Record{}, false, nil
 	}
-	return tools.Record{State: tools.EffectState(e.State), Outcome: e.Outcome}, true, nil
+	return e.record(), true, nil
 }
 
 // standing is what the directory says now of those on whose word the call would
@@ -283,8 +289,8 @@ func askAgain(why string) error { return agent.WrapError(agent.Conflict, tools.E
 func (l *Ledger) Settle(ctx context.Context, s tools.Settlement) error {
 	switch s.State {
 	case tools.EffectDone, tools.EffectFailed, tools.EffectUnknown:
-	case tools.EffectIntent:
-		return agent.Errorf(agent.Invalid, "an effect cannot be settled as an intent")
+	case tools.EffectPlanned, tools.EffectApproved, tools.EffectIntent:
+		return agent.Errorf(agent.Invalid, "an effect cannot be settled as %s", s.State)
 	default:
 		return agent.Errorf(agent.Invalid, "there is no effect state %q", s.State)
 	}
@@ -295,6 +301,8 @@ func (l *Ledger) Settle(ctx context.Context, s tools.Settlement) error {
 			return err
 		case !ok:
 			return agent.Errorf(agent.NotFound, "there is no effect %s", s.Key)
+		case e.fence != s.Fence:
+			return agent.Errorf(agent.Conflict, "another attempt has taken this over")
 		case e.final() || e.State == string(s.State):
 			return nil
 		}
@@ -307,18 +315,20 @@ func (l *Ledger) Settle(ctx context.Context, s tools.Settlement) error {
 }
 
 func (l *Ledger) settle(ctx context.Context, tx *sql.Tx, e effect, s tools.Settlement) error {
+	now := l.now()
 	var undo tools.UndoCall
+	var until time.Time
 	if s.Undo != nil {
-		undo = *s.Undo
+		undo, until = *s.Undo, stored(now.Add(l.UndoTTL))
 	}
-	_, err := tx.ExecContext(ctx, `UPDATE effects SET state = ?, outcome = ?, undo_tool = ?, undo_args = ?, settled = ?
-		WHERE workspace = ? AND key = ?`,
-		s.State, jsonOf(s.Outcome), undo.Tool, rawColumn{&undo.Args}, l.now().UnixMicro(), e.ws, e.Key)
+	_, err := tx.ExecContext(ctx, `UPDATE effects SET state = ?, outcome = ?, undo_tool = ?, undo_args = ?, undo_until = ?, settled = ?
+		WHERE workspace = ? AND key = ? AND fence = ?`,
+		s.State, jsonOf(s.Outcome), undo.Tool, rawColumn{&undo.Args}, timeOf(&until), now.UnixMicro(), e.ws, e.Key, s.Fence)
 	if err != nil {
 		return fmt.Errorf("store outcome: %w", err)
 	}
 	entry := e.entry(audit.CallOutcome)
-	entry.At, entry.Status = l.now(), string(s.State)
+	entry.At, entry.Status = now, string(s.State)
 	if s.State != tools.EffectDone {
 		entry.Note = s.Outcome.Kind
 	}

@@ -23,6 +23,7 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/loop"
+	"github.com/sous-hq/sous/agent/pause"
 )
 
 //go:embed migrations/*.sql
@@ -54,6 +55,7 @@ type DB struct {
 	keys   auditKeys
 	// recorded counts the audit rows this process wrote.
 	recorded atomic.Int64
+	pauses   *pause.Watch
 }
 
 // Open opens the store and brings the schema up to date. A file written by a
@@ -80,6 +82,9 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	}
 	if err := d.openKeys(ctx, c.Keys); err != nil {
 		return nil, errors.Join(d.publicError(err), db.Close())
+	}
+	if d.pauses, err = pause.NewWatch(d.Pauses, c.Clock); err != nil {
+		return nil, errors.Join(err, db.Close())
 	}
 	return d, nil
 }

@@ -224,7 +224,7 @@ func (s *Server) change(ctx context.Context, by agent.Actor, e loop.Effect) chan
 	if e.UndoTool != "" && e.State == "done" {
 		undo, err := s.Desk.View(ctx, by, "undo-"+e.Key)
 		c.Undone = err == nil && undo.Status != agent.TurnFailed
-		c.CanUndo = err != nil
+		c.CanUndo = err != nil && e.CanUndo(s.Now())
 	}
 	return c
 }

@@ -14,18 +14,20 @@ import (
 // Ledger keeps the promises of tools.Ledger in memory and shows what was
 // recorded. It is safe for concurrent use.
 type Ledger struct {
-	// Fail, when set, is asked before each method ("refuse", "ask", "intend",
-	// "known", "settle"); its error is returned and nothing is recorded.
+	// Fail, when set, is asked before each method ("refuse", "ask", "paused",
+	// "intend", "known", "settle"); its error is returned and nothing is recorded.
 	Fail func(ctx context.Context, method string) error
 
 	mu        sync.Mutex
 	log       []string
+	paused    string
 	approvals map[string]approval.Approval
 	effects   map[string]*entry
 }
 
-// entry is one effect: how far it got and how to take it back.
+// entry is one effect: of which workspace, how far it got and how to take it back.
 type entry struct {
+	ws     agent.WorkspaceID
 	record tools.Record
 	undo   *tools.UndoCall
 }
@@ -87,6 +89,23 @@ func (l *Ledger) Ask(ctx context.Context, p tools.Proposal, v agent.Verdict) (st
 	return id, nil
 }
 
+// Pause has somebody stop every call, until why is "".
+func (l *Ledger) Pause(why string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.paused = why
+}
+
+// Paused implements tools.Ledger.
+func (l *Ledger) Paused(ctx context.Context, _ agent.Call) (string, error) {
+	unlock, err := l.begin(ctx, "paused")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	return l.paused, nil
+}
+
 // Intend implements tools.Ledger.
 func (l *Ledger) Intend(ctx context.Context, i tools.Intent) (tools.Record, error) {
 	unlock, err := l.begin(ctx, "intend")
@@ -94,8 +113,20 @@ func (l *Ledger) Intend(ctx context.Context, i tools.Intent) (tools.Record, erro
 		return tools.Record{}, err
 	}
 	defer unlock()
-	if e, known := l.effects[i.Key]; known {
+	e, known := l.effects[i.Key]
+	switch {
+	case known && e.record.State != tools.EffectIntent:
 		return e.record, nil
+	case known && l.paused != "":
+		return tools.Record{State: tools.EffectIntent, Paused: l.paused}, nil
+	case known:
+		e.record.Fence++
+		e.record.Attempts++
+		l.log = append(l.log, "takes over "+i.Proposal.Call.Tool)
+		return e.record, nil
+	case l.paused != "":
+		l.log = append(l.log, "refused "+i.Proposal.Call.Tool+" by "+tools.RulePaused)
+		return tools.Record{Paused: l.paused}, nil
 	}
 	if i.Approval != "" {
 		a, known := l.approvals[i.Approval]
@@ -108,20 +139,22 @@ func (l *Ledger) Intend(ctx context.Context, i tools.Intent) (tools.Record, erro
 		}
 		l.approvals[i.Approval] = spent
 	}
-	l.effects[i.Key] = &entry{record: tools.Record{State: tools.EffectIntent}}
+	fresh := tools.Record{State: tools.EffectIntent, Fence: 1, Attempts: 1}
+	l.effects[i.Key] = &entry{ws: i.Proposal.Call.Actor.Workspace, record: fresh}
 	l.log = append(l.log, "intends "+i.Proposal.Call.Tool)
-	return tools.Record{State: tools.EffectIntent, Fresh: true}, nil
+	fresh.Fresh = true
+	return fresh, nil
 }
 
 // Known implements tools.Ledger.
-func (l *Ledger) Known(ctx context.Context, _ agent.WorkspaceID, key string) (tools.Record, bool, error) {
+func (l *Ledger) Known(ctx context.Context, ws agent.WorkspaceID, key string) (tools.Record, bool, error) {
 	unlock, err := l.begin(ctx, "known")
 	if err != nil {
 		return tools.Record{}, false, err
 	}
 	defer unlock()
 	e, known := l.effects[key]
-	if !known {
+	if !known || e.ws != ws {
 		return tools.Record{}, false, nil
 	}
 	return e.record, true, nil
@@ -138,8 +171,11 @@ func (l *Ledger) Settle(ctx context.Context, s tools.Settlement) error {
 	if !known {
 		return agent.Errorf(agent.NotFound, "no intent was recorded under this key")
 	}
+	if s.Fence < e.record.Fence {
+		return agent.Errorf(agent.Conflict, "another attempt took this over")
+	}
 	if e.record.State == tools.EffectIntent {
-		e.record = tools.Record{State: s.State, Outcome: s.Outcome}
+		e.record.State, e.record.Outcome = s.State, s.Outcome
 		e.undo = s.Undo
 		l.log = append(l.log, string(s.State)+" "+s.Outcome.Tool)
 	}

@@ -98,8 +98,11 @@ func TestALedgerKeepsAFinalRecordAsItIs(t *testing.T) {
 	if r, err := l.Intend(t.Context(), intent); err != nil || r.Fresh || r.State != tools.EffectIntent {
 		t.Errorf("second: %+v, %v", r, err)
 	}
+	if err := l.Settle(t.Context(), tools.Settlement{Key: "k", Fence: 1, State: tools.EffectFailed}); agent.KindOf(err) != agent.Conflict {
+		t.Errorf("an attempt that was taken over settled: %v", err)
+	}
 	for _, s := range []tools.EffectState{tools.EffectDone, tools.EffectFailed} {
-		if err := l.Settle(t.Context(), tools.Settlement{Key: "k", State: s}); err != nil {
+		if err := l.Settle(t.Context(), tools.Settlement{Key: "k", Fence: 2, State: s}); err != nil {
 			t.Error(err)
 		}
 	}

@@ -24,10 +24,15 @@ import (
 // ApprovalTTL is how long the ledger under test gives people to decide.
 const ApprovalTTL = 24 * time.Hour
 
+// UndoTTL is how long the ledger under test offers to take an effect back.
+const UndoTTL = 10 * time.Minute
+
 // Stores is a fresh, empty store with everything its suites need.
 type Stores struct {
 	loop.Store
 	Ledger tools.Ledger
+	// Control is where people step in.
+	Control Control
 	// Clock is the clock both were opened with.
 	Clock *Clock
 	// Exec runs SQL past the adapter, as somebody with the database would.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ func Ledger(t *testing.T, open Opener) {
 		{"a refusal is one row with the exact arguments", refuses},
 		{"a refused call may be anything a model makes up", refusesAnything},
 		{"an intent is a row of the ledger and of the audit", intends},
-		{"an intent that is known is returned and changes nothing", intendTwice},
+		{"an intent without an outcome is taken over, one with an outcome is returned", intendTwice},
 		{"what is known of a key is told without recording anything", known},
 		{"of many intents of one key one is fresh", intendRace},
 		{"without permission or approval nothing is intended", intendUnpermitted},
@@ -31,6 +32,7 @@ func Ledger(t *testing.T, open Opener) {
 	})
 	open.keeps(t, spendPromises())
 	open.keeps(t, settlePromises())
+	open.keeps(t, fencePromises())
 }
 
 func spendPromises() []promise {
@@ -70,13 +72,14 @@ func withApproval(p tools.Proposal, id string) tools.Intent {
 	return tools.Intent{Key: keyOf(p), Proposal: p, Verdict: asks(), Approval: id}
 }
 
-// intend records an intent that must be fresh.
-func intend(t *testing.T, s Stores, i tools.Intent) {
+// intend records an intent that must be fresh and returns its token.
+func intend(t *testing.T, s Stores, i tools.Intent) int64 {
 	t.Helper()
 	rec, err := s.Ledger.Intend(t.Context(), i)
 	if err != nil || !rec.Fresh || rec.State != tools.EffectIntent {
 		t.Fatalf("intend: %+v, %v; want a fresh intent", rec, err)
 	}
+	return rec.Fence
 }
 
 func outcome(p tools.Proposal, st agent.Status, result string) agent.Outcome {
@@ -118,7 +121,7 @@ func intends(t *testing.T, s Stores) {
 		t.Fatal(err)
 	}
 	wantJSON(t, "effect", got, loop.Effect{
-		Key: keyOf(p), Turn: "e1", Call: p.Call, Digest: p.Digest, Tier: agent.TierWrite, State: "intent", Intended: s.Clock.Now(),
+		Key: keyOf(p), Turn: "e1", Call: p.Call, Digest: p.Digest, Tier: agent.TierWrite, State: "intent", Attempts: 1, Intended: s.Clock.Now(),
 	})
 	tier := agent.TierWrite
 	rows := record(t, s, acme)
@@ -134,21 +137,25 @@ func intends(t *testing.T, s Stores) {
 func intendTwice(t *testing.T, s Stores) {
 	p := proposal(t, ann(), "e1", 1)
 	i := withApproval(p, approved(t, s, p))
-	intend(t, s, i)
+	first := intend(t, s, i)
 	rec, err := s.Ledger.Intend(t.Context(), i)
-	if err != nil || rec.Fresh || rec.State != tools.EffectIntent {
-		t.Errorf("intended again: %+v, %v; want the known intent", rec, err)
+	if err != nil || rec.Fresh || rec.State != tools.EffectIntent || rec.Fence <= first || rec.Attempts != 2 {
+		t.Errorf("intended again: %+v, %v; want the second attempt with a higher token than %d", rec, err, first)
 	}
 	want := outcome(p, agent.Done, `{"id":"T-1"}`)
-	if err := s.Ledger.Settle(t.Context(), tools.Settlement{Key: i.Key, State: tools.EffectDone, Outcome: want}); err != nil {
+	if err := s.Ledger.Settle(t.Context(), tools.Settlement{Key: i.Key, Fence: rec.Fence, State: tools.EffectDone, Outcome: want}); err != nil {
 		t.Fatal(err)
 	}
 	rec, err = s.Ledger.Intend(t.Context(), i)
-	if err != nil || rec.Fresh || rec.State != tools.EffectDone {
+	if err != nil || rec.Fresh || rec.State != tools.EffectDone || rec.Attempts != 2 {
 		t.Errorf("intended again: %+v, %v; want the known outcome", rec, err)
 	}
 	wantJSON(t, "outcome", rec.Outcome, want)
-	wantKinds(t, s, audit.CallAsked, audit.ApprovalDecided, audit.CallIntent, audit.CallOutcome)
+	wantKinds(t, s, audit.CallAsked, audit.ApprovalDecided, audit.CallIntent, audit.CallIntent, audit.CallOutcome)
+	rows := record(t, s, acme)
+	if e := rows[3]; e.Note != "attempt 2" || e.Approval != i.Approval || e.Digest != p.Digest {
+		t.Errorf("audit row %+v; want the second attempt", e)
+	}
 }
 
 func known(t *testing.T, s Stores) {
@@ -162,10 +169,12 @@ func known(t *testing.T, s Stores) {
 		return rec
 	}
 	look(acme, "")
-	intend(t, s, allowed(p))
-	look(acme, tools.EffectIntent)
+	fence := intend(t, s, allowed(p))
+	if rec := look(acme, tools.EffectIntent); rec.Fence != fence || rec.Attempts != 1 {
+		t.Errorf("known %+v; want the token %d", rec, fence)
+	}
 	o := outcome(p, agent.Done, `{"id":"T-1"}`)
-	if err := s.Ledger.Settle(t.Context(), tools.Settlement{Key: keyOf(p), State: tools.EffectDone, Outcome: o}); err != nil {
+	if err := s.Ledger.Settle(t.Context(), tools.Settlement{Key: keyOf(p), Fence: fence, State: tools.EffectDone, Outcome: o}); err != nil {
 		t.Fatal(err)
 	}
 	wantJSON(t, "outcome", look(acme, tools.EffectDone).Outcome, o)
@@ -177,9 +186,10 @@ func intendRace(t *testing.T, s Stores) {
 	p := proposal(t, ann(), "e1", 1)
 	i := withApproval(p, approved(t, s, p))
 	fresh := make([]bool, racers)
+	fences := make([]int64, racers)
 	errs := race(racers, func(n int) error {
 		rec, err := s.Ledger.Intend(t.Context(), i)
-		fresh[n] = rec.Fresh
+		fresh[n], fences[n] = rec.Fresh, rec.Fence
 		return err
 	})
 	if err := errors.Join(errs...); err != nil {
@@ -188,7 +198,13 @@ func intendRace(t *testing.T, s Stores) {
 	if n := count(fresh); n != 1 {
 		t.Errorf("%d intents were fresh; want 1", n)
 	}
-	wantKinds(t, s, audit.CallAsked, audit.ApprovalDecided, audit.CallIntent)
+	slices.Sort(fences)
+	if len(slices.Compact(fences)) != racers {
+		t.Errorf("tokens %v; want each attempt its own", fences)
+	}
+	if a := read(t, s, i.Approval); a.State != approval.Spent {
+		t.Errorf("approval is %s; want it spent once", a.State)
+	}
 }
 
 func intendUnpermitted(t *testing.T, s Stores) {
@@ -340,13 +356,13 @@ func spendForeign(t *testing.T, s Stores) {
 func settles(t *testing.T, s Stores) {
 	p := proposal(t, ann(), "e1", 1)
 	id := approved(t, s, p)
-	intend(t, s, withApproval(p, id))
+	fence := intend(t, s, withApproval(p, id))
 	intended := s.Clock.Now()
 	s.Clock.Advance(time.Second)
 	o := outcome(p, agent.Done, `{"id":"T-1","note":"a<b & c"}`)
 	o.Undo, o.Label = "The ticket is closed.", agent.Label{Integrity: agent.Organisation, Readers: agent.Only("ann")}
 	err := s.Ledger.Settle(t.Context(), tools.Settlement{
-		Key: keyOf(p), State: tools.EffectDone, Outcome: o,
+		Key: keyOf(p), Fence: fence, State: tools.EffectDone, Outcome: o,
 		Undo: &tools.UndoCall{Tool: "ticket_close", Args: json.RawMessage(`{"id": "T-1", "why":"<undo>"}`)},
 	})
 	if err != nil {
@@ -358,7 +374,8 @@ func settles(t *testing.T, s Stores) {
 	}
 	wantJSON(t, "effect", got, loop.Effect{
 		Key: keyOf(p), Turn: "e1", Call: p.Call, Digest: p.Digest, Tier: agent.TierWrite, State: "done", Approval: id, Outcome: o,
-		UndoTool: "ticket_close", UndoArgs: json.RawMessage(`{"id":"T-1","why":"<undo>"}`), Intended: intended, SettledAt: s.Clock.Now(),
+		UndoTool: "ticket_close", UndoArgs: json.RawMessage(`{"id":"T-1","why":"<undo>"}`), UndoUntil: s.Clock.Now().Add(UndoTTL),
+		Attempts: 1, Intended: intended, SettledAt: s.Clock.Now(),
 	})
 	tier := agent.TierWrite
 	wantJSON(t, "audit", record(t, s, acme)[3], audit.Entry{
@@ -370,9 +387,9 @@ func settles(t *testing.T, s Stores) {
 func settleTwice(t *testing.T, s Stores) {
 	for n, final := range []tools.EffectState{tools.EffectDone, tools.EffectFailed} {
 		p := proposal(t, ann(), "e1", n+1)
-		intend(t, s, allowed(p))
+		fence := intend(t, s, allowed(p))
 		for _, st := range []tools.EffectState{final, tools.EffectFailed, tools.EffectDone, tools.EffectUnknown} {
-			err := s.Ledger.Settle(t.Context(), tools.Settlement{Key: keyOf(p), State: st, Outcome: outcome(p, agent.Done, `"`+string(st)+`"`)})
+			err := s.Ledger.Settle(t.Context(), tools.Settlement{Key: keyOf(p), Fence: fence, State: st, Outcome: outcome(p, agent.Done, `"`+string(st)+`"`)})
 			if err != nil {
 				t.Errorf("settling %s as %s: %v; want nothing to happen", final, st, err)
 			}
@@ -387,10 +404,10 @@ func settleTwice(t *testing.T, s Stores) {
 
 func settleRace(t *testing.T, s Stores) {
 	p := proposal(t, ann(), "e1", 1)
-	intend(t, s, allowed(p))
+	fence := intend(t, s, allowed(p))
 	errs := race(racers, func(n int) error {
 		return s.Ledger.Settle(t.Context(), tools.Settlement{
-			Key: keyOf(p), State: tools.EffectDone, Outcome: outcome(p, agent.Done, fmt.Sprint(n)),
+			Key: keyOf(p), Fence: fence, State: tools.EffectDone, Outcome: outcome(p, agent.Done, fmt.Sprint(n)),
 		})
 	})
 	if err := errors.Join(errs...); err != nil {
@@ -401,13 +418,13 @@ func settleRace(t *testing.T, s Stores) {
 
 func settleUnknown(t *testing.T, s Stores) {
 	p := proposal(t, ann(), "e1", 1)
-	intend(t, s, allowed(p))
+	fence := intend(t, s, allowed(p))
 	lost := outcome(p, agent.Unknown, "")
 	lost.Kind = "unavailable"
 	for _, one := range []tools.Settlement{
-		{Key: keyOf(p), State: tools.EffectUnknown, Outcome: lost},
-		{Key: keyOf(p), State: tools.EffectUnknown, Outcome: lost},
-		{Key: keyOf(p), State: tools.EffectDone, Outcome: outcome(p, agent.Done, `{}`)},
+		{Key: keyOf(p), Fence: fence, State: tools.EffectUnknown, Outcome: lost},
+		{Key: keyOf(p), Fence: fence, State: tools.EffectUnknown, Outcome: lost},
+		{Key: keyOf(p), Fence: fence, State: tools.EffectDone, Outcome: outcome(p, agent.Done, `{}`)},
 	} {
 		if err := s.Ledger.Settle(t.Context(), one); err != nil {
 			t.Fatal(err)
@@ -432,9 +449,9 @@ func settleNothing(t *testing.T, s Stores) {
 
 func settleNeedsAudit(t *testing.T, s Stores) {
 	p := proposal(t, ann(), "e1", 1)
-	intend(t, s, allowed(p))
+	fence := intend(t, s, allowed(p))
 	settle := func() error {
-		return s.Ledger.Settle(t.Context(), tools.Settlement{Key: keyOf(p), State: tools.EffectDone, Outcome: outcome(p, agent.Done, `{}`)})
+		return s.Ledger.Settle(t.Context(), tools.Settlement{Key: keyOf(p), Fence: fence, State: tools.EffectDone, Outcome: outcome(p, agent.Done, `{}`)})
 	}
 	withoutAudit(t, s, func() {
 		if err := settle(); err == nil {

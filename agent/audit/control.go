@@ -1,0 +1,12 @@
+package audit
+
+// The kinds of rows about people who step in.
+const (
+	// EffectResolved says that a person found out what became of an effect; the
+	// status is what they found and the note what they wrote.
+	EffectResolved Kind = "effect.resolved"
+	// PauseSet and PauseLifted are the kill switch: the status is what was
+	// paused, turn or tool say which one, the note is the reason.
+	PauseSet    Kind = "pause.set"
+	PauseLifted Kind = "pause.lifted"
+)

@@ -1,0 +1,138 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/audit"
+	"github.com/sous-hq/sous/agent/pause"
+)
+
+// Pause stops what the scope names until it is resumed, in one transaction with
+// its audit row; see pause.New for who may. No effect is intended after it
+// returns, here or in another process. Pausing again changes nothing: the first
+// pause is returned.
+func (d *DB) Pause(ctx context.Context, by agent.Actor, s pause.Scope, target, reason string) (pause.Pause, error) {
+	p, err := pause.New(by, s, target, reason, d.now())
+	if err != nil {
+		return pause.Pause{}, err
+	}
+	defer d.pauses.Forget()
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		was, known, err := pauseNamed(ctx, tx, p)
+		if err != nil || known {
+			p = was
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO pauses (workspace, scope, target, by, name, reason, at)
+			VALUES (?, ?, ?, ?, ?, ?, ?)`, p.Workspace, p.Scope, p.Target, p.By, p.Name, p.Reason, timeOf(&p.At))
+		if err != nil {
+			return err
+		}
+		return d.record(ctx, tx, pauseEntry(audit.PauseSet, by, p))
+	})
+	if err != nil {
+		return pause.Pause{}, fmt.Errorf("pause: %w", err)
+	}
+	return p, nil
+}
+
+// Resume lifts a pause of the actor's workspace and returns it; one that is not
+// there is NotFound.
+func (d *DB) Resume(ctx context.Context, by agent.Actor, s pause.Scope, target string) (pause.Pause, error) {
+	p, err := pause.Named(by, s, target)
+	if err != nil {
+		return pause.Pause{}, err
+	}
+	defer d.pauses.Forget()
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		was, known, err := pauseNamed(ctx, tx, p)
+		switch {
+		case err != nil:
+			return err
+		case !known:
+			return agent.Errorf(agent.NotFound, "%s is not paused", p.What())
+		}
+		p = was
+		_, err = tx.ExecContext(ctx, `DELETE FROM pauses WHERE workspace = ? AND scope = ? AND target = ?`, p.Workspace, p.Scope, p.Target)
+		if err != nil {
+			return err
+		}
+		e := pauseEntry(audit.PauseLifted, by, p)
+		e.At = d.now()
+		return d.record(ctx, tx, e)
+	})
+	if err != nil {
+		return pause.Pause{}, fmt.Errorf("resume: %w", err)
+	}
+	return p, nil
+}
+
+// Pauses lists the pauses that are in force, oldest first, of all workspaces.
+func (d *DB) Pauses(ctx context.Context) ([]pause.Pause, error) {
+	all, err := readPauses(ctx, d.sql)
+	if err != nil {
+		return nil, d.publicError(fmt.Errorf("read pauses: %w", err))
+	}
+	return all, nil
+}
+
+// Paused returns what stops the subject, by what the store held at most
+// pause.Fresh ago. An error counts as paused.
+func (d *DB) Paused(ctx context.Context, s pause.Subject) (pause.Pause, bool, error) {
+	return d.pauses.Over(ctx, s)
+}
+
+// Paused implements tools.Ledger.
+func (l *Ledger) Paused(ctx context.Context, c agent.Call) (string, error) {
+	p, paused, err := l.db.Paused(ctx, subjectOf(c))
+	if err != nil || !paused {
+		return "", err
+	}
+	return p.String(), nil
+}
+
+// pausedIn is Paused by what the store holds now.
+func pausedIn(ctx context.Context, q sqlHandle, s pause.Subject) (pause.Pause, bool, error) {
+	all, err := readPauses(ctx, q)
+	if err != nil {
+		return pause.Pause{}, false, fmt.Errorf("read pauses: %w", err)
+	}
+	p, over := pause.Over(all, s)
+	return p, over, nil
+}
+
+const pauseColumns = `workspace, scope, target, by, name, reason, at`
+
+func readPauses(ctx context.Context, q sqlHandle) ([]pause.Pause, error) {
+	return every(ctx, q, scanPause, `SELECT `+pauseColumns+` FROM pauses ORDER BY at, workspace, scope, target`)
+}
+
+func pauseNamed(ctx context.Context, q sqlHandle, p pause.Pause) (pause.Pause, bool, error) {
+	return first(q.QueryRowContext(ctx, `SELECT `+pauseColumns+` FROM pauses
+		WHERE workspace = ? AND scope = ? AND target = ?`, p.Workspace, p.Scope, p.Target), scanPause)
+}
+
+func scanPause(row sqlRow) (pause.Pause, error) {
+	var p pause.Pause
+	err := row.Scan(&p.Workspace, &p.Scope, &p.Target, &p.By, &p.Name, &p.Reason, timeOf(&p.At))
+	return p, err
+}
+
+func pauseEntry(k audit.Kind, by agent.Actor, p pause.Pause) audit.Entry {
+	e := audit.Entry{At: p.At, Workspace: p.Workspace, Kind: k, Actor: by.ID, Status: string(p.Scope), Note: p.Reason}
+	switch p.Scope {
+	case pause.Tool:
+		e.Tool = p.Target
+	case pause.Turn:
+		e.Turn = p.Target
+	case pause.Everything, pause.Workspace:
+	}
+	return e
+}
+
+func subjectOf(c agent.Call) pause.Subject {
+	return pause.Subject{Workspace: c.Actor.Workspace, Turn: c.Turn, Tool: c.Tool}
+}
