@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/internal/redact"
 )
 
 // Model completes conversations. Implementations are safe for concurrent use,
@@ -97,6 +98,9 @@ type Request struct {
 	// that cannot take back what it showed leaves it nil: then an attempt that
 	// may still be replaced gives its text only once it has succeeded.
 	Restart func() `json:"-"`
+	// Vault, when not nil, keeps the placeholders of the turn the request belongs to, so that all its
+	// requests have the same. Redact uses it; no vendor sees it.
+	Vault *redact.Vault `json:"-"`
 }
 
 // Finish says why a model stopped.
