@@ -51,6 +51,17 @@ type Actor struct {
 	Groups []string `json:"groups,omitempty"`
 	// Owner marks the person a single-person workspace belongs to.
 	Owner bool `json:"owner,omitempty"`
+	// Person names the human behind the account where a directory knows it:
+	// accounts with the same are one person. Empty is the account's own id.
+	Person ActorID `json:"person,omitempty"`
+}
+
+// Human returns the human behind the account.
+func (a Actor) Human() ActorID {
+	if a.Person != "" {
+		return a.Person
+	}
+	return a.ID
 }
 
 // PlaceKind says who can see a place. The zero value is unknown and is treated

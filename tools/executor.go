@@ -30,6 +30,13 @@ type Proposal struct {
 	Unattended bool
 	// Digest is the call's digest over canonical arguments.
 	Digest string
+	// Definition and Version are what an approval is bound to besides: the tool's
+	// definition, and the state of what the call touches, "" for none.
+	Definition string
+	Version    string
+	// Editor is who wrote these arguments in place of those asked first, "" for
+	// nobody.
+	Editor agent.ActorID
 }
 
 // Labelled is one text a model saw.
@@ -120,6 +127,9 @@ type Ledger interface {
 	// instead, and stays as it is when an intent is known; see Record.Paused. An
 	// approval that cannot be spent (not approved, other digest, expired,
 	// already spent) is an error of kind Conflict, Expired or Forbidden.
+	// One that no longer holds, because the tool, what it touches, the policy or
+	// the standing of those who approved has changed, is closed and the error is a
+	// Conflict with ErrAskAgain.
 	Intend(ctx context.Context, i Intent) (Record, error)
 	// Known returns the record of an effect, if there is one. It records nothing.
 	Known(ctx context.Context, ws agent.WorkspaceID, key string) (rec Record, ok bool, err error)
@@ -141,6 +151,8 @@ type Plan struct {
 	Unattended bool
 	// Approval is the id of an approved approval for this call; "" at first.
 	Approval string
+	// Editor is who wrote the arguments in place of those asked first.
+	Editor agent.ActorID
 }
 
 // Executor is the one path to an effect: check → gate → record intent → run →
@@ -186,7 +198,7 @@ func (e *Executor) Execute(ctx context.Context, p Plan) (agent.Outcome, error) {
 		Proposal: Proposal{
 			Call: p.Call, Spec: tool.spec, Context: p.Context,
 			Request: p.Request, Place: p.Place, Digest: digest,
-			Texts: p.Texts, InPlan: p.InPlan, Unattended: p.Unattended,
+			Texts: p.Texts, InPlan: p.InPlan, Unattended: p.Unattended, Editor: p.Editor,
 		},
 		inv: Invocation{
 			By: p.Call.Actor, Place: p.Place, Turn: p.Call.Turn, Call: p.Call.ID,
@@ -199,7 +211,7 @@ func (e *Executor) Execute(ctx context.Context, p Plan) (agent.Outcome, error) {
 	} else if why != "" {
 		return e.paused(ctx, x, why)
 	}
-	if err := b.check(ctx, x.inv); err != nil {
+	if err := x.identify(ctx, tool); err != nil {
 		if k := agent.KindOf(err); k == agent.Internal || k == agent.Unavailable {
 			return agent.Outcome{}, fmt.Errorf("check %s: %w", p.Call.Tool, err)
 		}
@@ -283,6 +295,9 @@ func (e *Executor) read(ctx context.Context, x *execution) (agent.Outcome, error
 func (e *Executor) effect(ctx context.Context, x *execution, v agent.Verdict) (agent.Outcome, error) {
 	rec, err := e.ledger.Intend(ctx, Intent{Key: x.inv.Key, Proposal: x.Proposal, Verdict: v, Approval: x.approval})
 	if err != nil {
+		if errors.Is(err, ErrAskAgain) {
+			return e.askAgain(ctx, x, v, err)
+		}
 		switch agent.KindOf(err) {
 		case agent.Conflict, agent.Expired, agent.Forbidden:
 			return failed(x.Call, agent.Denied, err), nil

@@ -20,12 +20,12 @@ import (
 type Class uint8
 
 const (
-	// Neither: the tool takes no key and offers no look-up. After a lost
+	// Neither says that the tool takes no key and offers no look-up. After a lost
 	// outcome it is never repeated; a person has to look.
 	Neither Class = iota
-	// Lookup: the effect can be found by the key it was made with.
+	// Lookup says that the effect can be found by the key it was made with.
 	Lookup
-	// Keyed: the tool takes an idempotency key, so repeating with the same key
+	// Keyed says that the tool takes an idempotency key, so repeating with the same key
 	// has no second effect.
 	Keyed
 )
@@ -90,6 +90,10 @@ type Funcs[In, Out any] struct {
 	Label func(inv Invocation, in In, out Out) agent.Label
 	// Check refuses a call that cannot run, before anybody is asked.
 	Check func(ctx context.Context, inv Invocation, in In) error
+	// Version names the state of what the call touches, such as an etag or a
+	// revision. When it is another at the time of running than at the time of
+	// asking, people are asked again. Its errors are like those of Check.
+	Version func(ctx context.Context, inv Invocation, in In) (string, error)
 	// Find looks for an effect made with inv.Key; required for class Lookup.
 	Find func(ctx context.Context, inv Invocation, in In) (out Out, found bool, err error)
 	// Undo returns the call that takes the effect back. ok is false when this
@@ -99,9 +103,10 @@ type Funcs[In, Out any] struct {
 
 // Tool is a declared tool. It can only be run by an Executor.
 type Tool struct {
-	spec   Spec
-	schema json.RawMessage
-	bind   func(args json.RawMessage) (*bound, error)
+	spec       Spec
+	schema     json.RawMessage
+	definition string
+	bind       func(args json.RawMessage) (*bound, error)
 }
 
 // Spec returns the tool's declaration.
@@ -122,10 +127,11 @@ func (t Tool) Bind(args json.RawMessage) (json.RawMessage, error) {
 
 // bound is a call with checked arguments. Nothing has run yet.
 type bound struct {
-	args  json.RawMessage
-	check func(ctx context.Context, inv Invocation) error
-	run   func(ctx context.Context, inv Invocation) (result, error)
-	find  func(ctx context.Context, inv Invocation) (result, bool, error)
+	args    json.RawMessage
+	check   func(ctx context.Context, inv Invocation) error
+	version func(ctx context.Context, inv Invocation) (string, error)
+	run     func(ctx context.Context, inv Invocation) (result, error)
+	find    func(ctx context.Context, inv Invocation) (result, bool, error)
 }
 
 type result struct {
@@ -172,7 +178,11 @@ func New[In, Out any](spec Spec, f Funcs[In, Out]) (Tool, error) {
 	if err != nil {
 		return Tool{}, fmt.Errorf("tool %s: schema: %w", spec.Name, err)
 	}
-	return Tool{spec: spec, schema: raw, bind: func(args json.RawMessage) (*bound, error) {
+	definition, err := define(spec, raw)
+	if err != nil {
+		return Tool{}, err
+	}
+	return Tool{spec: spec, schema: raw, definition: definition, bind: func(args json.RawMessage) (*bound, error) {
 		in, canonical, err := decode[In](resolved, args)
 		if err != nil {
 			return nil, agent.Errorf(agent.Invalid, "%s: %w", spec.Name, err)
@@ -261,6 +271,12 @@ func (f Funcs[In, Out]) bound(in In, args json.RawMessage) *bound {
 				return nil
 			}
 			return f.Check(ctx, inv, in)
+		},
+		version: func(ctx context.Context, inv Invocation) (string, error) {
+			if f.Version == nil {
+				return "", nil
+			}
+			return f.Version(ctx, inv, in)
 		},
 		run: func(ctx context.Context, inv Invocation) (result, error) {
 			out, err := f.Run(ctx, inv, in)

@@ -1,15 +1,25 @@
-// Package approval is a person's decision about one call: a value with
+// Package approval is the decision of people about one call: a value with
 // transitions. The clock is an argument and the store is elsewhere, so every
 // path through it can be tested without either.
 //
-//	asked ──Approve──▶ approved ──Spend──▶ spent
-//	  ├─────Deny─────▶ denied
-//	  └────Expire────▶ expired ◀── (approved, not run in time)
+//	asked ──Decide(yes) × quorum──▶ approved ──Spend──▶ spent
+//	  │                                └──Outdate──▶ superseded (asked anew)
+//	  ├──Decide(no)──▶ denied
+//	  ├──Edit────────▶ superseded (asked anew with other arguments)
+//	  ├──Withdraw────▶ withdrawn (its turn is over)
+//	  └──Expire──────▶ expired ◀── (approved, not run in time)
+//
+// While it is asked it may be handed to somebody else, escalated along its
+// chain, talked about and reminded of. There is no way to say yes to calls that
+// nobody has seen yet.
 package approval
 
 import (
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sous-hq/sous/agent"
@@ -18,13 +28,18 @@ import (
 // State is where an approval stands. The zero value is Asked, which runs nothing.
 type State string
 
-// The states. Denied, Expired and Spent are final.
+// The states. All but Asked and Approved are final.
 const (
 	Asked    State = "asked"
 	Approved State = "approved"
 	Denied   State = "denied"
 	Expired  State = "expired"
 	Spent    State = "spent"
+	// Superseded means that the call is asked anew: somebody edited it, or what
+	// the yes was given for has changed since.
+	Superseded State = "superseded"
+	// Withdrawn means that nothing waits for it any more.
+	Withdrawn State = "withdrawn"
 )
 
 // Kind says whose decision it takes. The zero value is ByAnother.
@@ -37,7 +52,8 @@ const (
 	ByRequester Kind = "confirmation"
 )
 
-// RunWithin is how long after a yes the call may still start.
+// RunWithin is how long after a yes the call may still start, unless the
+// approval has a time of its own.
 const RunWithin = time.Hour
 
 // Approval is one decision about one call. It is bound to the call's digest
@@ -51,6 +67,10 @@ type Approval struct {
 	Digest    string            `json:"digest"`
 	Tier      agent.Tier        `json:"tier"`
 	Place     agent.Place       `json:"place"`
+	// Definition and Version are the tool's definition and the state of what it
+	// touches at the time of asking; "" where there is none.
+	Definition string `json:"definition,omitempty"`
+	Version    string `json:"version,omitempty"`
 	// Reason and Rule say why it is asked; Undo what undoing would do.
 	Reason string `json:"reason"`
 	Rule   string `json:"rule"`
@@ -59,17 +79,69 @@ type Approval struct {
 	// where that text came from.
 	Marked  []string `json:"marked,omitempty"`
 	Sources []string `json:"sources,omitempty"`
+	// Approvers are the groups whose members may decide; none means any member.
+	Approvers []string `json:"approvers,omitempty"`
+	// Quorum is how many different people have to say yes; 0 means one.
+	Quorum int `json:"quorum,omitempty"`
 	// Sole says that the workspace had one person when it was asked.
-	Sole    bool      `json:"sole,omitempty"`
-	Created time.Time `json:"created"`
-	Expires time.Time `json:"expires"`
+	Sole bool `json:"sole,omitempty"`
+	// Editor is who wrote these arguments in place of what was asked first.
+	Editor  agent.ActorID `json:"editor,omitempty"`
+	Created time.Time     `json:"created"`
+	Expires time.Time     `json:"expires"`
+	// RunFor is how long after the yes the call may start; 0 means RunWithin.
+	RunFor time.Duration `json:"run_for,omitempty"`
+
+	// Votes are the yeses so far, oldest first.
+	Votes []Vote `json:"votes,omitempty"`
+	// Chain is to whom it goes when nobody has decided, Stage how far it went.
+	Chain []Stage `json:"chain,omitempty"`
+	Stage int     `json:"stage,omitempty"`
+	// Handed are those who gave their say to somebody else.
+	Handed []Delegation `json:"handed,omitempty"`
+	// Notes are what was asked and answered about it.
+	Notes []Note `json:"notes,omitempty"`
+	// Reminded counts the reminders that were sent.
+	Reminded int `json:"reminded,omitempty"`
 
 	DecidedBy   agent.ActorID `json:"decided_by,omitempty"`
 	DecidedName string        `json:"decided_name,omitempty"`
 	DecidedAt   time.Time     `json:"decided_at,omitzero"`
+	// Event is the id of the delivery that brought the decision, "" for none.
+	Event string `json:"event,omitempty"`
 	// Comment is the decider's reason, which goes back to the model on a no.
-	Comment string    `json:"comment,omitempty"`
-	SpentAt time.Time `json:"spent_at,omitzero"`
+	Comment string `json:"comment,omitempty"`
+	// Edited are the arguments that are asked instead.
+	Edited  json.RawMessage `json:"edited,omitempty"`
+	SpentAt time.Time       `json:"spent_at,omitzero"`
+}
+
+// Vote is one person's yes.
+type Vote struct {
+	By agent.ActorID `json:"by"`
+	// Person is the human behind the account; each has one vote.
+	Person agent.ActorID `json:"person"`
+	Name   string        `json:"name,omitempty"`
+	At     time.Time     `json:"at"`
+	// Event is the id of the delivery that brought it, "" for none.
+	Event string `json:"event,omitempty"`
+}
+
+// Delegation is one person's say given to another.
+type Delegation struct {
+	From agent.ActorID `json:"from"`
+	To   agent.ActorID `json:"to"`
+	// Name is to's, for display.
+	Name string    `json:"name,omitempty"`
+	At   time.Time `json:"at"`
+}
+
+// Note is something said about an approval.
+type Note struct {
+	By   agent.ActorID `json:"by"`
+	Name string        `json:"name,omitempty"`
+	Text string        `json:"text"`
+	At   time.Time     `json:"at"`
 }
 
 // NewID returns the id of the approval for a call: eight letters that people
@@ -79,101 +151,142 @@ func NewID(call, digest string) string {
 	return base32.StdEncoding.EncodeToString(sum[:5])
 }
 
+// Needs is how many different people have to say yes.
+func (a Approval) Needs() int {
+	if a.Sole || a.Kind == ByRequester {
+		return 1
+	}
+	return max(a.Quorum, 1)
+}
+
+// Groups are the groups whose members may decide now; none means any member.
+func (a Approval) Groups() []string {
+	if len(a.Approvers) == 0 {
+		return nil
+	}
+	all := slices.Clone(a.Approvers)
+	for _, s := range a.Chain[:min(a.Stage, len(a.Chain))] {
+		all = append(all, s.Groups...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// WithRequester returns the approval with the requester as a directory knows
+// them now, so that an account linked since then is seen as theirs.
+func (a Approval) WithRequester(now agent.Actor) Approval {
+	if now.ID == a.Call.Actor.ID && now.Workspace == a.Workspace {
+		a.Call.Actor.Person = now.Person
+	}
+	return a
+}
+
 // MayDecide returns nil when the actor may say yes or no, else an error of kind
-// Forbidden that says why not.
+// Forbidden that says why not. The requester never decides on an approval, nor
+// whoever wrote its arguments; the sole person of a workspace is the exception.
 func (a Approval) MayDecide(by agent.Actor) error {
-	requester := by.ID == a.Call.Actor.ID
+	if err := a.member(by); err != nil {
+		return err
+	}
+	requester := a.isRequester(by)
 	switch {
-	case by.Workspace != a.Workspace:
+	case a.Kind == ByRequester && !requester:
+		return agent.Errorf(agent.Forbidden, "only %s can confirm this", display(a.Call.Actor))
+	case a.Kind == ByRequester, a.Sole && by.Owner && requester:
+		return nil
+	case requester:
+		return agent.Errorf(agent.Forbidden, "you cannot approve your own request; another person has to")
+	case a.Editor != "" && (a.Editor == by.ID || a.Editor == by.Human()):
+		return agent.Errorf(agent.Forbidden, "you wrote these arguments; another person has to approve them")
+	}
+	if d, gave := a.handedBy(by.ID); gave {
+		return agent.Errorf(agent.Forbidden, "you handed this to %s", or(d.Name, string(d.To)))
+	}
+	if a.inGroups(by) || slices.ContainsFunc(a.Handed, func(d Delegation) bool { return d.To == by.ID }) {
+		return nil
+	}
+	return agent.Errorf(agent.Forbidden, "only members of %s can decide this", strings.Join(a.Groups(), ", "))
+}
+
+// member refuses whoever is no full member of the workspace.
+func (a Approval) member(by agent.Actor) error {
+	switch {
+	case by.Workspace != a.Workspace || by.ID == "":
 		return agent.Errorf(agent.NotFound, "there is no approval %s", a.ID)
 	case by.Kind != agent.Member:
 		return agent.Errorf(agent.Forbidden, "only members of the workspace can decide")
-	case a.Kind == ByRequester && !requester:
-		return agent.Errorf(agent.Forbidden, "only %s can confirm this", display(a.Call.Actor))
-	case a.Kind != ByRequester && requester && (!a.Sole || !by.Owner):
-		return agent.Errorf(agent.Forbidden, "you cannot approve your own request; another person has to")
 	}
 	return nil
 }
 
-// Approve returns the approval with a yes. Saying yes again is a Conflict.
-func (a Approval) Approve(by agent.Actor, now time.Time) (Approval, error) {
-	return a.decide(by, Approved, "", now)
+func (a Approval) isRequester(by agent.Actor) bool {
+	return by.ID == a.Call.Actor.ID || by.Human() == a.Call.Actor.Human()
 }
 
-// Deny returns the approval with a no and its reason.
-func (a Approval) Deny(by agent.Actor, comment string, now time.Time) (Approval, error) {
-	return a.decide(by, Denied, comment, now)
+func (a Approval) inGroups(by agent.Actor) bool {
+	groups := a.Groups()
+	return len(groups) == 0 || slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(by.Groups, g) })
 }
 
-func (a Approval) decide(by agent.Actor, to State, comment string, now time.Time) (Approval, error) {
-	if err := a.MayDecide(by); err != nil {
-		return a, err
+func (a Approval) handedBy(id agent.ActorID) (Delegation, bool) {
+	for _, d := range a.Handed {
+		if d.From == id {
+			return d, true
+		}
 	}
-	if a.State != Asked {
-		return a, a.closed()
-	}
-	if !now.Before(a.Expires) {
-		return a, agent.Errorf(agent.Expired, "approval %s expired at %s", a.ID, a.Expires.Format(time.RFC3339))
-	}
-	a.State, a.Comment = to, comment
-	a.DecidedBy, a.DecidedName, a.DecidedAt = by.ID, by.Name, now
-	return a, nil
+	return Delegation{}, false
 }
 
-// Expire closes an approval whose time has passed: one nobody decided, or one
-// that was approved and not run within RunWithin. Before that it is a Conflict.
-func (a Approval) Expire(now time.Time) (Approval, error) {
+// Waits reports whether it is this actor's turn to decide.
+func (a Approval) Waits(by agent.Actor, now time.Time) bool {
+	return a.State == Asked && now.Before(a.Expires) && a.MayDecide(by) == nil && !a.voted(by)
+}
+
+func (a Approval) voted(by agent.Actor) bool {
+	return slices.ContainsFunc(a.Votes, func(v Vote) bool { return v.By == by.ID || v.Person == by.Human() })
+}
+
+// open is nil while the approval can still be decided.
+func (a Approval) open(now time.Time) error {
 	switch {
-	case a.State == Asked && !now.Before(a.Expires),
-		a.State == Approved && !now.Before(a.RunBefore()):
-		a.State = Expired
-		return a, nil
-	case a.State == Asked || a.State == Approved:
-		return a, agent.Errorf(agent.Conflict, "approval %s has not expired yet", a.ID)
+	case a.State != Asked:
+		return a.closed()
+	case !now.Before(a.Expires):
+		return agent.Errorf(agent.Expired, "approval %s expired at %s", a.ID, stamp(a.Expires))
 	}
-	return a, a.closed()
+	return nil
 }
 
-// RunBefore is when an approved call can no longer start.
-func (a Approval) RunBefore() time.Time { return a.DecidedAt.Add(RunWithin) }
-
-// Spend uses the approval up for a call with this digest. It succeeds once.
-func (a Approval) Spend(digest string, now time.Time) (Approval, error) {
-	switch {
-	case a.State != Approved:
-		return a, a.closed()
-	case digest != a.Digest:
-		return a, agent.Errorf(agent.Forbidden, "approval %s was given for another call", a.ID)
-	case !now.Before(a.RunBefore()):
-		return a, agent.Errorf(agent.Expired, "approval %s was not used in time", a.ID)
-	}
-	a.State, a.SpentAt = Spent, now
-	return a, nil
-}
-
-// closed says what became of the approval, and by whom.
+// closed says what became of the approval, by whom and when.
 func (a Approval) closed() error {
-	who := a.DecidedName
-	if who == "" {
-		who = string(a.DecidedBy)
-	}
+	who, at := or(a.DecidedName, string(a.DecidedBy)), stamp(a.DecidedAt)
 	switch a.State {
 	case Approved, Spent:
-		return agent.Errorf(agent.Conflict, "%s already approved this", who)
+		return agent.Errorf(agent.Conflict, "%s already approved this, at %s", who, at)
 	case Denied:
-		return agent.Errorf(agent.Conflict, "%s already denied this", who)
+		return agent.Errorf(agent.Conflict, "%s already denied this, at %s", who, at)
 	case Expired:
 		return agent.Errorf(agent.Expired, "approval %s has expired", a.ID)
+	case Superseded:
+		if len(a.Edited) > 0 {
+			return agent.Errorf(agent.Conflict, "%s already changed this, at %s; it is asked anew", who, at)
+		}
+		return agent.Errorf(agent.Conflict, "approval %s no longer holds: %s", a.ID, a.Comment)
+	case Withdrawn:
+		return agent.Errorf(agent.Conflict, "nothing waits for approval %s any more", a.ID)
 	case Asked:
 		return agent.Errorf(agent.Conflict, "approval %s has not been decided", a.ID)
 	}
 	return agent.Errorf(agent.Conflict, "approval %s is in no known state", a.ID)
 }
 
-func display(a agent.Actor) string {
-	if a.Name != "" {
-		return a.Name
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func display(a agent.Actor) string { return or(a.Name, string(a.ID)) }
+
+func or(a, b string) string {
+	if a != "" {
+		return a
 	}
-	return string(a.ID)
+	return b
 }

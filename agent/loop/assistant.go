@@ -250,26 +250,6 @@ func (a *Assistant) Watch(ctx context.Context, by agent.Actor, id string, after 
 	return next, nil
 }
 
-// Decide records a yes or a no. The first decision counts; later ones are a
-// Conflict whose text names who decided.
-func (a *Assistant) Decide(ctx context.Context, by agent.Actor, id string, yes bool, comment string) (approval.Approval, error) {
-	got, err := a.Store.Change(ctx, by, strings.ToUpper(strings.TrimSpace(id)), func(p approval.Approval) (approval.Approval, error) {
-		if !p.Place.Readers().Includes(by) && p.MayDecide(by) != nil {
-			return p, agent.Errorf(agent.NotFound, "there is no approval %s", id)
-		}
-		if yes {
-			return p.Approve(by, a.Clock())
-		}
-		return p.Deny(by, comment, a.Clock())
-	})
-	if err != nil {
-		return got, err
-	}
-	a.Hub.Publish(Event{Turn: got.Call.Turn, Type: EventDecided, Approval: got.ID, Status: string(got.State), At: a.Clock()})
-	a.engine.Wake(got.Call.Turn)
-	return got, nil
-}
-
 // Stop asks a turn to stop. What has been done stays done; the answer says what.
 func (a *Assistant) Stop(ctx context.Context, by agent.Actor, id string) error {
 	t, _, _, err := a.Store.Turn(ctx, by.Workspace, id)
@@ -314,19 +294,4 @@ func (a *Assistant) Undo(ctx context.Context, by agent.Actor, key string) (Accep
 		Event: "undo-" + key, Conversation: t.Conversation, Place: t.Place, Text: "Undo: " + toolTitle(eff.Call.Tool),
 		Ordered: &Ordered{Tool: eff.UndoTool, Args: eff.UndoArgs, Why: "undid “" + toolTitle(eff.Call.Tool) + "”"},
 	})
-}
-
-// Pending lists the approvals that still wait and that the actor may see.
-func (a *Assistant) Pending(ctx context.Context, by agent.Actor) ([]approval.Approval, error) {
-	all, err := a.Store.Approvals(ctx, by.Workspace, ApprovalFilter{States: []approval.State{approval.Asked}})
-	if err != nil {
-		return nil, err
-	}
-	var mine []approval.Approval
-	for _, p := range all {
-		if p.Place.Readers().Includes(by) || p.MayDecide(by) == nil {
-			mine = append(mine, p)
-		}
-	}
-	return mine, nil
 }

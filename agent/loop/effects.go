@@ -16,6 +16,7 @@ import (
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/agent/model"
+	"github.com/sous-hq/sous/agent/people"
 	"github.com/sous-hq/sous/tools"
 )
 
@@ -42,6 +43,12 @@ type Config struct {
 	Limits   Limits
 	Log      *slog.Logger
 	Clock    func() time.Time
+	// People is asked who somebody is before they decide; nil means that the
+	// front end's word is all there is.
+	People people.Source
+	// May is policy's word on whether somebody may decide, an error of kind
+	// Forbidden when not; nil leaves it to the approval alone.
+	May func(by agent.Actor, a approval.Approval) error
 	// Observe is told of each outcome and each ended turn, for metrics.
 	Observe Observer
 }
@@ -55,6 +62,8 @@ type Observer interface {
 // Effects does what a turn's Do names. Its methods may run again after a crash.
 type Effects struct {
 	Config
+	// steady is the clock for what expires: it never goes back.
+	steady func() time.Time
 	mu     sync.Mutex
 	cancel map[string]context.CancelFunc
 }
@@ -71,7 +80,7 @@ func NewEffects(c Config) (*Effects, error) {
 		c.Clock = time.Now //nolint:forbidigo // the one place the loop gets its clock
 	}
 	c.Limits = c.Limits.WithDefaults()
-	return &Effects{Config: c, cancel: map[string]context.CancelFunc{}}, nil
+	return &Effects{Config: c, steady: approval.Steady(c.Clock), cancel: map[string]context.CancelFunc{}}, nil
 }
 
 // Funcs returns the effects by name, for an engine's adapter.
@@ -113,7 +122,7 @@ func (e *Effects) calls(ctx context.Context, in callsIn) (callsOut, error) {
 		return callsOut{}, err
 	}
 	began := e.Clock()
-	if len(in.Approvals) > 0 && !in.Parked {
+	if (len(in.Approvals) > 0 || in.Edit != nil) && !in.Parked {
 		if err := e.status(ctx, t, agent.TurnRunning); err != nil {
 			return callsOut{}, err
 		}
@@ -122,6 +131,12 @@ func (e *Effects) calls(ctx context.Context, in callsIn) (callsOut, error) {
 	if ordered != nil {
 		// A button press is the requester's order of exactly these arguments.
 		words += "\n" + string(ordered.Args)
+	}
+	var editor agent.ActorID
+	if in.Edit != nil {
+		if editor = in.Edit.By; editor == t.Actor.ID {
+			words += in.Edit.words(in.Calls[0].Args)
+		}
 	}
 	texts, err := e.texts(ctx, t, request, in)
 	if err != nil {
@@ -137,7 +152,7 @@ func (e *Effects) calls(ctx context.Context, in callsIn) (callsOut, error) {
 				Call: in.Calls[j], Place: t.Place, Context: in.Context, Request: words,
 				Texts: texts, InPlan: slices.Contains(in.Planned, in.Calls[j].Tool),
 				Prior:    append(in.Prior[:len(in.Prior):len(in.Prior)], outs[:i]...),
-				Approval: in.Approvals[in.Calls[j].ID],
+				Approval: in.Approvals[in.Calls[j].ID], Editor: editor,
 			}
 			g.Go(func() error {
 				o, err := e.Executor.Execute(gctx, plan)
@@ -155,6 +170,11 @@ func (e *Effects) calls(ctx context.Context, in callsIn) (callsOut, error) {
 		i += max(n, 1)
 	}
 	out := callsOut{Outcomes: outs, At: e.Clock(), Took: e.Clock().Sub(began), Effects: e.readsFrom(in.Calls) < len(in.Calls)}
+	if in.Edit != nil {
+		if err := e.confirmEdit(ctx, t, editor, outs[0]); err != nil {
+			return callsOut{}, err
+		}
+	}
 	out.Until, err = e.earliest(ctx, t, outs)
 	return out, err
 }
@@ -182,24 +202,6 @@ func (e *Effects) tell(turn string, o agent.Outcome) {
 	if e.Observe != nil {
 		e.Observe.Called(o)
 	}
-}
-
-// earliest returns the first expiry among the approvals that were asked.
-func (e *Effects) earliest(ctx context.Context, t agent.Turn, outs []agent.Outcome) (time.Time, error) {
-	var until time.Time
-	for _, o := range outs {
-		if o.Status != agent.Waiting {
-			continue
-		}
-		a, err := e.Store.Approval(ctx, t.Workspace, o.Approval)
-		if err != nil {
-			return until, err
-		}
-		if until.IsZero() || a.Expires.Before(until) {
-			until = a.Expires
-		}
-	}
-	return until, nil
 }
 
 // park records that the turn waits for people, with what it has to show them.
@@ -241,29 +243,6 @@ func artifacts(trail []round) map[string]json.RawMessage {
 	return all
 }
 
-// expire closes the approvals whose time has passed and says where all stand.
-func (e *Effects) expire(ctx context.Context, in expireIn) (expireOut, error) {
-	ws := agent.WorkspaceID(in.Workspace)
-	system := agent.Actor{Workspace: ws, ID: "sous", Kind: agent.System, Name: "Sous"}
-	out := expireOut{States: map[string]approval.State{}}
-	for _, id := range in.Approvals {
-		a, err := e.Store.Change(ctx, system, id, func(a approval.Approval) (approval.Approval, error) {
-			return a.Expire(e.Clock())
-		})
-		if err != nil {
-			// Not yet due, or decided meanwhile: its state says which.
-			if a, err = e.Store.Approval(ctx, ws, id); err != nil {
-				return out, err
-			}
-		}
-		out.States[id] = a.State
-		if a.State == approval.Asked && (out.Until.IsZero() || a.Expires.Before(out.Until)) {
-			out.Until = a.Expires
-		}
-	}
-	return out, nil
-}
-
 // remember keeps the turn's artifacts.
 func (e *Effects) remember(ctx context.Context, in finishIn) (struct{}, error) {
 	if e.Keeper == nil {
@@ -294,6 +273,9 @@ func (e *Effects) finish(ctx context.Context, in finishIn) (struct{}, error) {
 		return struct{}{}, err
 	}
 	if !t.Status.Ended() {
+		if err := e.withdraw(ctx, t); err != nil {
+			return struct{}{}, err
+		}
 		f := e.ending(t, request, in)
 		if err := e.Store.Finish(ctx, f); err != nil {
 			return struct{}{}, err

@@ -142,6 +142,8 @@ type Signal struct {
 	// By and Text carry who did it and what they said.
 	By   agent.ActorID `json:"by,omitempty"`
 	Text string        `json:"text,omitempty"`
+	// Args are the arguments to ask instead when somebody edited the call: JSON.
+	Args string `json:"args,omitempty"`
 }
 
 // Signals are durable messages to turns, numbered from 1 per turn and topic.
@@ -158,10 +160,11 @@ type Approvals interface {
 	Approval(ctx context.Context, ws agent.WorkspaceID, id string) (approval.Approval, error)
 	// Approvals lists them, oldest first.
 	Approvals(ctx context.Context, ws agent.WorkspaceID, f ApprovalFilter) ([]approval.Approval, error)
-	// Change applies a transition in one transaction with its audit row (kind
-	// ApprovalDecided or ApprovalExpired, by the actor) and, when the state
-	// changed, a SignalDecided on InboxTopic to the approval's turn. An error
-	// of the transition changes nothing and is returned.
+	// Change applies a transition in one transaction with its audit row, by the
+	// actor, and, when the state changed, a SignalDecided on InboxTopic to the
+	// approval's turn. The approval is locked meanwhile: of many transitions at
+	// once each sees what the one before it did, votes included. An error of the
+	// transition changes nothing and is returned.
 	Change(ctx context.Context, by agent.Actor, id string, f func(approval.Approval) (approval.Approval, error)) (approval.Approval, error)
 }
 

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -90,8 +91,16 @@ type callsIn struct {
 	Planned []string `json:"planned,omitempty"`
 	// Approvals are approved approvals by call id.
 	Approvals map[string]string `json:"approvals,omitempty"`
+	// Edit says that somebody wrote other arguments for the one call.
+	Edit *edit `json:"edit,omitempty"`
 	// Parked says that other calls still wait for a decision.
 	Parked bool `json:"parked,omitempty"`
+}
+
+// edit is who wrote new arguments, and those before.
+type edit struct {
+	By  agent.ActorID   `json:"by"`
+	Was json.RawMessage `json:"was"`
 }
 
 type callsOut struct {
@@ -99,7 +108,7 @@ type callsOut struct {
 	// Effects says that not all of them only read: what the model said beside
 	// them is part of the answer.
 	Effects bool `json:"effects,omitempty"`
-	// Until is the earliest expiry of the approvals that were asked.
+	// Until is when something happens first to the approvals that were asked.
 	Until time.Time     `json:"until,omitzero"`
 	Took  time.Duration `json:"took"`
 	At    time.Time     `json:"at"`
@@ -124,8 +133,8 @@ type expireIn struct {
 }
 
 type expireOut struct {
-	// States are the states the approvals are in now, by id, and Until the
-	// earliest expiry among those still open.
+	// States are the states the approvals are in now, by id, and Until when
+	// something happens next to those still open.
 	States map[string]approval.State `json:"states"`
 	Until  time.Time                 `json:"until,omitzero"`
 }
@@ -215,104 +224,6 @@ func (t *turn) act(p plan) (ended bool, err error) {
 		return false, nil
 	}
 	return t.decide(p, last, out.Until)
-}
-
-// decide parks the turn until every asked approval has an end, running each
-// call as soon as its yes arrives.
-func (t *turn) decide(p plan, last *round, until time.Time) (ended bool, err error) {
-	if err := t.park("", &until); err != nil {
-		return false, err
-	}
-	for slices.ContainsFunc(last.Outcomes, isWaiting) {
-		sig, err := t.await(until)
-		if err != nil {
-			return false, err
-		}
-		switch sig.Type {
-		case SignalDecided:
-			err = t.decided(p, last, sig.Approval, sig.State, sig.Text)
-		case SignalTimeout:
-			until, err = t.expire(p, last)
-		case SignalStop:
-			t.close(last, "", "The turn was stopped before anybody decided.")
-			_, err := t.finish(agent.TurnStopped, "Stopped. "+t.account())
-			return true, err
-		case SignalReply:
-			// Nothing was asked in words; the message stays in the conversation.
-		}
-		if err != nil {
-			return false, err
-		}
-	}
-	return false, nil
-}
-
-// decided acts on one decision.
-func (t *turn) decided(p plan, last *round, id string, state approval.State, comment string) error {
-	i := slices.IndexFunc(last.Outcomes, func(o agent.Outcome) bool { return isWaiting(o) && o.Approval == id })
-	if i < 0 {
-		return nil
-	}
-	if state != approval.Approved {
-		why := "A person said no."
-		if state == approval.Expired {
-			why = "Nobody decided in time."
-		}
-		if comment != "" {
-			why += " Reason: " + comment
-		}
-		t.close(last, id, why)
-		return nil
-	}
-	call := p.Calls[slices.IndexFunc(p.Calls, func(c agent.Call) bool { return c.ID == last.Outcomes[i].Call })]
-	var out callsOut
-	in := callsIn{
-		Start: t.start, Calls: []agent.Call{call}, Context: p.Context,
-		Prior: t.prior(), Planned: t.planned(), Approvals: map[string]string{call.ID: id},
-		Parked: slices.ContainsFunc(slices.Delete(slices.Clone(last.Outcomes), i, i+1), isWaiting),
-	}
-	if err := t.run.Do(effectCalls, in, &out); err != nil {
-		return fmt.Errorf("approved call: %w", err)
-	}
-	t.active += out.Took
-	last.Outcomes[i] = out.Outcomes[0]
-	t.note(out)
-	return nil
-}
-
-// expire closes what has run out and returns when the next does.
-func (t *turn) expire(p plan, last *round) (time.Time, error) {
-	in := expireIn{Start: t.start}
-	for _, o := range last.Outcomes {
-		if isWaiting(o) {
-			in.Approvals = append(in.Approvals, o.Approval)
-		}
-	}
-	var out expireOut
-	if err := t.run.Do(effectExpire, in, &out); err != nil {
-		return time.Time{}, fmt.Errorf("expire: %w", err)
-	}
-	for _, id := range in.Approvals {
-		if s := out.States[id]; s != approval.Asked {
-			if err := t.decided(p, last, id, s, ""); err != nil {
-				return time.Time{}, err
-			}
-		}
-	}
-	return out.Until, nil
-}
-
-// close ends waiting outcomes without running them; id "" means all.
-func (t *turn) close(last *round, id, why string) {
-	for i, o := range last.Outcomes {
-		if isWaiting(o) && (id == "" || o.Approval == id) {
-			last.Outcomes[i] = agent.Outcome{
-				Call: o.Call, Tool: o.Tool, Status: agent.Denied, Approval: o.Approval,
-				Error: why, Kind: agent.Forbidden.String(),
-			}
-			t.step("call", toolTitle(o.Tool), o.Tool, agent.Denied.String(), why)
-		}
-	}
 }
 
 // ask puts the plan's question to the person and waits for the answer.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sous-hq/sous/agent"
@@ -13,8 +14,13 @@ import (
 	"github.com/sous-hq/sous/agent/loop"
 )
 
-// approvalRows is how many approvals one read returns at most.
-const approvalRows = 1000
+const (
+	// approvalRows is how many approvals one read returns at most.
+	approvalRows = 1000
+	// approvalSelect reads approvals with their votes, which are rows of their own.
+	approvalSelect = `SELECT a.body, (SELECT json_group_array(json(v.body) ORDER BY v.n) FROM approval_votes v
+		WHERE v.workspace = a.workspace AND v.approval = a.id) FROM approvals a`
+)
 
 // Approval implements loop.Approvals.
 func (d *DB) Approval(ctx context.Context, ws agent.WorkspaceID, id string) (approval.Approval, error) {
@@ -30,26 +36,27 @@ func (d *DB) Approval(ctx context.Context, ws agent.WorkspaceID, id string) (app
 
 // Approvals implements loop.Approvals.
 func (d *DB) Approvals(ctx context.Context, ws agent.WorkspaceID, f loop.ApprovalFilter) ([]approval.Approval, error) {
-	query, args := `SELECT body FROM approvals WHERE workspace = ?`, []any{ws}
+	query, args := approvalSelect+` WHERE a.workspace = ?`, []any{ws}
 	if f.Turn != "" {
-		query, args = query+` AND turn = ?`, append(args, f.Turn)
+		query, args = query+` AND a.turn = ?`, append(args, f.Turn)
 	}
 	if n := len(f.States); n > 0 {
-		query += ` AND state IN (?` + strings.Repeat(`, ?`, n-1) + `)`
+		query += ` AND a.state IN (?` + strings.Repeat(`, ?`, n-1) + `)`
 		for _, s := range f.States {
 			args = append(args, s)
 		}
 	}
 	args = append(args, bounded(f.Limit, approvalRows))
-	all, err := every(ctx, d.sql, scanApproval, query+` ORDER BY created, id LIMIT ?`, args...)
+	all, err := every(ctx, d.sql, scanApproval, query+` ORDER BY a.created, a.id LIMIT ?`, args...)
 	if err != nil {
 		return nil, d.publicError(fmt.Errorf("read approvals: %w", err))
 	}
 	return all, nil
 }
 
-// Change implements loop.Approvals. Of what f returns only the decision counts;
-// spending is Intend's alone.
+// Change implements loop.Approvals. The transaction holds the write lock from its
+// start, so f sees every vote before its own. Of what f returns only the decision
+// counts; spending is Intend's alone.
 func (d *DB) Change(ctx context.Context, by agent.Actor, id string, f func(approval.Approval) (approval.Approval, error)) (approval.Approval, error) {
 	var got approval.Approval
 	err := d.tx(ctx, func(tx *sql.Tx) error {
@@ -64,13 +71,8 @@ func (d *DB) Change(ctx context.Context, by agent.Actor, id string, f func(appro
 		if err != nil {
 			return err
 		}
-		got = was
-		if now.State == was.State {
-			return nil
-		}
-		got.State, got.Comment = now.State, now.Comment
-		got.DecidedBy, got.DecidedName, got.DecidedAt = now.DecidedBy, now.DecidedName, stored(now.DecidedAt)
-		return d.decided(ctx, tx, by, got)
+		got = changed(was, now)
+		return d.storeChange(ctx, tx, by, was, got)
 	})
 	if err != nil {
 		return approval.Approval{}, fmt.Errorf("change approval: %w", err)
@@ -78,16 +80,76 @@ func (d *DB) Change(ctx context.Context, by agent.Actor, id string, f func(appro
 	return got, nil
 }
 
+// changed is the approval with what a transition may change of it.
+func changed(was, now approval.Approval) approval.Approval {
+	got := was
+	got.State, got.Comment, got.Event, got.Edited = now.State, now.Comment, now.Event, now.Edited
+	got.DecidedBy, got.DecidedName, got.DecidedAt = now.DecidedBy, now.DecidedName, stored(now.DecidedAt)
+	got.Stage, got.Handed, got.Notes, got.Reminded = now.Stage, now.Handed, now.Notes, now.Reminded
+	if len(now.Votes) > len(was.Votes) {
+		vote := now.Votes[len(was.Votes)]
+		vote.At = stored(vote.At)
+		got.Votes = append(slices.Clone(was.Votes), vote)
+	}
+	return got
+}
+
+// storeChange stores what has changed with the row that says so and, when the
+// state did, the turn's signal.
+func (d *DB) storeChange(ctx context.Context, tx *sql.Tx, by agent.Actor, was, now approval.Approval) error {
+	voted := len(now.Votes) > len(was.Votes)
+	if voted {
+		if err := storeVote(ctx, tx, by, now); err != nil {
+			return err
+		}
+	}
+	e := approvalEntry(now)
+	e.Actor, e.Status = by.ID, string(now.State)
+	switch {
+	case now.State != was.State:
+		return d.decided(ctx, tx, e, now)
+	case voted:
+		e.Kind, e.Note = audit.ApprovalVoted, fmt.Sprintf("%d of %d", len(now.Votes), now.Needs())
+	case len(now.Handed) > len(was.Handed):
+		e.Kind, e.Note = audit.ApprovalHanded, "to "+string(now.Handed[len(now.Handed)-1].To)
+	case now.Stage > was.Stage:
+		e.Kind, e.Note = audit.ApprovalEscalated, "to "+strings.Join(now.Groups(), ", ")
+	case len(now.Notes) > len(was.Notes):
+		e.Kind, e.Note = audit.ApprovalNoted, now.Notes[len(now.Notes)-1].Text
+	case now.Reminded > was.Reminded:
+		return storeApproval(ctx, tx, now)
+	default:
+		return nil
+	}
+	if err := storeApproval(ctx, tx, now); err != nil {
+		return err
+	}
+	return d.record(ctx, tx, e)
+}
+
+// storeVote adds by's vote, the last one of the approval.
+func storeVote(ctx context.Context, tx *sql.Tx, by agent.Actor, a approval.Approval) error {
+	v := a.Votes[len(a.Votes)-1]
+	if v.By != by.ID || v.Person != by.Human() {
+		return errors.New("a vote is given by the one who votes")
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO approval_votes (workspace, approval, person, n, body) VALUES (?, ?, ?, ?, ?)`,
+		a.Workspace, a.ID, v.Person, len(a.Votes), jsonOf(v))
+	if err != nil {
+		return fmt.Errorf("store vote: %w", err)
+	}
+	return nil
+}
+
 // decided stores the new state, the row that says so and the turn's signal.
-func (d *DB) decided(ctx context.Context, tx *sql.Tx, by agent.Actor, a approval.Approval) error {
-	e := approvalEntry(a)
-	e.Actor, e.Status = by.ID, string(a.State)
+func (d *DB) decided(ctx context.Context, tx *sql.Tx, e audit.Entry, a approval.Approval) error {
 	switch a.State {
 	case approval.Approved, approval.Denied:
-		e.Kind = audit.ApprovalDecided
-		e.Note = decisionNote(a)
+		e.Kind, e.Note = audit.ApprovalDecided, decisionNote(a)
 	case approval.Expired:
 		e.Kind = audit.ApprovalExpired
+	case approval.Superseded, approval.Withdrawn:
+		e.Kind, e.Args, e.Note = audit.ApprovalClosed, a.Edited, closingNote(a)
 	case approval.Asked, approval.Spent:
 		return errors.New("an approval is asked by Ask and spent by Intend")
 	default:
@@ -100,8 +162,16 @@ func (d *DB) decided(ctx context.Context, tx *sql.Tx, by agent.Actor, a approval
 		return err
 	}
 	return send(ctx, tx, address{a.Workspace, a.Call.Turn, loop.InboxTopic}, loop.Signal{
-		Type: loop.SignalDecided, Approval: a.ID, State: a.State, By: by.ID, Text: a.Comment,
+		Type: loop.SignalDecided, Approval: a.ID, State: a.State, By: e.Actor, Text: a.Comment, Args: string(a.Edited),
 	})
+}
+
+// closingNote says why an approval was closed unused.
+func closingNote(a approval.Approval) string {
+	if len(a.Edited) > 0 {
+		return "edited"
+	}
+	return a.Comment
 }
 
 // decisionNote says when a decision was not another person's.
@@ -131,17 +201,24 @@ func approvalEntry(a approval.Approval) audit.Entry {
 func noApproval(k agent.Kind, id string) error { return agent.Errorf(k, "there is no approval %s", id) }
 
 func approvalByID(ctx context.Context, q sqlHandle, ws agent.WorkspaceID, id string) (approval.Approval, bool, error) {
-	return first(q.QueryRowContext(ctx, `SELECT body FROM approvals WHERE workspace = ? AND id = ?`, ws, id), scanApproval)
+	return first(q.QueryRowContext(ctx, approvalSelect+` WHERE a.workspace = ? AND a.id = ?`, ws, id), scanApproval)
 }
 
 func scanApproval(row sqlRow) (approval.Approval, error) {
 	var a approval.Approval
-	err := row.Scan(jsonOf(&a))
+	var votes []approval.Vote
+	err := row.Scan(jsonOf(&a), jsonOf(&votes))
+	a.Votes = nil
+	if len(votes) > 0 {
+		a.Votes = votes
+	}
 	return a, err
 }
 
-// storeApproval writes a new approval or the new state of a known one.
+// storeApproval writes a new approval or the new state of a known one, without
+// its votes.
 func storeApproval(ctx context.Context, tx *sql.Tx, a approval.Approval) error {
+	a.Votes = nil
 	_, err := tx.ExecContext(ctx, `INSERT INTO approvals (workspace, id, turn, state, created, body) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET state = excluded.state, body = excluded.body`,
 		a.Workspace, a.ID, a.Call.Turn, a.State, timeOf(&a.Created), jsonOf(a))

@@ -29,6 +29,8 @@ type LedgerConfig struct {
 	// People is asked whether those on whose word a call runs still have a say;
 	// nil means that there is no directory.
 	People people.Source
+	// May is policy's word on whether somebody may decide; see approval.Check.
+	May func(by agent.Actor, a approval.Approval) error
 	// UndoTTL is how long an effect can be taken back; 0 for a quarter of an hour.
 	UndoTTL time.Duration
 	// Clock says when; nil is the store's clock.
@@ -253,7 +255,7 @@ func (l *Ledger) permit(ctx context.Context, tx *sql.Tx, i tools.Intent, standin
 	if err != nil {
 		return nil, err
 	}
-	stands := a.Stands(approval.Check{Definition: p.Definition, Version: p.Version, Verdict: i.Verdict, People: standing})
+	stands := a.Stands(approval.Check{Definition: p.Definition, Version: p.Version, Verdict: i.Verdict, People: standing, May: l.May})
 	if stands == nil {
 		return nil, storeApproval(ctx, tx, spent)
 	}

@@ -1,0 +1,225 @@
+package loop
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/approval"
+	"github.com/sous-hq/sous/agent/people"
+)
+
+// words are the values an edit brought in. What it left as it was stays as
+// foreign as it was.
+func (d edit) words(now json.RawMessage) string {
+	var was, is map[string]json.RawMessage
+	if json.Unmarshal(d.Was, &was) != nil || json.Unmarshal(now, &is) != nil {
+		return ""
+	}
+	var names []string
+	for name, v := range is {
+		if !sameJSON(was[name], v) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	said := ""
+	for _, name := range names {
+		said += "\n" + string(is[name])
+	}
+	return said
+}
+
+func sameJSON(a, b json.RawMessage) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return false
+	}
+	x, errX := agent.CanonicalJSON(a)
+	y, errY := agent.CanonicalJSON(b)
+	return errX == nil && errY == nil && slices.Equal(x, y)
+}
+
+// confirmEdit counts the requester's own edit as their yes to the call they
+// wrote, where their own yes is enough for it.
+func (e *Effects) confirmEdit(ctx context.Context, t agent.Turn, editor agent.ActorID, o agent.Outcome) error {
+	if o.Status != agent.Waiting || editor != t.Actor.ID {
+		return nil
+	}
+	_, err := e.change(ctx, t.Actor, o.Approval, func(a approval.Approval, by agent.Actor, now time.Time) (approval.Approval, error) {
+		if err := e.may(by, a); err != nil {
+			return a, err
+		}
+		return a.Approve(by, now)
+	})
+	switch agent.KindOf(err) {
+	case agent.Forbidden, agent.Conflict, agent.Expired, agent.NotFound:
+		// Somebody else has to decide, or has.
+		return nil
+	}
+	return err
+}
+
+// change applies a transition in a person's name, with that person and the
+// requester as the directory knows them now.
+func (e *Effects) change(ctx context.Context, by agent.Actor, id string, f transition) (approval.Approval, error) {
+	by, err := e.known(ctx, by)
+	if err != nil {
+		return approval.Approval{}, err
+	}
+	was, err := e.Store.Approval(ctx, by.Workspace, id)
+	if err != nil {
+		return approval.Approval{}, err
+	}
+	requester, err := e.known(ctx, was.Call.Actor)
+	if err != nil {
+		return approval.Approval{}, err
+	}
+	if was = was.WithRequester(requester); !was.Place.Readers().Includes(by) && was.MayDecide(by) != nil {
+		return approval.Approval{}, agent.Errorf(agent.NotFound, "there is no approval %s", id)
+	}
+	if err := e.waits(ctx, was); err != nil {
+		return approval.Approval{}, err
+	}
+	return e.Store.Change(ctx, by, id, func(a approval.Approval) (approval.Approval, error) {
+		return f(a.WithRequester(requester), by, e.steady())
+	})
+}
+
+// waits refuses an open approval of a turn that is over or was never there:
+// nothing would come of a yes.
+func (e *Effects) waits(ctx context.Context, a approval.Approval) error {
+	if a.State != approval.Asked {
+		return nil
+	}
+	t, _, _, err := e.Store.Turn(ctx, a.Workspace, a.Call.Turn)
+	if err != nil && agent.KindOf(err) != agent.NotFound {
+		return err
+	}
+	if err != nil || t.Status.Ended() {
+		return agent.Errorf(agent.Conflict, "the request that approval %s belongs to is over", a.ID)
+	}
+	return nil
+}
+
+// transition is a change of an approval by somebody, now.
+type transition func(a approval.Approval, by agent.Actor, now time.Time) (approval.Approval, error)
+
+// known returns the actor as the directory knows them now.
+func (e *Effects) known(ctx context.Context, by agent.Actor) (agent.Actor, error) {
+	if e.People == nil {
+		return by, nil
+	}
+	p, err := people.Known(ctx, e.People, by, e.steady())
+	return p.Actor, err
+}
+
+// may is the approval's and policy's word on whether somebody may decide.
+func (e *Effects) may(by agent.Actor, a approval.Approval) error {
+	if err := a.MayDecide(by); err != nil || e.May == nil {
+		return err
+	}
+	return e.May(by, a)
+}
+
+func system(ws agent.WorkspaceID) agent.Actor {
+	return agent.Actor{Workspace: ws, ID: "sous", Kind: agent.System, Name: "Sous"}
+}
+
+// tick does what time does to an approval: it ends, or goes to the next groups.
+func (e *Effects) tick(ctx context.Context, ws agent.WorkspaceID, id string) (approval.Approval, error) {
+	a, err := e.Store.Approval(ctx, ws, id)
+	if err != nil {
+		return a, err
+	}
+	now := e.steady()
+	away := e.away(ctx, a, now)
+	step := func(a approval.Approval) (approval.Approval, error) {
+		if next, err := a.Expire(now); err == nil {
+			return next, nil
+		}
+		return a.Escalate(away, now)
+	}
+	if _, err := step(a); err != nil {
+		// Nothing is due.
+		return a, nil
+	}
+	got, err := e.Store.Change(ctx, system(ws), id, step)
+	switch agent.KindOf(err) {
+	case agent.Conflict, agent.Expired, agent.Forbidden:
+		// Decided meanwhile: its state says how.
+		return e.Store.Approval(ctx, ws, id)
+	}
+	if err == nil && got.Stage > a.Stage {
+		e.Hub.Publish(Event{Turn: got.Call.Turn, Type: EventApproval, Approval: id, Status: "escalated", At: e.Clock()})
+	}
+	return got, err
+}
+
+// away names the groups of the approval of which nobody is at work.
+func (e *Effects) away(ctx context.Context, a approval.Approval, now time.Time) []string {
+	if e.People == nil || a.Stage >= len(a.Chain) {
+		return nil
+	}
+	groups := slices.Clone(a.Approvers)
+	for _, s := range a.Chain {
+		groups = append(groups, s.Groups...)
+	}
+	slices.Sort(groups)
+	return slices.DeleteFunc(slices.Compact(groups), func(g string) bool {
+		return !people.AllAway(ctx, e.People, a.Workspace, g, now)
+	})
+}
+
+// earliest returns when something happens first to the approvals that were asked.
+func (e *Effects) earliest(ctx context.Context, t agent.Turn, outs []agent.Outcome) (time.Time, error) {
+	var until time.Time
+	for _, o := range outs {
+		if o.Status != agent.Waiting {
+			continue
+		}
+		a, err := e.tick(ctx, t.Workspace, o.Approval)
+		if err != nil {
+			return until, err
+		}
+		if until.IsZero() || a.Next().Before(until) {
+			until = a.Next()
+		}
+	}
+	return until, nil
+}
+
+// expire closes the approvals whose time has passed, hands on those nobody
+// decided, and says where all stand.
+func (e *Effects) expire(ctx context.Context, in expireIn) (expireOut, error) {
+	out := expireOut{States: map[string]approval.State{}}
+	for _, id := range in.Approvals {
+		a, err := e.tick(ctx, agent.WorkspaceID(in.Workspace), id)
+		if err != nil {
+			return out, err
+		}
+		out.States[id] = a.State
+		if a.State == approval.Asked && (out.Until.IsZero() || a.Next().Before(out.Until)) {
+			out.Until = a.Next()
+		}
+	}
+	return out, nil
+}
+
+// withdraw closes what a turn that ends still asks.
+func (e *Effects) withdraw(ctx context.Context, t agent.Turn) error {
+	open, err := e.Store.Approvals(ctx, t.Workspace, ApprovalFilter{Turn: t.ID, States: []approval.State{approval.Asked, approval.Approved}})
+	if err != nil {
+		return err
+	}
+	for _, a := range open {
+		_, err := e.Store.Change(ctx, system(t.Workspace), a.ID, func(a approval.Approval) (approval.Approval, error) {
+			return a.Withdraw("The request is over.", e.steady())
+		})
+		if err != nil && agent.KindOf(err) != agent.Conflict && agent.KindOf(err) != agent.Expired {
+			return err
+		}
+	}
+	return nil
+}
