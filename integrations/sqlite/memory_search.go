@@ -169,6 +169,7 @@ func (m *Memories) readableItems(ctx context.Context, reader agent.Actor, keys [
 	}, readableQuery, append(readerArgs(reader), jsonInts(seqs))...)
 }
 
+//nolint:gosec // a query, no password
 const passageQuery = `SELECT c.key, CASE c.kind WHEN '' THEN i.kind ELSE c.kind END, i.kind, COALESCE(c.at, i.at),
 	c.terms, i.title_terms, c.speaker_words
 	FROM json_each(?) k CROSS JOIN memory_chunks c ON c.key = k.value CROSS JOIN memory_items i ON i.seq = c.key >> 16`

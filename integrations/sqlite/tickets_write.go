@@ -245,6 +245,7 @@ func once[T any](ctx context.Context, db *DB, k keyed, f func(tx *sql.Tx) (T, er
 		if out, err = f(tx); err != nil {
 			return err
 		}
+		//nolint:gosec // the table is one of ours
 		_, err = tx.ExecContext(ctx, `INSERT INTO `+k.table+` (workspace, key, op, result) VALUES (?, ?, ?, ?)`,
 			k.By.Workspace, k.Key, k.op, jsonOf(out))
 		return err

@@ -133,7 +133,7 @@ func (d *Dir) Listen() (net.Listener, error) {
 	if err := os.Remove(p); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("remove old socket: %w", err)
 	}
-	l, err := net.Listen("unix", p)
+	l, err := net.Listen("unix", p) //nolint:noctx // a socket in the file system is bound without waiting
 	if err != nil {
 		return nil, fmt.Errorf("listen on socket: %w", err)
 	}

@@ -177,7 +177,7 @@ func (x *extractor) weigh(starts [groups]int, last int) {
 	for g := range groups {
 		end := len(x.vals)
 		if g < last {
-			end = starts[g+1]
+			end = starts[g+1] //nolint:gosec // last is a group, so g+1 is one
 		} else if g > last {
 			break
 		}

@@ -49,8 +49,8 @@ func learn(samples []sample, labels int, seed uint64, slots chan struct{}) *lear
 		vectors[i] = x.clone()
 	}
 	slots <- struct{}{}
-	newNetTrainer(l.net, rand.New(rand.NewPCG(seed, math.MaxUint64))).
-		train(vectors, targets, backgroundRepeat(len(samples), background))
+	rng := rand.New(rand.NewPCG(seed, math.MaxUint64)) //nolint:gosec // the same examples and seed must make the same model
+	newNetTrainer(l.net, rng).train(vectors, targets, backgroundRepeat(len(samples), background))
 	<-slots
 	trainLinear(l.net, vectors, targets, seed, slots)
 	return l

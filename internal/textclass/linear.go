@@ -121,7 +121,7 @@ func trainLinear(n *network, samples []vector, labels []int, seed uint64, slots 
 		go func() {
 			defer func() { <-slots; wait.Done() }()
 			s := newSVM(samples, labels, label, n.features)
-			s.solve(rand.New(rand.NewPCG(seed, uint64(label))))
+			s.solve(rand.New(rand.NewPCG(seed, uint64(label)))) //nolint:gosec // the same examples and seed must make the same model
 			for f, w := range s.weights {
 				n.rows[f*n.stride+label] = w
 			}

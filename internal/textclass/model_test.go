@@ -258,9 +258,7 @@ func TestAModelServesManyAtOnce(t *testing.T) {
 	want := m.Classify("refund the invoice")
 	var wait sync.WaitGroup
 	for range 8 {
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
+		wait.Go(func() {
 			for range 50 {
 				m.Explain("deploy the server")
 				if got := m.Classify("refund the invoice"); !slices.Equal(got.Ranked, want.Ranked) {
@@ -268,7 +266,7 @@ func TestAModelServesManyAtOnce(t *testing.T) {
 					return
 				}
 			}
-		}()
+		})
 	}
 	wait.Wait()
 }

@@ -39,12 +39,10 @@ func crossValidate(samples []sample, labels int, opts Options, slots chan struct
 	results := make([][]heldOut, rounds)
 	var wait sync.WaitGroup
 	for round := range rounds {
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
+		wait.Go(func() {
 			hidden := func(label int) bool { return hide && label%max(folds, labels/2) == round }
 			results[round] = judgeFold(divide(samples, fold, round, hidden), labels, opts.Seed, slots)
-		}()
+		})
 	}
 	wait.Wait()
 	return slices.Concat(results...)
@@ -54,7 +52,7 @@ func crossValidate(samples []sample, labels int, opts Options, slots chan struct
 // example gets fold -1: it is never held out, as nothing else could teach it.
 func assignFolds(samples []sample, folds int, seed uint64) []int {
 	fold := make([]int, len(samples))
-	rng := rand.New(rand.NewPCG(seed, 0))
+	rng := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // the same examples and seed must make the same model
 	byLabel := map[int][]int{}
 	for i, s := range samples {
 		byLabel[s.label] = append(byLabel[s.label], i)

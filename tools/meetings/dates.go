@@ -251,7 +251,7 @@ func validDate(s string) bool {
 // dateInText returns the first full date of a text (year included) as
 // YYYY-MM-DD, or "".
 func dateInText(s string) string {
-	if len(s) > 500 || strings.IndexAny(s, "0123456789") < 0 {
+	if len(s) > 500 || !strings.ContainsAny(s, "0123456789") {
 		return ""
 	}
 	for _, d := range datesIn(s, time.Time{}) {

@@ -1,6 +1,9 @@
 package meetings
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // sameItem is the share of common words from which two items count as one.
 const sameItem = 0.7
@@ -59,10 +62,8 @@ func sameOwner(a, b *string) bool {
 
 func shareCue(a, b []int) bool {
 	for _, x := range a {
-		for _, y := range b {
-			if x == y {
-				return true
-			}
+		if slices.Contains(b, x) {
+			return true
 		}
 	}
 	return false

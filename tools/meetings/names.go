@@ -30,7 +30,7 @@ func headerKey(name string) string {
 	case "date", "meeting date", "when", "start", "start time", "started", "date and time", "date/time":
 		return "date"
 	case "time", "end", "end time", "duration", "location", "where", "room", "attendees", "participants",
-		"present", "absent", "apologies", "invited", "host", "organizer", "organiser", "recording",
+		"present", "absent", "apologies", "invited", "host", "organizer", "organiser", "recording", //nolint:misspell // meetings have both
 		"transcript", "transcription", "language", "agenda", "note", "notes", "summary", "minutes",
 		"meeting id", "kind", "warning", "example", "see", "source", "url", "link", "http", "https",
 		"decision", "decisions", "action", "actions", "action item", "action items", "todo", "ps", "re", "cc":

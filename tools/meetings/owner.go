@@ -23,7 +23,7 @@ var noCommitment = regexp.MustCompile(`(?i)\b(?:` +
 	`(?:if|when|unless|until|before|after) (?:i ?['’]?ll|i will|i should|i can|i could|i have to|i need to)|` +
 	`i ?['’]?ll be (?:honest|frank)|i will say|i ?['’]?ll say|i should say|i should mention|let me (?:see|think|know|guess|just say|say|finish|ask you)|i['’]?m going to say)`)
 
-// willDo is the shortest promise, which stands for itself: "Sure, will do."
+// willDo is the shortest promise, which stands for itself: "Sure, will do".
 var willDo = regexp.MustCompile(`(?i)(?:^|[,.!]\s*)will do\s*(?:[,.!]|$)`)
 
 // commits reports whether a sentence has its speaker take something on.

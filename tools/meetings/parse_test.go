@@ -39,7 +39,8 @@ func TestEveryExportFormatIsRead(t *testing.T) {
 		cues                      []agent.Cue
 	}{
 		{
-			"teams.vtt", "webvtt", "teams", "", []string{"Priya Nair", "Tom O'Neill"},
+			"teams.vtt", "webvtt", "teams", "",
+			[]string{"Priya Nair", "Tom O'Neill"},
 			[]agent.Cue{
 				{ID: 1, Start: 3.12, Speaker: "Priya Nair", Text: "The invoices of April are late again."},
 				{ID: 2, Start: 7, Speaker: "Tom O'Neill", Text: "I'm going to call the bank & ask."},
@@ -48,7 +49,8 @@ func TestEveryExportFormatIsRead(t *testing.T) {
 			},
 		},
 		{
-			"captions.srt", "srt", "captions", "", []string{"Dana", "Eli"},
+			"captions.srt", "srt", "captions", "",
+			[]string{"Dana", "Eli"},
 			[]agent.Cue{
 				{ID: 1, Start: 1, Speaker: "Dana", Text: "The garden wall needs repair."},
 				{ID: 2, Start: 4.5, Speaker: "Eli", Text: "Let me call the mason. Dial 5"},
@@ -65,7 +67,8 @@ func TestEveryExportFormatIsRead(t *testing.T) {
 			},
 		},
 		{
-			"above.txt", "text", "above", "", []string{"Hana Sato", "Ivo Kral"},
+			"above.txt", "text", "above", "",
+			[]string{"Hana Sato", "Ivo Kral"},
 			[]agent.Cue{
 				{ID: 1, Start: 3, Speaker: "Hana Sato", Text: "The choir needs a new room."},
 				{ID: 2, Start: 9, Speaker: "Ivo Kral", Text: "The school offered theirs. For free."},
@@ -73,7 +76,8 @@ func TestEveryExportFormatIsRead(t *testing.T) {
 			},
 		},
 		{
-			"plain.txt", "text", "Garden committee", "2024-05-03", []string{"Ann", "Bob"},
+			"plain.txt", "text", "Garden committee", "2024-05-03",
+			[]string{"Ann", "Bob"},
 			[]agent.Cue{
 				{ID: 1, Start: 723, Speaker: "Ann", Text: "Who waters the tomatoes?"},
 				{ID: 2, Start: 13, Speaker: "Bob", Text: "I can do it on Monday."},
@@ -81,14 +85,16 @@ func TestEveryExportFormatIsRead(t *testing.T) {
 			},
 		},
 		{
-			"lines.jsonl", "json", "lines", "", []string{"Ann", "Bob"},
+			"lines.jsonl", "json", "lines", "",
+			[]string{"Ann", "Bob"},
 			[]agent.Cue{
 				{ID: 1, Start: 1.5, Speaker: "Ann", Text: "The boat leaks."},
 				{ID: 2, Start: 4, Speaker: "Bob", Text: "I'll patch it."},
 			},
 		},
 		{
-			"captions.sbv", "text", "captions", "", []string{"Ann", "Bob"},
+			"captions.sbv", "text", "captions", "",
+			[]string{"Ann", "Bob"},
 			[]agent.Cue{
 				{ID: 1, Start: 1, Speaker: "Ann", Text: "The train is late."},
 				{ID: 2, Start: 3.5, Speaker: "Bob", Text: "Then we start at ten."},
@@ -117,8 +123,10 @@ func TestSmallerForms(t *testing.T) {
 		{"a Zoom chat", "00:21:14\tAnn Lee:\tHello there\n", "Ann Lee", "Hello there"},
 		{"the newer Zoom chat", "00:36:42 From Ann Lee to Everyone: Cockpit\n", "Ann Lee", "Cockpit"},
 		{"lower-case nicks", "ann: hello\nbob: hi\nann: so\nbob: yes\n", "ann", "hello"},
-		{"a title with brackets", "Hon. Bill Blair (Minister of Public Safety and Emergency Preparedness): Thank you.\n",
-			"Hon. Bill Blair (Minister of Public Safety and Emergency Preparedness)", "Thank you."},
+		{
+			"a title with brackets", "Hon. Bill Blair (Minister of Public Safety and Emergency Preparedness): Thank you.\n",
+			"Hon. Bill Blair (Minister of Public Safety and Emergency Preparedness)", "Thank you.",
+		},
 		{"nested brackets", "The Chair (Hon. A. Rota (Nipissing, Lib.)): Order.\n", "The Chair (Hon. A. Rota (Nipissing, Lib.))", "Order."},
 		{"a name with its time above the words", "Ann Lee  0:03\nHello there\n\nBob  0:05\nHi\n", "Ann Lee", "Hello there"},
 		{"no speakers", "we should paint the fence\nit looks bad\n", "", "we should paint the fence"},
@@ -262,8 +270,11 @@ func TestAForeignLanguageIsSaid(t *testing.T) {
 
 func TestTurnsMergeNeighboursOfOneSpeaker(t *testing.T) {
 	turns := meetings.Turns([]agent.Cue{
-		{ID: 1, Start: 1, Speaker: "Ann", Text: "One."}, {ID: 2, Start: 2, Speaker: "Ann", Text: "Two."},
-		{ID: 3, Start: 3, Speaker: "Bob", Text: "Three."}, {ID: 4, Text: "Four."}, {ID: 5, Text: "Five."},
+		{ID: 1, Start: 1, Speaker: "Ann", Text: "One."},
+		{ID: 2, Start: 2, Speaker: "Ann", Text: "Two."},
+		{ID: 3, Start: 3, Speaker: "Bob", Text: "Three."},
+		{ID: 4, Text: "Four."},
+		{ID: 5, Text: "Five."},
 	})
 	if len(turns) != 4 || turns[0].Text != "One. Two." || !slices.Equal(turns[0].Cues, []int{1, 2}) || turns[0].Start != 1 {
 		t.Errorf("turns = %+v", turns)

@@ -31,7 +31,7 @@ type textLine struct {
 
 // parseText reads plain text in the forms "Name: text", "[0:03] Name: text",
 // "Name (0:03): text", a name above its speech, a time above it, and SBV.
-func parseText(text string) (document, error) {
+func parseText(text string) document {
 	raw := strings.Split(text, "\n")
 	for i := range raw {
 		raw[i] = strings.TrimSpace(raw[i])
@@ -55,7 +55,7 @@ func parseText(text string) (document, error) {
 		}
 		named = 0
 	}
-	return assemble(lines, named > 0), nil
+	return assemble(lines, named > 0)
 }
 
 func classify(raw []string) []textLine {

@@ -82,7 +82,7 @@ func (o Options) Parse(name string, content []byte) (Transcript, error) {
 		d, err = parseSubtitles(text, t.Format)
 	default:
 		t.Format = "text"
-		d, err = parseText(text)
+		d = parseText(text)
 	}
 	if err != nil {
 		return Transcript{}, err

@@ -11,8 +11,6 @@ import (
 	"github.com/sous-hq/sous/tools/meetings"
 )
 
-func ptr(s string) *string { return &s }
-
 func val(s *string) string {
 	if s == nil {
 		return "nil"
@@ -135,7 +133,7 @@ func TestAnOwnerCommittedOrWasAskedByName(t *testing.T) {
 
 func TestACollapsedSpeakerOwnsNothingByTheFirstPerson(t *testing.T) {
 	action := meetings.Draft{Actions: []meetings.DraftAction{
-		{Text: "Send it", Owner: ptr("me"), Cues: []int{1}, Quote: "I'll send the report"},
+		{Text: "Send it", Owner: new("me"), Cues: []int{1}, Quote: "I'll send the report"},
 	}}
 	one := talk(t,
 		"Ann Lee: I'll send the report. Thanks, Bob. And Carla, what do you say? Yes, I'll send the report.",
@@ -248,7 +246,7 @@ func TestWhateverTheDraftSaysOnlyWhatWasSaidComesThrough(t *testing.T) {
 			d.Decisions = append(d.Decisions, meetings.DraftItem{Text: "t", Cues: ids.Draw(t, "ids"), Quote: quote.Draw(t, "quote")})
 			d.Actions = append(d.Actions, meetings.DraftAction{
 				Text: "t", Cues: ids.Draw(t, "ids"), Quote: quote.Draw(t, "quote"),
-				Owner: ptr(claim.Draw(t, "owner")), Due: ptr(claim.Draw(t, "due")),
+				Owner: new(claim.Draw(t, "owner")), Due: new(claim.Draw(t, "due")),
 			})
 		}
 		m := meetings.Verify(d, tr)
@@ -270,8 +268,8 @@ func TestUnverifiedSeesWhatDoesNotHold(t *testing.T) {
 		"an empty quote":   {Questions: []agent.Item{{Text: "x", Evidence: []agent.Evidence{{Cue: 1, Speaker: "Ann"}}}}},
 		"another cue":      {Questions: []agent.Item{{Text: "x", Evidence: []agent.Evidence{{Cue: 7, Speaker: "Ann", Quote: "paint it blue"}}}}},
 		"another speaker":  {Decisions: []agent.Item{{Text: "x", Evidence: []agent.Evidence{{Cue: 1, Speaker: "Bob", Quote: "paint it blue"}}}}},
-		"a strange owner":  {Actions: []agent.Action{{Text: "x", Owner: ptr("Zed"), Evidence: []agent.Evidence{ok}}}},
-		"a due of nothing": {Actions: []agent.Action{{Text: "x", Due: ptr("soon"), Evidence: []agent.Evidence{ok}}}},
+		"a strange owner":  {Actions: []agent.Action{{Text: "x", Owner: new("Zed"), Evidence: []agent.Evidence{ok}}}},
+		"a due of nothing": {Actions: []agent.Action{{Text: "x", Due: new("soon"), Evidence: []agent.Evidence{ok}}}},
 	} {
 		if len(meetings.Unverified(m, tr)) != 1 {
 			t.Errorf("%s: %q", name, meetings.Unverified(m, tr))

@@ -33,7 +33,9 @@ func TestTitlesOfOtherWorkAreNot(t *testing.T) {
 		{"Write the design document", "Write the test plan"},
 		{"Prepare the remote control prototype", "Research remote control market"},
 		{"Login fails", "Add dark mode"},
-		{"", ""}, {"!!!", "???"}, {"the", "the"},
+		{"", ""},
+		{"!!!", "???"},
+		{"the", "the"},
 	} {
 		if s := Similarity(pair[0], pair[1]); s >= duplicateAt || s < 0 {
 			t.Errorf("%.2f %q", s, pair)

@@ -31,7 +31,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, out io.Writer, data string, misses bool) error {
+func run(ctx context.Context, out io.Writer, data string, misses bool) (err error) {
 	conversations, err := load(find(data))
 	if err != nil {
 		return err
@@ -40,7 +40,7 @@ func run(ctx context.Context, out io.Writer, data string, misses bool) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	var all tally
 	for n, c := range conversations {
 		one, err := measure(ctx, filepath.Join(dir, fmt.Sprintf("%d.db", n)), c)
@@ -85,7 +85,7 @@ func measure(ctx context.Context, path string, c conversation) (_ tally, err err
 	var t tally
 	for round := range 2 {
 		for _, q := range c.Questions {
-			start := time.Now() //nolint:forbidigo // a stop watch
+			start := time.Now()
 			hits, err := m.Recall(ctx, memory.Query{Reader: asker(), Text: q.Text, Limit: depths()[len(depths())-1]})
 			took := time.Since(start)
 			if err != nil {

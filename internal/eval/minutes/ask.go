@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,10 +25,10 @@ type askAnswer struct {
 
 // askAll runs the binary on every meeting and returns how many did not do what
 // was promised, saying why of each.
-func askAll(all []meeting, sous string) int {
+func askAll(ctx context.Context, all []meeting, sous string) int {
 	bad := 0
 	for _, m := range all {
-		if err := ask(m, sous); err != nil {
+		if err := ask(ctx, m, sous); err != nil {
 			bad++
 			fmt.Printf("%s ask: %v\n", m.name, err)
 		}
@@ -36,17 +38,17 @@ func askAll(all []meeting, sous string) int {
 }
 
 // ask runs the binary on one meeting over a fresh data directory.
-func ask(m meeting, sous string) error {
+func ask(ctx context.Context, m meeting, sous string) (err error) {
 	dir, err := os.MkdirTemp("", "sous-eval-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	file := filepath.Join(dir, m.name)
 	if err := os.WriteFile(file, m.content, 0o600); err != nil {
 		return err
 	}
-	cmd := exec.Command(sous, "ask", "--json", "--file", file, "summarise this meeting")
+	cmd := exec.CommandContext(ctx, sous, "ask", "--json", "--file", file, "summarise this meeting") //nolint:gosec // the binary is what the caller wants judged
 	cmd.Env = append(os.Environ(), "SOUS_DATA="+filepath.Join(dir, "data"))
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said

@@ -25,13 +25,13 @@ func main() {
 	sous := flag.String("sous", "", "also run this binary on every meeting and check what it prints")
 	verbose := flag.Bool("v", false, "print every summary and item")
 	flag.Parse()
-	if err := run(*data, *export, *sous, *verbose); err != nil {
+	if err := run(context.Background(), *data, *export, *sous, *verbose); err != nil {
 		fmt.Fprintln(os.Stderr, "minutes:", err)
 		os.Exit(1)
 	}
 }
 
-func run(data, export, sous string, verbose bool) error {
+func run(ctx context.Context, data, export, sous string, verbose bool) error {
 	all, err := load(data)
 	if err != nil {
 		return err
@@ -41,15 +41,17 @@ func run(data, export, sous string, verbose bool) error {
 			return err
 		}
 	}
-	f, err := evaluate(all, verbose)
+	f, err := evaluate(ctx, all, verbose)
 	if err != nil {
 		return err
 	}
 	if sous != "" {
-		bad := askAll(all, sous)
+		bad := askAll(ctx, all, sous)
 		f.Unverified += bad
 	}
-	table(f)
+	if err := table(f); err != nil {
+		return err
+	}
 	line, err := json.Marshal(f)
 	if err != nil {
 		return err
@@ -62,11 +64,11 @@ func run(data, export, sous string, verbose bool) error {
 }
 
 func write(all []meeting, dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	for _, m := range all {
-		if err := os.WriteFile(filepath.Join(dir, m.name), m.content, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, m.name), m.content, 0o600); err != nil {
 			return err
 		}
 	}
@@ -88,7 +90,7 @@ type figures struct {
 	summaryWords                  int
 }
 
-func evaluate(all []meeting, verbose bool) (figures, error) {
+func evaluate(ctx context.Context, all []meeting, verbose bool) (figures, error) {
 	var f figures
 	words := 0
 	var took time.Duration
@@ -102,7 +104,7 @@ func evaluate(all []meeting, verbose bool) (figures, error) {
 		if err != nil {
 			return f, fmt.Errorf("%s: %w", m.name, err)
 		}
-		mins, _, err := meetings.Summarise(context.Background(), cfg, t)
+		mins, _, err := meetings.Summarise(ctx, cfg, t)
 		if err != nil {
 			return f, fmt.Errorf("%s: %w", m.name, err)
 		}
@@ -172,7 +174,7 @@ func show(m agent.Minutes) {
 	}
 }
 
-func table(f figures) {
+func table(f figures) error {
 	fmt.Printf("\n%d meetings, %d with a reference; %d decisions, %d actions (%d with owner, %d with date), %d questions; %d dropped; %.0f words a summary\n\n",
 		f.meetings, f.scored, f.decisions, f.actions, f.owners, f.dues, f.questions, f.dropped,
 		float64(f.summaryWords)/float64(max(1, f.meetings)))
@@ -187,7 +189,10 @@ func table(f figures) {
 	} {
 		fmt.Fprintf(w, "%s\t%.1f\t%.1f\t\t\n", b.name, b.r1, b.r2)
 	}
-	w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
 	fmt.Println("\nThe others are known figures on the general queries of QMSum's validation part; other data compare with them only loosely.")
-	fmt.Printf("%d words per second, on one core mostly\n\n", f.WordsPerS)
+	_, err := fmt.Printf("%d words per second, on one core mostly\n\n", f.WordsPerS)
+	return err
 }

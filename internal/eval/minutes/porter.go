@@ -9,7 +9,7 @@ func stem(w string) string {
 		return w
 	}
 	w = step1(w)
-	for _, rules := range [...][][2]string{step2, step3} {
+	for _, rules := range [...][][2]string{step2(), step3()} {
 		w = replaceSuffix(w, rules)
 	}
 	w = step4(w)
@@ -25,21 +25,43 @@ func stem(w string) string {
 	return w
 }
 
-var (
-	step2 = [][2]string{
-		{"ational", "ate"}, {"tional", "tion"}, {"enci", "ence"}, {"anci", "ance"}, {"izer", "ize"},
-		{"abli", "able"}, {"alli", "al"}, {"entli", "ent"}, {"eli", "e"}, {"ousli", "ous"},
-		{"ization", "ize"}, {"ation", "ate"}, {"ator", "ate"}, {"alism", "al"}, {"iveness", "ive"},
-		{"fulness", "ful"}, {"ousness", "ous"}, {"aliti", "al"}, {"iviti", "ive"}, {"biliti", "ble"},
+func step2() [][2]string {
+	return [][2]string{
+		{"ational", "ate"},
+		{"tional", "tion"},
+		{"enci", "ence"},
+		{"anci", "ance"},
+		{"izer", "ize"},
+		{"abli", "able"},
+		{"alli", "al"},
+		{"entli", "ent"},
+		{"eli", "e"},
+		{"ousli", "ous"},
+		{"ization", "ize"},
+		{"ation", "ate"},
+		{"ator", "ate"},
+		{"alism", "al"},
+		{"iveness", "ive"},
+		{"fulness", "ful"},
+		{"ousness", "ous"},
+		{"aliti", "al"},
+		{"iviti", "ive"},
+		{"biliti", "ble"},
 	}
-	step3 = [][2]string{
+}
+
+func step3() [][2]string {
+	return [][2]string{
 		{"icate", "ic"}, {"ative", ""}, {"alize", "al"}, {"iciti", "ic"}, {"ical", "ic"}, {"ful", ""}, {"ness", ""},
 	}
-	step4Suffixes = []string{
+}
+
+func step4Suffixes() []string {
+	return []string{
 		"ement", "ance", "ence", "able", "ible", "ment", "ant", "ent", "ism", "ate", "iti", "ous", "ive", "ize",
 		"ion", "al", "er", "ic", "ou",
 	}
-)
+}
 
 func consonant(w string, i int) bool {
 	switch w[i] {
@@ -140,7 +162,7 @@ func replaceSuffix(w string, rules [][2]string) string {
 }
 
 func step4(w string) string {
-	for _, suffix := range step4Suffixes {
+	for _, suffix := range step4Suffixes() {
 		s, ok := strings.CutSuffix(w, suffix)
 		if !ok {
 			continue

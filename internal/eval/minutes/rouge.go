@@ -1,5 +1,7 @@
 package main
 
+import "strings"
+
 // rouge holds F1 scores of ROUGE (Lin, "ROUGE: A Package for Automatic
 // Evaluation of Summaries", 2004), computed as the Python package rouge_score
 // does with use_stemmer: lower-case letters and digits only, words of more than
@@ -44,11 +46,7 @@ func words(s string) []string {
 func grams(w []string, n int) map[string]int {
 	out := map[string]int{}
 	for i := 0; i+n <= len(w); i++ {
-		key := w[i]
-		for _, next := range w[i+1 : i+n] {
-			key += " " + next
-		}
-		out[key]++
+		out[strings.Join(w[i:i+n], " ")]++
 	}
 	return out
 }
