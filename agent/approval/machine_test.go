@@ -1,6 +1,7 @@
 package approval_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -15,8 +16,9 @@ import (
 type machine struct {
 	a   approval.Approval
 	now time.Time
-	// yesBy said yes at yesAt; closed means a no or an expiry was acknowledged.
-	yesBy  agent.Actor
+	// yeses are the humans who said yes, the last of them at yesAt; said means
+	// that they are enough, closed that a no or an expiry was acknowledged.
+	yeses  []agent.ActorID
 	yesAt  time.Time
 	said   bool
 	closed bool
@@ -28,13 +30,17 @@ func (m *machine) init(t *rapid.T) {
 	m.now = start()
 	m.a.Kind = rapid.SampledFrom([]approval.Kind{approval.ByAnother, approval.ByRequester, ""}).Draw(t, "kind")
 	m.a.Sole = rapid.Bool().Draw(t, "sole")
+	m.a.Quorum = rapid.IntRange(0, 3).Draw(t, "quorum")
+	m.a.Approvers = rapid.SampledFrom([][]string{nil, {"sre"}, {"sre", "leads"}}).Draw(t, "approvers")
 	m.a.Expires = start().Add(rapid.SampledFrom([]time.Duration{0, time.Minute, 2 * time.Hour}).Draw(t, "ttl"))
 }
 
 func drawActor(t *rapid.T) agent.Actor {
 	return agent.Actor{
 		Workspace: rapid.SampledFrom([]agent.WorkspaceID{"acme", "acme", "acme", "globex"}).Draw(t, "workspace"),
-		ID:        rapid.SampledFrom([]agent.ActorID{"ann", "bob", "cat"}).Draw(t, "actor"),
+		ID:        rapid.SampledFrom([]agent.ActorID{"ann", "bob", "cat", "dan", "eli"}).Draw(t, "actor"),
+		Person:    rapid.SampledFrom([]agent.ActorID{"", "", "", "ann", "bob"}).Draw(t, "person"),
+		Groups:    rapid.SampledFrom([][]string{{"sre"}, {"leads", "eng"}, {"eng"}, nil}).Draw(t, "groups"),
 		Kind: rapid.SampledFrom([]agent.ActorKind{
 			agent.Member, agent.Member, agent.Member, agent.Guest, agent.Program, agent.System, agent.Stranger,
 		}).Draw(t, "actor kind"),
@@ -43,16 +49,39 @@ func drawActor(t *rapid.T) agent.Actor {
 }
 
 // allowed says who may decide, in the words of the design: a confirmation is
-// the requester's, an approval another member's, a sole owner's own.
+// the requester's, an approval another member's of the groups, a sole owner's own.
 func (m *machine) allowed(by agent.Actor) bool {
 	if by.Workspace != "acme" || by.Kind != agent.Member {
 		return false
 	}
-	own := by.ID == "ann"
+	own := by.ID == "ann" || by.Person == "ann"
 	if m.a.Kind == approval.ByRequester {
 		return own
 	}
-	return !own || (m.a.Sole && by.Owner)
+	if own {
+		return m.a.Sole && by.Owner
+	}
+	for _, g := range by.Groups {
+		if slices.Contains(m.a.Approvers, g) {
+			return true
+		}
+	}
+	return len(m.a.Approvers) == 0
+}
+
+// needs is how many have to say yes.
+func (m *machine) needs() int {
+	if m.a.Sole || m.a.Kind == approval.ByRequester {
+		return 1
+	}
+	return max(1, m.a.Quorum)
+}
+
+func human(by agent.Actor) agent.ActorID {
+	if by.Person != "" {
+		return by.Person
+	}
+	return by.ID
 }
 
 func (m *machine) Wait(t *rapid.T) {
@@ -62,12 +91,14 @@ func (m *machine) Wait(t *rapid.T) {
 func (m *machine) Approve(t *rapid.T) {
 	by := drawActor(t)
 	next, err := m.a.Approve(by, m.now)
-	may := m.allowed(by) && !m.said && !m.closed && m.now.Before(m.a.Expires)
+	voted := slices.ContainsFunc(m.a.Votes, func(v approval.Vote) bool { return v.By == by.ID })
+	may := m.allowed(by) && !m.said && !m.closed && m.now.Before(m.a.Expires) && !voted && !slices.Contains(m.yeses, human(by))
 	if (err == nil) != may {
 		t.Fatalf("%s (%s) says yes: %v; may they? %v", by.ID, by.Kind, err, may)
 	}
 	if err == nil {
-		m.said, m.yesBy, m.yesAt = true, by, m.now
+		m.yeses, m.yesAt = append(m.yeses, human(by)), m.now
+		m.said = len(m.yeses) >= m.needs()
 	}
 	m.a = next
 }
@@ -118,9 +149,9 @@ func (m *machine) Check(t *rapid.T) {
 		t.Fatal("spent twice")
 	case m.spent > 0 && !m.said:
 		t.Fatal("spent without a yes")
-	case m.said && !m.allowed(m.yesBy):
-		t.Fatalf("the yes is by %+v, who may not", m.yesBy)
-	case m.said && m.yesBy.ID == "ann" && m.a.Kind != approval.ByRequester && !m.a.Sole:
+	case m.said != (m.a.State == approval.Approved || m.a.State == approval.Spent) && !m.closed:
+		t.Fatalf("%d yeses of %d leave it %s", len(m.yeses), m.needs(), m.a.State)
+	case slices.Contains(m.yeses, "ann") && m.a.Kind != approval.ByRequester && !m.a.Sole:
 		t.Fatal("approved by the requester")
 	case m.a.State == approval.Spent && (m.a.DecidedBy == "" || m.a.SpentAt.IsZero()):
 		t.Fatalf("spent, but it does not say by whose yes and when: %+v", m.a)

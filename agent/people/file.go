@@ -132,7 +132,7 @@ func (f *File) refresh() error {
 // Invalid and names every problem.
 func Parse(ws agent.WorkspaceID, name string, data []byte) (map[agent.ActorID]Person, error) {
 	var shape fileShape
-	if err := yaml.Load(data, &shape, yaml.WithKnownFields(), yaml.WithSingleDocument()); err != nil && strings.TrimSpace(string(data)) != "" {
+	if err := decode(data, &shape); err != nil {
 		return nil, agent.Errorf(agent.Invalid, "%s: %s", name, strings.Join(strings.Fields(err.Error()), " "))
 	}
 	all := make(map[agent.ActorID]Person, len(shape.People))
@@ -152,6 +152,21 @@ func Parse(ws agent.WorkspaceID, name string, data []byte) (map[agent.ActorID]Pe
 		return nil, agent.Errorf(agent.Invalid, "%s: %s", name, strings.Join(wrong, "; "))
 	}
 	return all, nil
+}
+
+// decode reads one YAML document into the shape; none leaves it empty.
+func decode(data []byte, shape *fileShape) error {
+	if strings.TrimSpace(string(data)) == "" {
+		return nil
+	}
+	var docs []yaml.Node
+	if err := yaml.Load(data, &docs, yaml.WithAllDocuments()); err != nil {
+		return err
+	}
+	if len(docs) > 1 {
+		return errors.New("it holds more than one YAML document")
+	}
+	return yaml.Load(data, shape, yaml.WithKnownFields())
 }
 
 // person checks one entry.
