@@ -136,7 +136,7 @@ func (e *environment) request(action cedar.EntityUID) cedar.Request {
 // authorize evaluates the rules for one action. Cedar skips a rule that cannot
 // be evaluated, a forbid too; so an answer with any such rule is no answer.
 func (s *Set) authorize(env *environment, action cedar.EntityUID) (answer, error) {
-	part := selection{set: s, indexes: s.by[action], principal: env.principal, resource: env.resource}
+	part := selection{set: s, action: action, principal: env.principal, resource: env.resource}
 	decision, diag := cedar.Authorize(part, env, env.request(action))
 	if len(diag.Errors) > 0 {
 		e := diag.Errors[0]

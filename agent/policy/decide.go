@@ -56,7 +56,10 @@ func (s *Set) ExplainFacts(f Facts, sole bool) Explanation {
 	}
 	v := &x.Verdict
 	v.Reason = fill(v.Reason, "{arguments}", f.Unsaid, len(f.Unsaid))
-	v.Sole, v.Note = sole, f.Note()+" set="+s.Hash[:12]
+	v.Sole = sole
+	if f.Tier > 0 || v.Ruling != agent.Allow {
+		v.Note = f.Note() + " set=" + s.Hash[:12]
+	}
 	if v.Ruling != agent.Ask {
 		return x
 	}
@@ -71,7 +74,7 @@ func (s *Set) ExplainFacts(f Facts, sole bool) Explanation {
 
 // mode asks the rules whether balanced mode is on.
 func (s *Set) mode(f *Facts) (string, error) {
-	if len(s.by[actionBalance]) == 0 {
+	if !s.balances {
 		return "strict", nil
 	}
 	env := f.environment()
@@ -191,18 +194,23 @@ type Decision struct {
 	Digest, Shown string
 }
 
-// MayDecide returns nil when the rules let a person decide, else an error of
-// kind Forbidden that says why not.
-func (s *Set) MayDecide(d Decision) error {
+// environment returns what rules on a decision see.
+func (d Decision) environment() *environment {
 	f := Facts{Tool: d.Tool, Family: family(d.Tool), Tier: d.Tier.Number()}
-	env := &environment{principal: person(d.By), resource: f.toolEntity()}
 	where := placeOf(d.Place)
-	env.others = []cedar.Entity{where, person(d.Requester)}
+	env := &environment{principal: person(d.By), resource: f.toolEntity(), others: []cedar.Entity{where, person(d.Requester)}}
 	env.context = cedar.NewRecord(cedar.RecordMap{
 		"requester": uid("Person", string(d.Requester.ID)), "place": where.UID, "tier": cedar.Long(d.Tier.Number()),
 		"confirmation": cedar.Boolean(d.Confirmation), "sole": cedar.Boolean(d.Sole),
 		"digest": cedar.String(d.Digest), "shownDigest": cedar.String(d.Shown),
 	})
+	return env
+}
+
+// MayDecide returns nil when the rules let a person decide, else an error of
+// kind Forbidden that says why not.
+func (s *Set) MayDecide(d Decision) error {
+	env := d.environment()
 	if err := s.validate(env, actionApprove); err != nil {
 		return agent.WrapError(agent.Forbidden, err, "The policy could not be evaluated, so the decision does not count.")
 	}

@@ -49,6 +49,10 @@ func arguments(raw json.RawMessage, request string) []arg {
 // text, so that an amount nobody said is seen; booleans and null carry nothing
 // that could be said.
 func texts(raw json.RawMessage) []string {
+	var one string
+	if len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &one) == nil {
+		return []string{one}
+	}
 	dec := json.NewDecoder(strings.NewReader(string(raw)))
 	dec.UseNumber()
 	var v any
@@ -190,6 +194,9 @@ var pointers = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://[^\s"'<>)\]]+|[\p{L}\
 // pointsOutside reports whether a text carries a link, an address or a mention
 // that came from outside.
 func (o *origins) pointsOutside(text string) bool {
+	if !strings.ContainsAny(text, ".@<:") {
+		return false
+	}
 	for _, found := range pointers.FindAllString(text, -1) {
 		found = strings.TrimRight(strings.TrimLeft(found, " \t\r\n(,;"), ".,;:!?")
 		if o.of(found).Integrity == agent.External {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/cedar-policy/cedar-go"
+	publicast "github.com/cedar-policy/cedar-go/ast"
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
 	"github.com/cedar-policy/cedar-go/x/exp/schema"
 	"github.com/cedar-policy/cedar-go/x/exp/schema/resolved"
@@ -77,20 +78,26 @@ func (e *InvalidError) Error() string {
 
 // rule is one policy with what we read off it.
 type rule struct {
+	// key is the rule's place in the set, as Cedar's diagnostics name it.
+	key    cedar.PolicyID
 	id     string
 	file   string
 	line   int
 	reason string
 	obligations
-	policy *cedar.Policy
-	permit bool
+	// policy is the rule as written; conditions is the rule without its scope,
+	// which selection has looked at already.
+	policy, conditions *cedar.Policy
+	permit             bool
 }
 
 // Set is a checked policy set: the standing rules and a file's. It does not change.
 type Set struct {
 	rules []rule
-	// by holds the rules that can apply to an action, in order.
-	by map[cedar.EntityUID][]int
+	// by holds the rules that can apply to an action.
+	by map[cedar.EntityUID]*index
+	// balances says that some rule switches balanced mode on.
+	balances bool
 	// Hash names the set: SHA-256 of its documents, hex.
 	Hash string
 	// Name is the file it was read from.
@@ -118,7 +125,7 @@ func Parse(name, text string, tools []string) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{Name: name, Text: text, validator: validate.New(types, validate.WithStrict()), by: map[cedar.EntityUID][]int{}}
+	s := &Set{Name: name, Text: text, validator: validate.New(types, validate.WithStrict()), by: map[cedar.EntityUID]*index{}}
 	c := &checker{set: s, types: types, ids: map[string]string{}, tools: tools}
 	c.document(StandingName, standingText)
 	if len(text) > maxText {
@@ -137,9 +144,14 @@ func Parse(name, text string, tools []string) (*Set, error) {
 	sum := sha256.Sum256([]byte(standingText + "\x00" + text))
 	s.Hash = hex.EncodeToString(sum[:])
 	for i, r := range s.rules {
+		all := unlimited(r.policy)
 		for _, a := range []cedar.EntityUID{actionRun, actionAsk, actionBalance, actionApprove} {
+			if a == actionBalance && r.permit && all {
+				continue // balanced mode is switched on by name, or not at all
+			}
 			if concerns(r.policy, a) {
-				s.by[a] = append(s.by[a], i)
+				s.index(a).add(i, r)
+				s.balances = s.balances || r.permit && a == actionBalance
 			}
 		}
 	}
@@ -191,7 +203,7 @@ func (c *checker) document(name, text string) {
 func (c *checker) rule(file string, line int, p *cedar.Policy) {
 	notes := p.Annotations()
 	r := rule{
-		id: strings.TrimSpace(string(notes[annotID])), file: file, line: line, policy: p,
+		key: policyID(len(c.set.rules)), id: strings.TrimSpace(string(notes[annotID])), file: file, line: line, policy: p,
 		reason: strings.TrimSpace(string(notes[annotReason])), permit: p.Effect() == cedar.Permit,
 	}
 	where := fmt.Sprintf("%s:%d", file, line)
@@ -220,6 +232,7 @@ func (c *checker) rule(file string, line int, p *cedar.Policy) {
 		}
 	}
 	c.names(tree, bad)
+	r.conditions = unscoped(tree)
 	c.set.rules = append(c.set.rules, r)
 }
 
@@ -285,29 +298,103 @@ func concerns(p *cedar.Policy, action cedar.EntityUID) bool {
 	return true
 }
 
+// unlimited reports whether a policy is about every action.
+func unlimited(p *cedar.Policy) bool {
+	_, all := (*ast.Policy)(p.AST()).Action.(ast.ScopeTypeAll)
+	return all
+}
+
+// index finds the rules whose scope can match, so that a ruling does not cost
+// more because of rules about other people and tools. Places are in rules.
+type index struct {
+	always []int
+	// scoped are the rules about one person, group, tool or family, by that.
+	scoped map[cedar.EntityUID][]int
+}
+
+func (s *Set) index(action cedar.EntityUID) *index {
+	if s.by[action] == nil {
+		s.by[action] = &index{scoped: map[cedar.EntityUID][]int{}}
+	}
+	return s.by[action]
+}
+
+func (x *index) add(i int, r rule) {
+	tree := (*ast.Policy)(r.policy.AST())
+	if about, ok := scopeOf(tree.Principal); ok {
+		x.scoped[about] = append(x.scoped[about], i)
+	} else if about, ok := scopeOf(tree.Resource); ok {
+		x.scoped[about] = append(x.scoped[about], i)
+	} else {
+		x.always = append(x.always, i)
+	}
+}
+
+// scopeOf returns the one entity a scope is about, if it is about one.
+func scopeOf(scope any) (cedar.EntityUID, bool) {
+	switch s := scope.(type) {
+	case ast.ScopeTypeEq:
+		return s.Entity, true
+	case ast.ScopeTypeIn:
+		return s.Entity, true
+	}
+	return cedar.EntityUID{}, false
+}
+
 // selection is the part of a set that can apply to one action by one person on
 // one tool. What it leaves out has a scope that does not match, so leaving it
 // out changes no decision; it only saves the time.
 type selection struct {
 	set                 *Set
-	indexes             []int
+	action              cedar.EntityUID
 	principal, resource cedar.Entity
 }
 
 // All implements cedar.PolicyIterator.
 func (s selection) All() iter.Seq2[cedar.PolicyID, *cedar.Policy] {
 	return func(yield func(cedar.PolicyID, *cedar.Policy) bool) {
-		for _, i := range s.indexes {
-			r := &s.set.rules[i]
-			tree := (*ast.Policy)(r.policy.AST())
-			if !within(tree.Principal, s.principal) || !within(tree.Resource, s.resource) {
-				continue
+		x := s.set.by[s.action]
+		if x == nil {
+			return
+		}
+		some := func(places []int) bool {
+			for _, i := range places {
+				r := &s.set.rules[i]
+				tree := (*ast.Policy)(r.policy.AST())
+				if within(tree.Principal, s.principal) && within(tree.Resource, s.resource) && !yield(r.key, r.conditions) {
+					return false
+				}
 			}
-			if !yield(policyID(i), r.policy) {
+			return true
+		}
+		if !some(x.always) {
+			return
+		}
+		for _, e := range []cedar.Entity{s.principal, s.resource} {
+			if !some(x.scoped[e.UID]) {
 				return
+			}
+			for parent := range e.Parents.All() {
+				if !some(x.scoped[parent]) {
+					return
+				}
 			}
 		}
 	}
+}
+
+// unscoped returns a policy with the parts of its scope left out that selection
+// decides, which costs Cedar more than all the rest.
+func unscoped(tree *ast.Policy) *cedar.Policy {
+	p := *tree
+	p.Action = ast.ScopeTypeAll{}
+	if _, both := p.Principal.(ast.ScopeTypeIsIn); !both {
+		p.Principal = ast.ScopeTypeAll{}
+	}
+	if _, both := p.Resource.(ast.ScopeTypeIsIn); !both {
+		p.Resource = ast.ScopeTypeAll{}
+	}
+	return cedar.NewPolicyFromAST((*publicast.Policy)(&p))
 }
 
 // within reports whether an entity may be in a scope. Groups and families have
