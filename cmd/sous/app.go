@@ -31,6 +31,7 @@ type app struct {
 	started time.Time
 
 	db        *sqlite.DB
+	ledger    *sqlite.Ledger
 	tracker   *sqlite.Tracker
 	memory    *memory.Memory
 	models    *models
@@ -85,11 +86,11 @@ func (a *app) join(ctx context.Context, n need) error {
 	if err != nil {
 		return err
 	}
-	ledger, err := sqlite.NewLedger(a.db, sqlite.LedgerConfig{ApprovalTTL: a.cfg.Limits.ApprovalTTL})
+	a.ledger, err = sqlite.NewLedger(a.db, sqlite.LedgerConfig{ApprovalTTL: a.cfg.Limits.ApprovalTTL, UndoTTL: a.cfg.Limits.UndoTTL})
 	if err != nil {
 		return err
 	}
-	var record tools.Ledger = ledger
+	var record tools.Ledger = a.ledger
 	if a.hooks.ledger != nil {
 		record = a.hooks.ledger(record)
 	}

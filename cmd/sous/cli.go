@@ -58,6 +58,7 @@ func (c *cli) root() *cobra.Command {
 	root.AddCommand(
 		c.serveCommand(), c.askCommand(), c.chatCommand(),
 		c.approvalsCommand(), c.decideCommand(true), c.decideCommand(false), c.undoCommand(),
+		c.effectsCommand(), c.pauseCommand(), c.resumeCommand(),
 		c.ticketsCommand(), c.memoryCommand(), c.auditCommand(), c.policyCommand(),
 		c.doctorCommand(), c.versionCommand(),
 	)

@@ -137,6 +137,7 @@ func (s *server) routes(h huma.API) {
 			return svc.Decide(ctx, by, in.ID, in.Body.Approve, in.Body.Comment)
 		}))
 	s.records(h)
+	s.control(h)
 }
 
 func (s *server) records(h huma.API) {

@@ -66,6 +66,7 @@ type Service interface {
 	Turns
 	Decisions
 	Records
+	Control
 }
 
 // Ticket is a ticket with what was said and done on it, oldest first.

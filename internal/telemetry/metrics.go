@@ -94,6 +94,15 @@ func (m *Metrics) PendingApprovals(pending func() (int, error)) error {
 	})
 }
 
+// Paused has paused asked, at each scrape, for how many pauses are in force. Like PendingApprovals it
+// leaves the figure out when that fails, and is called once.
+func (m *Metrics) Paused(paused func() (int, error)) error {
+	return m.registry.Register(gauge{
+		desc: prometheus.NewDesc("sous_paused", "Pauses in force: what people have stopped.", nil, nil),
+		read: paused,
+	})
+}
+
 // gauge is a figure that may be unknown: a made-up zero would hide that the store is down.
 type gauge struct {
 	desc *prometheus.Desc

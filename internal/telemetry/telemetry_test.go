@@ -46,8 +46,12 @@ func TestAScrapeShowsWhatHappened(t *testing.T) {
 	if err := m.PendingApprovals(func() (int, error) { return 7, nil }); err != nil {
 		t.Fatal(err)
 	}
+	if err := m.Paused(func() (int, error) { return 2, nil }); err != nil {
+		t.Fatal(err)
+	}
 	text := scrape(t, m)
 	wantLines(t, text,
+		`sous_paused 2`,
 		`sous_turns_total{status="answered"} 2`,
 		`sous_turn_seconds_count 2`,
 		`sous_turn_seconds_bucket{le="0.05"} 1`,
