@@ -167,28 +167,22 @@ func telling(word string, a netip.Addr) bool {
 }
 
 // ipv4 looks at four groups of digits joined by dots.
-func (s *scan) ipv4(g []group) int {
-	for i, one := range g {
-		if i == 4 {
-			break
-		}
-		if one.end-one.start > 3 || i > 0 && !s.joined(g[i-1], one, ".") || len(s.text[one.start:one.end]) > 1 && s.text[one.start] == '0' {
-			return 0
-		}
-	}
+func (s *scan) ipv4(g []group) {
 	start, end := g[0].start, g[3].end
-	if !g[0].left || !g[3].right || start > 0 && s.text[start-1] == '.' || end+1 < len(s.text) && s.text[end] == '.' && isDigit(s.text[end+1]) {
-		return 0
+	if strings.Count(s.text[start:min(end, start+15)], ".") != 3 {
+		return
 	}
-	a, err := netip.ParseAddr(s.text[start:end])
-	if err != nil || a.IsLoopback() || a.As4()[0] == 0 || a.As4()[0] == 255 {
-		return 0
+	further := start > 0 && s.text[start-1] == '.' || end+1 < len(s.text) && s.text[end] == '.' && isDigit(s.text[end+1])
+	if end-start > len("255.255.255.255") || further || !g[0].left || !g[3].right {
+		return
 	}
-	if s.isVersion(start, end, a.As4()) {
-		return 0
+	a, err := netip.ParseAddr(s.text[start:end]) // refuses leading zeros
+	if err != nil {
+		return
 	}
-	s.add(IP, start, end)
-	return 4
+	if n := a.As4(); n[0] != 0 && n[0] != 127 && n[0] != 255 && !s.isVersion(start, end, n) {
+		s.add(IP, start, end)
+	}
 }
 
 // isVersion tells versions and numbers of sections from addresses.

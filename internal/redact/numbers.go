@@ -14,7 +14,7 @@ func (g group) len() int { return g.end - g.start }
 // numbers finds what is made of digits.
 func (s *scan) numbers() {
 	g := s.groups()
-	for i := 0; i < len(g); i++ {
+	for i := range g {
 		s.iban(g[i])
 		if !g[i].left {
 			s.nino(g, i)
@@ -233,29 +233,30 @@ func (s *scan) named(k Kind, start, end int) bool {
 // like an article's number, so then its name must be nearby.
 func (s *scan) nino(g []group, i int) {
 	last, spaced := i, false
-	if g[i].len() == 2 && i+2 < len(g) && g[i+1].len() == 2 && g[i+2].len() == 2 && s.separator(g[i], g[i+1]) == " " && s.separator(g[i+1], g[i+2]) == " " {
+	var buf [24]byte
+	if d, sep := s.shape(g[i:], buf[:0], 2, 2, 2); d != nil && sep == " " {
 		last, spaced = i+2, true
 	} else if g[i].len() != 6 {
 		return
 	}
-	start, end := g[i].start, g[last].end
-	if start > 0 && s.text[start-1] == ' ' {
-		start--
-	}
-	if end < len(s.text) && s.text[end] == ' ' {
+	start := len(strings.TrimSuffix(s.text[:g[i].start], " ")) - 2
+	end := g[last].end + 1
+	if strings.HasPrefix(s.text[end-1:], " ") {
 		end++
 	}
-	if start < 2 || end >= len(s.text) || !s.freeAfter(end+1) || !isAlpha(s.text[start-2]) || !isAlpha(s.text[start-1]) || !s.freeBefore(start-2) {
+	if start < 0 || end > len(s.text) || !ninoLetters(s.lower[start:start+2], s.lower[end-1]) || !s.freeAfter(end) || !s.freeBefore(start) {
 		return
 	}
-	two, suffix := strings.ToUpper(s.text[start-2:start]), s.lower[end]
-	if suffix < 'a' || suffix > 'd' || strings.ContainsAny(two, "DFIQUV") || two[1] == 'O' || strings.Contains("BG GB KN NK NT TN ZZ", two) {
-		return
+	if spaced && s.text[start:start+2] != s.lower[start:start+2] ||
+		s.said(start, end, 48, 24, "national insurance", "nino", "ni number", "ni no", "ni", "insurance number") {
+		s.add(NINO, start, end)
 	}
-	if spaced && isUpper(s.text[start-2]) && isUpper(s.text[end]) ||
-		s.said(start-2, end+1, 48, 24, "national insurance", "nino", "ni number", "ni no", "ni", "insurance number") {
-		s.add(NINO, start-2, end+1)
-	}
+}
+
+// ninoLetters reports whether the letters, small, are ones that HM Revenue & Customs gives.
+func ninoLetters(two string, suffix byte) bool {
+	return suffix >= 'a' && suffix <= 'd' && isLower(two[0]) && isLower(two[1]) && !strings.ContainsAny(two, "dfiquv") && two[1] != 'o' &&
+		!strings.Contains("bg gb kn nk nt tn zz", two)
 }
 
 // iban looks at an account number whose two check digits the group begins with.
@@ -266,26 +267,30 @@ func (s *scan) iban(g group) {
 	}
 	var buf [34]byte
 	want := ibanLength(s.text[start : start+2])
-	n, i := 0, start
-	for n < want && i < len(s.text) {
-		c := s.text[i]
-		if !isAlnum(c) {
-			width := gap(s.text[i:])
-			if width == 0 || i+width >= len(s.text) || !isAlnum(s.text[i+width]) {
-				return
-			}
-			i += width
+	if b, end := s.spaced(start, buf[:0], want); want > 0 && len(b) == want && s.freeAfter(end) && mod97(b) == 1 {
+		s.add(IBAN, start, end)
+	}
+}
+
+// spaced collects want letters and digits from start on, which single spaces or hyphens may part.
+func (s *scan) spaced(start int, buf []byte, want int) (b []byte, end int) {
+	for i := start; len(buf) < want && i < len(s.text); {
+		if isAlnum(s.text[i]) {
+			buf = append(buf, s.text[i])
+			i++
+			end = i
 			continue
 		}
-		buf[n] = c
-		n, i = n+1, i+1
+		width := gap(s.text[i:])
+		if width == 0 {
+			break
+		}
+		i += width
+		if i >= len(s.text) || !isAlnum(s.text[i]) {
+			break
+		}
 	}
-	if want == 0 || n < want || !s.freeAfter(i) {
-		return
-	}
-	if mod97(buf[:n]) == 1 {
-		s.add(IBAN, start, i)
-	}
+	return buf, end
 }
 
 // gap returns the length of the one space or hyphen that the text begins with, 0 when it begins otherwise.

@@ -75,16 +75,14 @@ func (s *scan) extended(c *chain, rest []group) bool {
 	return false
 }
 
+// isPhone judges a chain; known is where the number before it ended.
 func (s *scan) isPhone(c chain, known int) bool {
-	first, last := c.groups[0], c.groups[len(c.groups)-1]
-	if c.digits < 6 || c.digits > 15 || !first.left && !c.plus || !last.right && c.end == last.end {
+	if c.digits < 6 || c.digits > 15 || !s.standsAlone(c) {
 		return false
 	}
-	if c.start > 0 && (isWord(s.text[c.start-1]) && !escapeEnd(s.text, c.start) || strings.IndexByte("$#%/.", s.text[c.start-1]) >= 0 && !c.plus) {
-		return false
-	}
+	grouped := len(c.groups) > 1
 	if c.plus {
-		return s.text[first.start] != '0' && c.digits >= 8 && (len(c.groups) > 1 || c.digits >= 10)
+		return s.text[c.groups[0].start] != '0' && (c.digits >= 10 || grouped && c.digits >= 8)
 	}
 	if s.isDate(c) || s.hangs(c) || s.hasUnit(c.end) {
 		return false
@@ -93,7 +91,23 @@ func (s *scan) isPhone(c chain, known int) bool {
 	if isNorthAmerican(s.text, c) && lastWord(lead, "order", "ticket", "invoice", "ref", "id", "case", "sku", "part", "serial", "tracking") < 0 {
 		return true
 	}
-	return c.digits >= 7 && s.phoneWord(c, lead) || c.digits == 6 && len(c.groups) > 1 && s.strongWord(lead)
+	if c.digits == 6 {
+		return grouped && s.strongWord(lead)
+	}
+	return s.phoneWord(c, lead)
+}
+
+// standsAlone reports whether no word, amount of money or path runs into the number.
+func (s *scan) standsAlone(c chain) bool {
+	first, last := c.groups[0], c.groups[len(c.groups)-1]
+	if !first.left && !c.plus || !last.right && c.end == last.end {
+		return false
+	}
+	if c.start == 0 {
+		return true
+	}
+	before := s.text[c.start-1]
+	return (!isWord(before) || escapeEnd(s.text, c.start)) && (c.plus || strings.IndexByte("$#%/.", before) < 0)
 }
 
 // hangs reports whether a further group or word hangs on the number by a hyphen or dot: then it is a part of
@@ -168,35 +182,50 @@ func (s *scan) directWord(lead string) bool {
 	return false
 }
 
-// isDate reports whether the groups begin like a date, a pair of times or a range of years.
+// isDate reports whether the groups begin like a date, a pair of times, a range of years or an amount with
+// dots between the thousands.
 func (s *scan) isDate(c chain) bool {
 	g := c.groups
 	if len(g) < 2 {
 		return false
 	}
-	number := func(i int) int {
-		n := 0
-		for _, d := range []byte(s.text[g[i].start:min(g[i].end, g[i].start+5)]) {
-			n = n*10 + int(d-'0')
+	small := func(i, most int) bool { return g[i].len() <= 2 && s.number(g[i]) <= most }
+	if s.isYear(g[0]) && (small(1, 31) || len(g) == 2 && g[1].len() == 4) {
+		return true
+	}
+	if len(g) >= 3 && small(0, 31) && small(1, 31) && s.isYear(g[2]) {
+		return true
+	}
+	return len(g) == 4 && s.isTime(g[0], g[1]) && s.isTime(g[2], g[3]) || s.isAmount(c)
+}
+
+// isTime reports whether the groups are hours and minutes with a dot between.
+func (s *scan) isTime(hours, minutes group) bool {
+	return s.joined(hours, minutes, ".") && hours.len() <= 2 && s.number(hours) <= 24 && minutes.len() == 2 && s.number(minutes) < 60
+}
+
+// number is the value of a group of up to five digits.
+func (s *scan) number(g group) int {
+	n := 0
+	for _, d := range []byte(s.text[g.start:min(g.end, g.start+5)]) {
+		n = n*10 + int(d-'0')
+	}
+	return n
+}
+
+func (s *scan) isYear(g group) bool { return g.len() == 4 && s.number(g) >= 1900 && s.number(g) < 2100 }
+
+// isAmount reports whether dots part the groups by thousands.
+func (s *scan) isAmount(c chain) bool {
+	if c.start != c.groups[0].start || c.groups[0].len() > 3 || s.separator(c.groups[0], c.groups[1]) != "." {
+		return false
+	}
+	for _, g := range c.groups[1:] {
+		if g.len() != 3 {
+			return false
 		}
-		return n
 	}
-	year := func(i int) bool { return g[i].len() == 4 && number(i) >= 1900 && number(i) < 2100 }
-	small := func(i, most int) bool { return g[i].len() <= 2 && number(i) <= most }
-	if year(0) && (small(1, 31) || len(g) == 2 && g[1].len() == 4) {
-		return true
-	}
-	if len(g) >= 3 && small(0, 31) && small(1, 31) && year(2) {
-		return true
-	}
-	if s.joined(g[0], g[1], ".") && len(g) == 4 && s.joined(g[2], g[3], ".") && small(0, 24) && small(1, 59) && small(2, 24) && small(3, 59) {
-		return true
-	}
-	thousands := len(g) > 1 && g[0].len() <= 3 && c.start == g[0].start && s.separator(g[0], g[1]) == "."
-	for _, one := range g[1:] {
-		thousands = thousands && one.len() == 3
-	}
-	return thousands
+	return true
 }
 
 // hasUnit reports whether what follows is money, a share or a measure.

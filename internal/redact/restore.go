@@ -16,8 +16,8 @@ const (
 type state int
 
 const (
-	none state = iota
-	part       // so far, and then the text ends
+	none state = iota // no placeholder
+	part              // so far, and then the text ends
 	whole
 )
 
@@ -26,42 +26,27 @@ const maxPlaceholder = 48
 
 // placeholderAt says whether «WORD_7» or «WORD_7·abc» begins at i, and where it ends.
 func placeholderAt(text string, i int) (end int, s state) {
-	steps := [...]func(byte) bool{
-		func(c byte) bool { return isUpper(c) || c == '_' },
-		isDigit,
-		func(c byte) bool { return isLower(c) || isDigit(c) },
-	}
 	at := i + len(opening)
 	limit := min(len(text), i+maxPlaceholder)
-	next := func(class func(byte) bool) bool {
+	for _, class := range [...]func(byte) bool{func(c byte) bool { return isUpper(c) || c == '_' }, isDigit} {
 		from := at
-		for at < limit && class(text[at]) {
-			at++
-		}
-		return at > from
-	}
-	partly := func(ok bool) (int, state) {
-		if ok && at >= len(text) {
+		at = run(text, at, limit-at, class)
+		switch {
+		case at == len(text):
 			return 0, part
+		case at == from || at == limit:
+			return 0, none
 		}
-		return 0, none
 	}
-	if !next(steps[0]) {
-		return partly(true)
-	}
-	if text[at-1] != '_' || !next(steps[1]) {
-		return partly(true)
+	if strings.HasPrefix(text[at:], "·") {
+		at += len("·")
+		at = run(text, at, max(0, limit-at), func(c byte) bool { return isLower(c) || isDigit(c) })
 	}
 	rest := text[at:]
-	if strings.HasPrefix(rest, "·") {
-		at += len("·")
-		next(steps[2])
-		rest = text[at:]
-	}
 	switch {
 	case strings.HasPrefix(rest, closing):
 		return at + len(closing), whole
-	case len(rest) < 2 && (rest == "" || rest == "\xC2") && at < i+maxPlaceholder:
+	case (rest == "" || rest == closing[:1]) && at < i+maxPlaceholder:
 		return 0, part
 	}
 	return 0, none

@@ -27,19 +27,44 @@ func forms() [38]form {
 	upper := func(c byte) bool { return isUpper(c) || isDigit(c) }
 	dotted := func(c byte) bool { return isTokenByte(c) || c == '.' }
 	return [38]form{
-		{"AKIA", CloudKey, 16, 16, upper}, {"ASIA", CloudKey, 16, 16, upper}, {"ABIA", CloudKey, 16, 16, upper}, {"ACCA", CloudKey, 16, 16, upper},
-		{"AIza", CloudKey, 35, 35, isTokenByte}, {"ya29.", CloudKey, 20, 2048, isTokenByte}, {"GOCSPX-", CloudKey, 20, 40, isTokenByte},
-		{"ghp_", Token, 36, 255, isAlnum}, {"gho_", Token, 36, 255, isAlnum}, {"ghu_", Token, 36, 255, isAlnum},
-		{"ghs_", Token, 36, 255, isAlnum}, {"ghr_", Token, 36, 255, isAlnum}, {"github_pat_", Token, 22, 255, isWord},
-		{"glpat-", Token, 20, 300, dotted}, {"gldt-", Token, 20, 300, dotted}, {"glrt-", Token, 20, 300, dotted},
-		{"xoxb-", Token, 10, 300, isTokenByte}, {"xoxp-", Token, 10, 300, isTokenByte}, {"xoxa-", Token, 10, 300, isTokenByte},
-		{"xoxr-", Token, 10, 300, isTokenByte}, {"xoxs-", Token, 10, 300, isTokenByte}, {"xoxe-", Token, 10, 300, isTokenByte},
-		{"xoxe.xox", Token, 10, 300, isTokenByte}, {"xapp-", Token, 10, 300, isTokenByte},
-		{"sk_live_", Token, 10, 255, isAlnum}, {"sk_test_", Token, 10, 255, isAlnum}, {"rk_live_", Token, 10, 255, isAlnum},
-		{"rk_test_", Token, 10, 255, isAlnum}, {"whsec_", Token, 24, 100, isBase64},
-		{"sk-", Token, 20, 255, isTokenByte}, {"SG.", Token, 60, 100, dotted}, {"hf_", Token, 30, 60, isAlnum},
-		{"npm_", Token, 36, 36, isAlnum}, {"pypi-", Token, 40, 400, isTokenByte}, {"dop_v1_", Token, 64, 64, isHex},
-		{"lin_api_", Token, 30, 60, isAlnum}, {"ATATT3", Token, 50, 400, isBase64}, {"sous_", Token, 24, 128, isTokenByte},
+		{"AKIA", CloudKey, 16, 16, upper},
+		{"ASIA", CloudKey, 16, 16, upper},
+		{"ABIA", CloudKey, 16, 16, upper},
+		{"ACCA", CloudKey, 16, 16, upper},
+		{"AIza", CloudKey, 35, 35, isTokenByte},
+		{"ya29.", CloudKey, 20, 2048, isTokenByte},
+		{"GOCSPX-", CloudKey, 20, 40, isTokenByte},
+		{"ghp_", Token, 36, 255, isAlnum},
+		{"gho_", Token, 36, 255, isAlnum},
+		{"ghu_", Token, 36, 255, isAlnum},
+		{"ghs_", Token, 36, 255, isAlnum},
+		{"ghr_", Token, 36, 255, isAlnum},
+		{"github_pat_", Token, 22, 255, isWord},
+		{"glpat-", Token, 20, 300, dotted},
+		{"gldt-", Token, 20, 300, dotted},
+		{"glrt-", Token, 20, 300, dotted},
+		{"xoxb-", Token, 10, 300, isTokenByte},
+		{"xoxp-", Token, 10, 300, isTokenByte},
+		{"xoxa-", Token, 10, 300, isTokenByte},
+		{"xoxr-", Token, 10, 300, isTokenByte},
+		{"xoxs-", Token, 10, 300, isTokenByte},
+		{"xoxe-", Token, 10, 300, isTokenByte},
+		{"xoxe.xox", Token, 10, 300, isTokenByte},
+		{"xapp-", Token, 10, 300, isTokenByte},
+		{"sk_live_", Token, 10, 255, isAlnum},
+		{"sk_test_", Token, 10, 255, isAlnum},
+		{"rk_live_", Token, 10, 255, isAlnum},
+		{"rk_test_", Token, 10, 255, isAlnum},
+		{"whsec_", Token, 24, 100, isBase64},
+		{"sk-", Token, 20, 255, isTokenByte},
+		{"SG.", Token, 60, 100, dotted},
+		{"hf_", Token, 30, 60, isAlnum},
+		{"npm_", Token, 36, 36, isAlnum},
+		{"pypi-", Token, 40, 400, isTokenByte},
+		{"dop_v1_", Token, 64, 64, isHex},
+		{"lin_api_", Token, 30, 60, isAlnum},
+		{"ATATT3", Token, 50, 400, isBase64},
+		{"sous_", Token, 24, 128, isTokenByte},
 	}
 }
 
@@ -86,15 +111,7 @@ func (s *scan) tokenAt(i int, f form) int {
 
 // mixed reports whether a word has both letters and digits and is no slug of words.
 func mixed(word string) bool {
-	digits, letters := 0, 0
-	for i := range len(word) {
-		switch {
-		case isDigit(word[i]):
-			digits++
-		case isAlpha(word[i]):
-			letters++
-		}
-	}
+	digits, letters := tell(word)
 	return digits > 0 && letters > 0 && changes(word)*4 >= len(word)
 }
 
@@ -126,7 +143,7 @@ func (s *scan) privateKeys() {
 	const begin, label = "-----BEGIN ", "PRIVATE KEY"
 	s.each(s.text, begin, func(i int) int {
 		head := s.text[i+len(begin) : min(len(s.text), i+len(begin)+60)]
-		if line := strings.Index(head, "-----"); line < 0 || !strings.Contains(head[:line], label) {
+		if line, _, ok := strings.Cut(head, "-----"); !ok || !strings.Contains(line, label) {
 			return 0
 		}
 		end := strings.Index(s.text[i+len(begin):], "-----END ")

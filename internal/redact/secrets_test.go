@@ -94,12 +94,12 @@ func secretKinds() map[string]func(random) sample {
 
 func TestSecretsOfEightKindsAreFound(t *testing.T) {
 	const each = 200
-	for name, make := range secretKinds() {
+	for name, sampleOf := range secretKinds() {
 		t.Run(name, func(t *testing.T) {
 			r, found := newRandom(1), 0
 			var missed sample
 			for range each {
-				s := make(r)
+				s := sampleOf(r)
 				if hidden(s) {
 					found++
 				} else {

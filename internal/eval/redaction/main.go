@@ -227,8 +227,12 @@ func (t *tally) print(w io.Writer) error {
 		kind  redact.Kind
 		known string
 	}{
-		{redact.Email, "49/49"}, {redact.Card, "135/136, Luhn"}, {redact.IBAN, "20/21, mod 97"}, {redact.IP, "14/14"},
-		{redact.SSN, "16/16"}, {redact.Phone, "83/92 with 79 false hits, phonenumbers over 13 regions"},
+		{redact.Email, "49/49"},
+		{redact.Card, "135/136, Luhn"},
+		{redact.IBAN, "20/21, mod 97"},
+		{redact.IP, "14/14"},
+		{redact.SSN, "16/16"},
+		{redact.Phone, "83/92 with 79 false hits, phonenumbers over 13 regions"},
 	} {
 		k := row.kind
 		fmt.Fprintf(tab, "%s\t%d/%d\t%.4f\t%d\t%s\n", k, t.found[k], t.marked[k], t.recall(k), t.falseFound[k], row.known)
