@@ -6,7 +6,7 @@ import "strings"
 func (s *scan) value(i int) (start, end int, quoted bool) {
 	const most = 512
 	i = run(s.text, i, 4, func(c byte) bool { return c == ' ' || c == '\t' })
-	for _, lead := range [...]string{"bearer ", "basic ", "token ", "**", `\`, "("} {
+	for _, lead := range [...]string{"bearer ", "basic ", "token ", "**", `\`} {
 		if strings.HasPrefix(s.lower[i:], lead) && (lead != `\` || strings.HasPrefix(s.text[i:], `\"`)) {
 			i += len(lead)
 		}
@@ -59,11 +59,12 @@ func (s *scan) endsValue(start, i int) bool {
 	case c == '\\':
 		return strings.IndexByte(`nrt"u`, next) >= 0
 	case isQuote(c):
-		return i == start || isSpace(next) || strings.IndexByte(`.,;:)]}"`, next) >= 0
+		opened := strings.IndexByte(s.before(start, 80), c) >= 0
+		return opened && (isSpace(next) || strings.IndexByte(`.,;:)]}"`, next) >= 0)
 	case c == '<':
-		return next == '/' || isAlpha(next)
+		return next == '/'
 	case c == ';' || c == '&':
-		name := run(s.text, i+1, 32, func(c byte) bool { return isWord(c) || c == ' ' })
+		name := run(s.text, i+1, 32, func(c byte) bool { return isAlpha(c) || c == '_' || c == ' ' })
 		return name > i+1 && name < len(s.text) && s.text[name] == '='
 	}
 	return false

@@ -127,7 +127,7 @@ func (s *scan) connector(i int, w word) (from int, link string) {
 	}
 	i = run(s.text, i, 16, func(c byte) bool { return strings.IndexByte(" \t)]*", c) >= 0 })
 	rest := s.after(i, reach)
-	for _, sign := range [...]string{":=", "=>", "->", "==", "=", ":"} {
+	for _, sign := range [...]string{":=", "=> ", "->", "==", "=", ":"} {
 		if strings.HasPrefix(rest, sign) {
 			return i + len(sign), sign[:1]
 		}
