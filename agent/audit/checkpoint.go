@@ -109,8 +109,8 @@ func noteEnd(text string) int {
 		}
 		end += n + 1
 	}
-	if end == i+2 && end == len(text) {
-		return -1
+	if end == i+2 && strings.HasPrefix("— ", text[end:]) {
+		return -1 // its signature is still to come
 	}
 	return end
 }

@@ -161,12 +161,8 @@ func appendNote(f *os.File, signed string) error {
 	if _, err := f.ReadAt(tail, from); err != nil && err != io.EOF {
 		return err
 	}
-	// Whole notes end with an empty line.
-	whole := end
-	if t := string(tail); t != "" && !strings.HasSuffix(t, "\n\n") {
-		_, rest := SplitNotes(t)
-		whole -= int64(len(rest))
-	}
+	_, rest := SplitNotes(string(tail))
+	whole := end - int64(len(rest))
 	if whole < end {
 		if err := f.Truncate(whole); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 	"time"
@@ -118,12 +119,11 @@ func (r *Row) commit(k *SubjectKey, p payload) error {
 	if len(p.args) == 0 {
 		return nil
 	}
-	canonical, err := agent.CanonicalJSON(p.args)
+	canonical, values, err := canonicalValues(p.args)
 	if err != nil {
 		return err
 	}
 	r.Args = k.Commit("args", canonical)
-	values := scalars(canonical)
 	tags := make([][]byte, len(values))
 	for i, v := range values {
 		tags[i] = k.Commit("field", []byte(v))[:fieldBytes]
@@ -254,20 +254,26 @@ func decodePayload(b []byte) (payload, bool) {
 	return p, len(b) == 0
 }
 
-// scalars lists the distinct texts and numbers of a JSON value, at most
-// maxFields, numbers as they are written.
-func scalars(raw []byte) []string {
+// canonicalValues is agent.CanonicalJSON of a JSON value, and the distinct texts
+// and numbers in it, at most maxFields, numbers as they are written.
+func canonicalValues(raw []byte) ([]byte, []string, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
 	var v any
-	if dec.Decode(&v) != nil {
-		return nil
+	if err := dec.Decode(&v); err != nil {
+		return nil, nil, fmt.Errorf("read arguments: %w", err)
+	}
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, nil, fmt.Errorf("read arguments: %w", err)
 	}
 	var all []string
 	collect(v, &all)
 	slices.Sort(all)
 	all = slices.Compact(all)
-	return all[:min(len(all), maxFields)]
+	return bytes.TrimRight(out.Bytes(), "\n"), all[:min(len(all), maxFields)], nil
 }
 
 func collect(v any, into *[]string) {
