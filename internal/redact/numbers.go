@@ -193,24 +193,20 @@ func (s *scan) otherIDs(g []group, i int) {
 	}
 	for _, id := range [...]struct {
 		kind    Kind
-		lengths []int
-		valid   func([]byte) bool
+		lengths string // of the groups, as hexadecimal digits
 	}{
-		{SteuerID, []int{11}, isSteuerID},
-		{SteuerID, []int{2, 3, 3, 3}, isSteuerID},
-		{NIR, []int{15}, isNIR},
-		{NIR, []int{13, 2}, isNIR},
-		{NIR, []int{1, 2, 2, 2, 3, 3, 2}, isNIR},
-		{BSN, []int{9}, isBSN},
-		{BSN, []int{4, 2, 3}, isBSN},
-		{BSN, []int{3, 3, 3}, isBSN},
+		{SteuerID, "b"}, {SteuerID, "2333"}, {NIR, "f"}, {NIR, "d2"}, {NIR, "1222332"}, {BSN, "9"}, {BSN, "423"}, {BSN, "333"},
 	} {
-		var buf [24]byte
-		if g[i].len() != id.lengths[0] {
+		var lengths [8]int
+		for j, c := range []byte(id.lengths) {
+			lengths[j] = strings.IndexByte("0123456789abcdef", c)
+		}
+		if g[i].len() != lengths[0] {
 			continue
 		}
-		d, _ := s.shape(g[i:], buf[:0], id.lengths...)
-		if d == nil || !id.valid(d) {
+		var buf [24]byte
+		d, _ := s.shape(g[i:], buf[:0], lengths[:len(id.lengths)]...)
+		if d == nil || !checks(id.kind, d) {
 			continue
 		}
 		last := g[i+len(id.lengths)-1]
@@ -218,6 +214,18 @@ func (s *scan) otherIDs(g []group, i int) {
 			s.add(id.kind, g[i].start, last.end)
 			return
 		}
+	}
+}
+
+// checks reports whether the digits, as many as the kind has, pass its test.
+func checks(k Kind, d []byte) bool {
+	switch k {
+	case SteuerID:
+		return isSteuerID(d)
+	case NIR:
+		return isNIR(d)
+	default:
+		return isBSN(d)
 	}
 }
 
