@@ -182,8 +182,13 @@ func TestScanTakesLinearTime(t *testing.T) {
 		"-----BEGIN ", "password ", "password is ", "password for ", "password:", "token ", "token=\"", "secret a1B2", "DE89 ", "gb82", "a ", "«", "«EMAIL_", "@tcp(", "x@tcp(y",
 		"phone 1", "call 12 ", "\\u0031", "é", "1.1.1.1", "sk-", "pw: '", "&a=", ";a=", "(",
 	} {
-		small, large := cost(d, unit, 4<<10), cost(d, unit, 32<<10)
-		if large > 24*small+50*time.Millisecond { // 8 times the length
+		var small, large time.Duration
+		linear := false
+		for try := 0; try < 6 && !linear; try++ { // the machine may be busy with something else
+			small, large = cost(d, unit, 4<<10), cost(d, unit, 32<<10)
+			linear = large <= 24*small+50*time.Millisecond // 8 times the length
+		}
+		if !linear {
 			t.Errorf("%q: 4 KB took %v, 32 KB %v", unit, small, large)
 		}
 	}
