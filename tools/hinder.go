@@ -51,6 +51,14 @@ const unreadable = "It cannot be read whether somebody has paused this, so it do
 func (e *Executor) begin(ctx context.Context, x *execution, fresh bool) (ready bool, o agent.Outcome, err error) {
 	look, cancel := context.WithTimeout(ctx, e.settleTime)
 	defer cancel()
+	rec, known, err := e.ledger.Known(look, x.Call.Actor.Workspace, x.inv.Key)
+	switch {
+	case err != nil:
+		return false, o, fmt.Errorf("look up %s: %w", x.Call.Tool, err)
+	case !known || rec.State != EffectIntent || rec.Fence != x.fence:
+		o, err = e.overtaken(ctx, x)
+		return false, o, err
+	}
 	why, err := e.ledger.Paused(look, x.Call)
 	if err != nil {
 		why = unreadable
@@ -61,14 +69,6 @@ func (e *Executor) begin(ctx context.Context, x *execution, fresh bool) (ready b
 		return false, o, err
 	case why != "":
 		return false, o, waits(x.Call, why)
-	}
-	rec, known, err := e.ledger.Known(look, x.Call.Actor.Workspace, x.inv.Key)
-	switch {
-	case err != nil:
-		return false, o, fmt.Errorf("look up %s: %w", x.Call.Tool, err)
-	case !known || rec.State != EffectIntent || rec.Fence != x.fence:
-		o, err = e.overtaken(ctx, x)
-		return false, o, err
 	}
 	return true, o, nil
 }
