@@ -111,7 +111,7 @@ func (e *Effects) known(ctx context.Context, by agent.Actor) (agent.Actor, error
 	if e.People == nil {
 		return by, nil
 	}
-	p, err := people.Known(ctx, e.People, by, e.steady())
+	p, err := people.Known(ctx, e.People, by, e.Clock())
 	return p.Actor, err
 }
 

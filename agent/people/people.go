@@ -50,7 +50,8 @@ func Known(ctx context.Context, s Source, who agent.Actor, now time.Time) (Perso
 		return Person{}, agent.WrapError(agent.Unavailable, err, "who belongs to the workspace cannot be looked up right now; try again later")
 	case p.Workspace != who.Workspace || p.ID != who.ID:
 		return Person{}, agent.Errorf(agent.Forbidden, "%s is not known in this workspace", display(who))
-	case now.Sub(p.AsOf) > MaxAge:
+	case now.Sub(p.AsOf).Abs() > MaxAge:
+		// From the future is as little known: the clock was set back since.
 		return Person{}, agent.Errorf(agent.Unavailable, "who belongs to which group has not been known since %s; try again later", p.AsOf.UTC().Format(time.RFC3339))
 	case !p.Active:
 		return Person{}, agent.Errorf(agent.Forbidden, "the account of %s is deactivated", display(p.Actor))

@@ -17,7 +17,8 @@ func openStores(t *testing.T) storetest.Stores {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	ledger, err := sqlite.NewLedger(db, sqlite.LedgerConfig{ApprovalTTL: storetest.ApprovalTTL, UndoTTL: storetest.UndoTTL})
+	people := storetest.NewDirectory(clock)
+	ledger, err := sqlite.NewLedger(db, sqlite.LedgerConfig{ApprovalTTL: storetest.ApprovalTTL, UndoTTL: storetest.UndoTTL, People: people})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +26,7 @@ func openStores(t *testing.T) storetest.Stores {
 		*sqlite.DB
 		*sqlite.Ledger
 	}{db, ledger}
-	return storetest.Stores{Store: db, Ledger: ledger, Control: control, Clock: clock, Exec: func(query string) error {
+	return storetest.Stores{Store: db, Ledger: ledger, Control: control, Clock: clock, People: people, Exec: func(query string) error {
 		_, err := db.SQL().ExecContext(t.Context(), query)
 		return err
 	}}

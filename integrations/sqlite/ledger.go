@@ -221,7 +221,7 @@ func (l *Ledger) standing(ctx context.Context, i tools.Intent) (map[agent.ActorI
 	}
 	known := map[agent.ActorID]agent.Actor{}
 	for _, id := range a.People() {
-		p, err := people.Known(ctx, l.People, agent.Actor{Workspace: ws, ID: id}, l.now())
+		p, err := people.Known(ctx, l.People, agent.Actor{Workspace: ws, ID: id}, l.Clock())
 		switch {
 		case err == nil:
 			known[id] = p.Actor

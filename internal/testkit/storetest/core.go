@@ -35,6 +35,8 @@ type Stores struct {
 	Control Control
 	// Clock is the clock both were opened with.
 	Clock *Clock
+	// People is the directory the ledger was opened with.
+	People *Directory
 	// Exec runs SQL past the adapter, as somebody with the database would.
 	Exec func(query string) error
 }

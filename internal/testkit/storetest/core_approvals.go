@@ -28,6 +28,7 @@ func Approvals(t *testing.T, open Opener) {
 		{"another workspace sees no approval", approvalsApart},
 	})
 	open.keeps(t, decisionPromises())
+	open.keeps(t, crowdPromises())
 }
 
 func decisionPromises() []promise {

@@ -32,6 +32,7 @@ func Ledger(t *testing.T, open Opener) {
 	})
 	open.keeps(t, spendPromises())
 	open.keeps(t, settlePromises())
+	open.keeps(t, recheckPromises())
 	open.keeps(t, fencePromises())
 }
 
