@@ -48,7 +48,8 @@ type app struct {
 // shutdownTime is how long steps in flight may take to return at the end.
 const shutdownTime = 10 * time.Second
 
-// newApp joins the parts over the data directory this process holds.
+// newApp joins the parts over the data directory, which this process holds
+// unless it only reads.
 func (c *cli) newApp(ctx context.Context, cfg config.Config, log *slog.Logger, dir *datadir.Dir, n need) (*app, error) {
 	if err := supported(cfg); err != nil {
 		return nil, err
@@ -109,7 +110,7 @@ func (a *app) join(ctx context.Context, n need) error {
 	if err != nil {
 		return err
 	}
-	if n == readOnly {
+	if n != runTurns {
 		a.assistant, err = loop.NewAssistant(effects, noEngine{})
 		return err
 	}
@@ -128,7 +129,11 @@ func (a *app) join(ctx context.Context, n need) error {
 
 // close stops turns, then the store, then gives the directory back.
 func (a *app) close() error {
-	return errors.Join(a.closeParts(), a.dir.Release())
+	err := a.closeParts()
+	if a.dir != nil {
+		err = errors.Join(err, a.dir.Release())
+	}
+	return err
 }
 
 func (a *app) closeParts() error {
@@ -152,7 +157,7 @@ func (a *app) closeParts() error {
 // socket, so that other commands can reach it while it works.
 func (a *app) session(n need) (*session, error) {
 	s := &session{Service: service{a.assistant, a}, by: owner(a.cfg), close: a.close}
-	if n == readOnly {
+	if n != runTurns {
 		return s, nil
 	}
 	if err := a.listenControl(s.Service); err != nil {

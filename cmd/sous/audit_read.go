@@ -145,7 +145,7 @@ func (a *app) checkpointer() (*audit.Checkpointer, error) {
 
 // holding runs f with the store of a data directory that nobody else works on.
 func (c *cli) holding(ctx context.Context, what string, f func(*session, *app) error) error {
-	s, _, err := c.open(ctx, what, readOnly)
+	s, _, err := c.open(ctx, what, alone)
 	if err != nil {
 		return err
 	}

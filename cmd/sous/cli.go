@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sous-hq/sous/internal/config"
+	"github.com/sous-hq/sous/internal/redact"
 	"github.com/sous-hq/sous/internal/telemetry"
 	"github.com/sous-hq/sous/tools"
 )
@@ -114,7 +115,11 @@ func (c *cli) logger(cfg config.Config, server bool) (*slog.Logger, error) {
 	if !server && c.logLevel == "" && level < slog.LevelWarn {
 		level = slog.LevelWarn
 	}
-	return telemetry.NewLogger(c.stderr, level, cfg.Log.Format)
+	log, err := telemetry.NewLogger(c.stderr, level, cfg.Log.Format)
+	if err != nil {
+		return nil, err
+	}
+	return slog.New(redact.NewHandler(log.Handler(), nil)), nil
 }
 
 func (c *cli) printf(format string, args ...any) { fmt.Fprintf(c.stdout, format, args...) }

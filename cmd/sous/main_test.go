@@ -183,6 +183,12 @@ func goOn(t *testing.T, data, turn string) string {
 	cmd.Env = append(os.Environ(), beSous+"=1", crashAt+"=", "SOUS_DATA="+data, "HOME="+data)
 	cmd.Dir = t.TempDir()
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	log, err := os.Create(filepath.Join(t.TempDir(), "serve.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +199,9 @@ func goOn(t *testing.T, data, turn string) string {
 			return out
 		}
 	}
-	t.Fatalf("turn %s did not end", turn)
+	said, _ := os.ReadFile(log.Name())
+	record, _ := sous(t, data, "", "audit", "--json", "--turn", turn)
+	t.Fatalf("turn %s did not end; the server said:\n%s\nthe record:\n%s", turn, said, record)
 	return ""
 }
 

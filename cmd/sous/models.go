@@ -44,7 +44,9 @@ func newModels(cfg config.Config, m *telemetry.Metrics) (*models, error) {
 	if err != nil {
 		return nil, err
 	}
-	limited := model.Timeout(far, model.Limits{Total: cfg.Model.Timeout, First: cfg.Model.Timeout / 2, Idle: cfg.Model.Timeout / 2})
+	// Nothing personal and no secret leaves in clear; the answer gets the values back.
+	masked := model.Redact(far, model.RedactConfig{})
+	limited := model.Timeout(masked, model.Limits{Total: cfg.Model.Timeout, First: cfg.Model.Timeout / 2, Idle: cfg.Model.Timeout / 2})
 	circuit := model.Breaker(watch(limited), model.BreakerConfig{})
 	patient := model.Retry(circuit, time.Now, model.RetryConfig{})
 	where := cfg.Model.BaseURL

@@ -28,8 +28,10 @@ type session struct {
 type need uint8
 
 const (
-	// readOnly opens the store and runs no turns.
+	// readOnly opens the store beside whoever works on it and runs no turns.
 	readOnly need = iota
+	// alone holds the data directory and runs no turns.
+	alone
 	// runTurns starts the engine, which goes on with interrupted turns.
 	runTurns
 )
@@ -47,6 +49,18 @@ func (c *cli) open(ctx context.Context, what string, n need) (*session, config.C
 	log, err := c.logger(cfg, false)
 	if err != nil {
 		return nil, cfg, err
+	}
+	if n == readOnly {
+		// Reading needs nobody's leave: it must not keep a server from starting.
+		if s, err := dial(ctx, cfg); err == nil {
+			return s, cfg, nil
+		}
+		a, err := c.newApp(ctx, cfg, log, nil, n)
+		if err != nil {
+			return nil, cfg, err
+		}
+		s, err := a.session(n)
+		return s, cfg, err
 	}
 	for deadline := time.Now().Add(patience); ; {
 		dir, err := datadir.Hold(cfg.DataDir, datadir.Holder{What: what})
