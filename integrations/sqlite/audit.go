@@ -20,6 +20,31 @@ const (
 	auditName = 200
 )
 
+// auditStatements are prepared once: reading them anew for every row would cost
+// as much as running them.
+type auditStatements struct {
+	next, insert, payload, hash, addHash *sql.Stmt
+}
+
+func (d *DB) prepareAudit(ctx context.Context) error {
+	for _, p := range []struct {
+		to    **sql.Stmt
+		query string
+	}{
+		{&d.audit.next, `SELECT COALESCE(MAX(seq), 0) + 1 FROM audit WHERE workspace = ?`},
+		{&d.audit.insert, insertAudit},
+		{&d.audit.payload, `INSERT INTO audit_payload (workspace, seq, key, sealed) VALUES (?, ?, ?, ?)`},
+		{&d.audit.hash, `SELECT hash FROM audit_tree WHERE workspace = ? AND id = ?`},
+		{&d.audit.addHash, `INSERT INTO audit_tree (workspace, id, hash) VALUES (?, ?, ?)`},
+	} {
+		var err error
+		if *p.to, err = d.sql.PrepareContext(ctx, p.query); err != nil {
+			return fmt.Errorf("prepare audit: %w", err)
+		}
+	}
+	return nil
+}
+
 const insertAudit = `INSERT INTO audit (workspace, seq, at, kind, actor, subject, key, turn, call, tool, tier,
 	ruling, rule, approval, status, args, note, digest, fields)
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -52,8 +77,7 @@ func (d *DB) record(ctx context.Context, tx *sql.Tx, entries ...audit.Entry) err
 
 // append writes the row right after the last one.
 func (d *DB) append(ctx context.Context, tx *sql.Tx, e audit.Entry) error {
-	err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(seq), 0) + 1 FROM audit WHERE workspace = ?`, e.Workspace).Scan(&e.Seq)
-	if err != nil {
+	if err := tx.StmtContext(ctx, d.audit.next).QueryRowContext(ctx, e.Workspace).Scan(&e.Seq); err != nil {
 		return err
 	}
 	r, err := d.seal(ctx, tx, e)
@@ -64,12 +88,12 @@ func (d *DB) append(ctx context.Context, tx *sql.Tx, e audit.Entry) error {
 	if r.Tier != nil {
 		tier = r.Tier.Number()
 	}
-	_, err = tx.ExecContext(ctx, insertAudit, r.Workspace, r.Seq, timeOf(&r.At), r.Kind, r.Actor, r.Subject, r.Key, r.Turn, r.Call, r.Tool,
+	_, err = tx.StmtContext(ctx, d.audit.insert).ExecContext(ctx, r.Workspace, r.Seq, timeOf(&r.At), r.Kind, r.Actor, r.Subject, r.Key, r.Turn, r.Call, r.Tool,
 		tier, r.Ruling, r.Rule, r.Approval, r.Status, r.Args, r.Note, r.Digest, r.Fields)
 	if err != nil {
 		return err
 	}
-	return grow(ctx, tx, r)
+	return d.grow(ctx, tx, r)
 }
 
 // Audit implements audit.Reader.

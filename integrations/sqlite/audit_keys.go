@@ -49,6 +49,9 @@ func (d *DB) openKeys(ctx context.Context, dir string) error {
 	}
 	d.keys.dir = dir
 	d.keys.forget()
+	if err := d.prepareAudit(ctx); err != nil {
+		return err
+	}
 	proof, known, err := first(d.sql.QueryRowContext(ctx, `SELECT proof FROM keyring_check`), scanBytes)
 	if err != nil {
 		return fmt.Errorf("read key check: %w", err)
@@ -150,7 +153,7 @@ func (d *DB) seal(ctx context.Context, tx *sql.Tx, e audit.Entry) (audit.Row, er
 		if err != nil {
 			return audit.Row{}, fmt.Errorf("seal payload: %w", err)
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO audit_payload (workspace, seq, key, sealed) VALUES (?, ?, ?, ?)`, r.Workspace, r.Seq, r.Key, sealed)
+		_, err = tx.StmtContext(ctx, d.audit.payload).ExecContext(ctx, r.Workspace, r.Seq, r.Key, sealed)
 		if err == nil || again || !noSuchKey(err) {
 			return r, err
 		}

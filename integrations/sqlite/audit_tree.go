@@ -17,21 +17,36 @@ var _ audit.Trees = (*DB)(nil)
 
 // grow adds the row's hash to the tree, and those of the subtrees it completes:
 // two hashes a row on average.
-func grow(ctx context.Context, tx *sql.Tx, r audit.Row) error {
+func (d *DB) grow(ctx context.Context, tx *sql.Tx, r audit.Row) error {
 	n := r.Seq - 1
-	add, err := tlog.StoredHashesForRecordHash(n, r.Hash(), treeReader{ctx, tx, r.Workspace})
+	add, err := tlog.StoredHashesForRecordHash(n, r.Hash(), tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		all := make([]tlog.Hash, len(indexes))
+		for i, id := range indexes {
+			h, _, err := first(tx.StmtContext(ctx, d.audit.hash).QueryRowContext(ctx, r.Workspace, id), scanBytes)
+			switch {
+			case err != nil:
+				return nil, err
+			case len(h) != tlog.HashSize:
+				return nil, noHash(r.Workspace, id)
+			}
+			all[i] = tlog.Hash(h)
+		}
+		return all, nil
+	}))
 	if err != nil {
 		return fmt.Errorf("grow tree: %w", err)
 	}
-	args := make([]any, 0, 3*len(add))
+	insert := tx.StmtContext(ctx, d.audit.addHash)
 	for i, id := 0, tlog.StoredHashIndex(0, n); i < len(add); i++ {
-		args = append(args, r.Workspace, id+int64(i), add[i][:])
-	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO audit_tree (workspace, id, hash) VALUES (?, ?, ?)`+strings.Repeat(`, (?, ?, ?)`, len(add)-1), args...)
-	if err != nil {
-		return fmt.Errorf("grow tree: %w", err)
+		if _, err := insert.ExecContext(ctx, r.Workspace, id+int64(i), add[i][:]); err != nil {
+			return fmt.Errorf("grow tree: %w", err)
+		}
 	}
 	return nil
+}
+
+func noHash(ws agent.WorkspaceID, id int64) error {
+	return fmt.Errorf("the tree over the audit record of %s has no hash %d; run sous audit verify", ws, id)
 }
 
 // treeReader reads stored hashes of a workspace's tree.
@@ -66,7 +81,7 @@ func (t treeReader) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	for i, id := range indexes {
 		h, ok := byID[id]
 		if !ok {
-			return nil, fmt.Errorf("the tree over the audit record of %s has no hash %d; run sous audit verify", t.ws, id)
+			return nil, noHash(t.ws, id)
 		}
 		all[i] = h
 	}

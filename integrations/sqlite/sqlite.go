@@ -53,6 +53,7 @@ type DB struct {
 	// is left for other processes.
 	writer chan struct{}
 	keys   auditKeys
+	audit  auditStatements
 	// recorded counts the audit rows this process wrote.
 	recorded atomic.Int64
 	pauses   *pause.Watch
