@@ -13,86 +13,113 @@ import (
 // noteVersion opens every note, so that another form can be told apart.
 const noteVersion = "facts/1"
 
-// fields are the words of a note, in the order they are written.
-func (f *Facts) fields() []noteField {
-	return []noteField{
-		number("tier", &f.Tier), flag("egress", &f.Egress), flag("undoable", &f.Undoable), flag("private", &f.Private),
-		number("integrity", &f.Integrity), number("confidentiality", &f.Confidentiality), number("clearance", &f.SinkClearance),
-		flag("own", &f.OwnToGive), names("data", &f.Data), flag("said", &f.InWords), names("unsaid", &f.Unsaid),
-		flag("planned", &f.InPlan), flag("unattended", &f.Unattended), number("target", &f.Target),
-		origin(&f.Origins), flag("links", &f.ForeignLinks),
-		word("kind", f.By.Kind.String(), func(s string) error { return f.By.Kind.UnmarshalText([]byte(s)) }),
-		names("groups", &f.By.Groups), flag("owner", &f.By.Owner),
-		word("place", f.Place.Kind.String(), func(s string) error { return f.Place.Kind.UnmarshalText([]byte(s)) }),
+// Note writes the facts in one short line for the record: names and numbers, no
+// content. What is no, 0 or empty is left out.
+func (f Facts) Note() string {
+	n := note(append(make([]byte, 0, 256), noteVersion...))
+	n.number("tier", f.Tier)
+	n.flag("egress", f.Egress)
+	n.flag("undoable", f.Undoable)
+	n.flag("private", f.Private)
+	n.number("integrity", f.Integrity)
+	n.number("confidentiality", f.Confidentiality)
+	n.number("clearance", f.SinkClearance)
+	n.flag("own", f.OwnToGive)
+	n.names("data", f.Data)
+	n.flag("said", f.InWords)
+	n.names("unsaid", f.Unsaid)
+	n.flag("planned", f.InPlan)
+	n.flag("unattended", f.Unattended)
+	n.number("target", f.Target)
+	origins := make([]string, 0, len(f.Origins))
+	for name, from := range f.Origins {
+		origins = append(origins, name+":"+strconv.Itoa(from))
+	}
+	slices.Sort(origins)
+	n.names("origins", origins)
+	n.flag("links", f.ForeignLinks)
+	n.word("kind", f.By.Kind.String())
+	n.names("groups", f.By.Groups)
+	n.flag("owner", f.By.Owner)
+	n.word("place", f.Place.Kind.String())
+	return string(n)
+}
+
+// note is a note that is being written.
+type note []byte
+
+func (n *note) word(name, value string) {
+	*n = append(append(append(append(*n, ' '), name...), '='), value...)
+}
+
+func (n *note) number(name string, v int) {
+	if v != 0 {
+		n.word(name, strconv.Itoa(v))
 	}
 }
 
-// noteField is one word of a note.
-type noteField struct {
-	name  string
-	value string
-	read  func(string) error
+func (n *note) flag(name string, v bool) {
+	if v {
+		n.word(name, "true")
+	}
 }
 
-func number(name string, p *int) noteField {
-	return noteField{name, strconv.Itoa(*p), func(s string) (err error) {
-		if *p, err = strconv.Atoi(s); err == nil && (*p < 0 || *p > 3) {
-			err = fmt.Errorf("%s is out of range", name)
+func (n *note) names(name string, all []string) {
+	for i, s := range all {
+		if i == 0 {
+			n.word(name, url.QueryEscape(s))
+			continue
 		}
-		return err
-	}}
-}
-
-func flag(name string, p *bool) noteField {
-	return noteField{name, strconv.FormatBool(*p), func(s string) (err error) {
-		*p, err = strconv.ParseBool(s)
-		return err
-	}}
-}
-
-func word(name, value string, read func(string) error) noteField {
-	return noteField{name, value, read}
-}
-
-func names(name string, p *[]string) noteField {
-	return noteField{name, escaped(*p), func(s string) (err error) {
-		*p, err = unescaped(s)
-		return err
-	}}
-}
-
-// origin writes the control arguments as name:origin.
-func origin(p *map[string]int) noteField {
-	var all []string
-	for name, n := range *p {
-		all = append(all, name+":"+strconv.Itoa(n))
+		*n = append(append(*n, ','), url.QueryEscape(s)...)
 	}
-	slices.Sort(all)
-	return noteField{"origins", escaped(all), func(s string) error {
-		list, err := unescaped(s)
-		if err != nil || len(list) == 0 {
+}
+
+// readers are how the words of a note are read back, by name.
+func (f *Facts) readers() map[string]func(string) error {
+	number := func(p *int) func(string) error {
+		return func(s string) (err error) {
+			if *p, err = strconv.Atoi(s); err == nil && (*p < 0 || *p > 3) {
+				err = fmt.Errorf("%d is out of range", *p)
+			}
 			return err
 		}
-		*p = map[string]int{}
-		for _, x := range list {
-			i := strings.LastIndexByte(x, ':')
-			if i < 0 {
-				return fmt.Errorf("%q is no origin", x)
-			}
-			if (*p)[x[:i]], err = strconv.Atoi(x[i+1:]); err != nil {
-				return err
-			}
-		}
-		return nil
-	}}
+	}
+	flag := func(p *bool) func(string) error {
+		return func(s string) (err error) { *p, err = strconv.ParseBool(s); return err }
+	}
+	names := func(p *[]string) func(string) error {
+		return func(s string) (err error) { *p, err = unescaped(s); return err }
+	}
+	return map[string]func(string) error{
+		"tier": number(&f.Tier), "egress": flag(&f.Egress), "undoable": flag(&f.Undoable), "private": flag(&f.Private),
+		"integrity": number(&f.Integrity), "confidentiality": number(&f.Confidentiality), "clearance": number(&f.SinkClearance),
+		"own": flag(&f.OwnToGive), "data": names(&f.Data), "said": flag(&f.InWords), "unsaid": names(&f.Unsaid),
+		"planned": flag(&f.InPlan), "unattended": flag(&f.Unattended), "target": number(&f.Target),
+		"origins": f.readOrigins, "links": flag(&f.ForeignLinks),
+		"kind":   func(s string) error { return f.By.Kind.UnmarshalText([]byte(s)) },
+		"groups": names(&f.By.Groups), "owner": flag(&f.By.Owner),
+		"place": func(s string) error { return f.Place.Kind.UnmarshalText([]byte(s)) },
+		"set":   func(string) error { return nil }, // which policy set ruled, for people
+	}
 }
 
-func escaped(all []string) string {
-	out := make([]string, len(all))
-	for i, s := range all {
-		out[i] = url.QueryEscape(s)
+// readOrigins reads the control arguments, each as name:origin.
+func (f *Facts) readOrigins(s string) error {
+	list, err := unescaped(s)
+	if err != nil {
+		return err
 	}
-	return strings.Join(out, ",")
+	f.Origins = map[string]int{}
+	for _, x := range list {
+		i := strings.LastIndexByte(x, ':')
+		if i < 0 {
+			return fmt.Errorf("%q is no origin", x)
+		}
+		if f.Origins[x[:i]], err = strconv.Atoi(x[i+1:]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func unescaped(s string) ([]string, error) {
@@ -110,19 +137,6 @@ func unescaped(s string) ([]string, error) {
 	return out, nil
 }
 
-// Note writes the facts in one short line for the record: names and numbers, no
-// content. What is no, 0 or empty is left out.
-func (f Facts) Note() string {
-	var b strings.Builder
-	b.WriteString(noteVersion)
-	for _, x := range f.fields() {
-		if x.value != "" && x.value != "0" && x.value != "false" {
-			b.WriteString(" " + x.name + "=" + x.value)
-		}
-	}
-	return b.String()
-}
-
 // ParseNote reads the facts of a recorded call back from its note. The person,
 // the tool and the digest are not in it; they are in the record beside it. ok is
 // false when it is no note of facts.
@@ -132,14 +146,11 @@ func ParseNote(note string) (f Facts, ok bool) {
 		return Facts{}, false
 	}
 	f.Mode = "strict"
-	fields := f.fields()
+	readers := f.readers()
 	for _, w := range words[1:] {
 		name, value, _ := strings.Cut(w, "=")
-		if name == "set" {
-			continue // which policy set ruled, for people
-		}
-		i := slices.IndexFunc(fields, func(x noteField) bool { return x.name == name })
-		if i < 0 || fields[i].read(value) != nil {
+		read, known := readers[name]
+		if !known || read(value) != nil {
 			return Facts{}, false
 		}
 	}

@@ -47,41 +47,8 @@ func (o obligations) any() bool {
 // readObligations reads a rule's annotations and says all that is wrong with them.
 func readObligations(a cedar.Annotations) (o obligations, wrong []string) {
 	for key, value := range a {
-		v := strings.TrimSpace(string(value))
-		var why string
-		switch string(key) {
-		case annotID:
-			if !idShape.MatchString(v) {
-				why = "an id has letters, digits, dots, dashes and underscores, 64 at most"
-			}
-		case annotReason:
-			if v == "" {
-				why = "a reason is a sentence for people"
-			}
-		case annotApprovers:
-			o.approvers, why = groups(v)
-		case annotQuorum:
-			n, err := strconv.Atoi(v)
-			if err != nil || n < 1 || n > maxQuorum {
-				why = fmt.Sprintf("a quorum is a number from 1 to %d", maxQuorum)
-			}
-			o.quorum = n
-		case annotTTL:
-			d, err := time.ParseDuration(v)
-			if err != nil || d < minTTL || d > maxTTL {
-				why = "a ttl is a duration from 1m to 720h, such as 30m"
-			}
-			o.ttl = d
-		case annotConfirm:
-			if v != "requester" {
-				why = `only "requester" can confirm`
-			}
-			o.confirm = true
-		default:
-			why = "there is no such annotation; known are id, reason, approvers, quorum, ttl and confirm"
-		}
-		if why != "" {
-			wrong = append(wrong, fmt.Sprintf("@%s(%q): %s", key, v, why))
+		if why := o.read(string(key), strings.TrimSpace(string(value))); why != "" {
+			wrong = append(wrong, fmt.Sprintf("@%s(%q): %s", key, value, why))
 		}
 	}
 	if o.confirm && (o.approvers != nil || o.quorum > 1) {
@@ -91,15 +58,45 @@ func readObligations(a cedar.Annotations) (o obligations, wrong []string) {
 	return o, wrong
 }
 
-func groups(v string) (names []string, wrong string) {
+// read takes one annotation and says what is wrong with it, if anything.
+func (o *obligations) read(key, v string) (wrong string) {
+	ok := true
+	switch key {
+	case annotID:
+		ok, wrong = idShape.MatchString(v), "an id has letters, digits, dots, dashes and underscores, 64 at most"
+	case annotReason:
+		ok, wrong = v != "", "a reason is a sentence for people"
+	case annotApprovers:
+		o.approvers, ok = groups(v)
+		wrong = "approvers are group names, separated by commas"
+	case annotQuorum:
+		n, err := strconv.Atoi(v)
+		o.quorum, ok = n, err == nil && n >= 1 && n <= maxQuorum
+		wrong = fmt.Sprintf("a quorum is a number from 1 to %d", maxQuorum)
+	case annotTTL:
+		d, err := time.ParseDuration(v)
+		o.ttl, ok = d, err == nil && d >= minTTL && d <= maxTTL
+		wrong = "a ttl is a duration from 1m to 720h, such as 30m"
+	case annotConfirm:
+		o.confirm, ok, wrong = true, v == "requester", `only "requester" can confirm`
+	default:
+		ok, wrong = false, "there is no such annotation; known are id, reason, approvers, quorum, ttl and confirm"
+	}
+	if ok {
+		return ""
+	}
+	return wrong
+}
+
+func groups(v string) (names []string, ok bool) {
 	for name := range strings.SplitSeq(v, ",") {
 		if name = strings.TrimSpace(name); name == "" {
-			return []string{}, "approvers are group names, separated by commas"
+			return []string{}, false
 		}
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	return slices.Compact(names), ""
+	return slices.Compact(names), true
 }
 
 // strictest joins the demands of all rules that ask: the largest quorum, the
