@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/sous-hq/sous/agent"
-	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/internal/sse"
@@ -168,27 +167,6 @@ func (c *Client) Stop(ctx context.Context, _ agent.Actor, id string) error {
 func (c *Client) Undo(ctx context.Context, _ agent.Actor, key string) (loop.Acceptance, error) {
 	acc, err := ask[acceptance](ctx, c, request{method: http.MethodPost, path: pathTo("effects", key, "/undo")})
 	return loop.Acceptance(acc), err
-}
-
-// Pending implements Decisions.
-func (c *Client) Pending(ctx context.Context, _ agent.Actor) ([]approval.Approval, error) {
-	return ask[[]approval.Approval](ctx, c, get("/approvals", nil))
-}
-
-// Approval implements Decisions.
-func (c *Client) Approval(ctx context.Context, _ agent.Actor, id string) (approval.Approval, error) {
-	return ask[approval.Approval](ctx, c, get(pathTo("approvals", id, ""), nil))
-}
-
-// Decide implements Decisions.
-func (c *Client) Decide(ctx context.Context, _ agent.Actor, id string, yes bool, comment string) (approval.Approval, error) {
-	var d decisionIn
-	d.Body.Approve, d.Body.Comment = yes, comment
-	q, err := post(pathTo("approvals", id, "/decision"), d.Body)
-	if err != nil {
-		return approval.Approval{}, err
-	}
-	return ask[approval.Approval](ctx, c, q)
 }
 
 // Tickets implements Records.

@@ -9,7 +9,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sous-hq/sous/agent"
-	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/agent/loop"
 )
@@ -54,14 +53,6 @@ type eventsIn struct {
 	ID          string `path:"id" maxLength:"300"`
 	After       int    `query:"after" minimum:"0" doc:"Give the events after this number."`
 	LastEventID string `header:"Last-Event-ID" doc:"The id of the last event that was seen."`
-}
-
-type decisionIn struct {
-	ID   string `path:"id" maxLength:"300"`
-	Body struct {
-		Approve bool   `json:"approve"`
-		Comment string `json:"comment,omitempty" maxLength:"4000" doc:"The reason; it goes back to the model on a no."`
-	}
 }
 
 type ticketsIn struct {
@@ -123,19 +114,7 @@ func (s *server) routes(h huma.API) {
 		acc, err := svc.Undo(ctx, by, in.ID)
 		return acceptance(acc), err
 	}))
-
-	huma.Register(h, operation(get, "/approvals", "list-approvals", "The approvals that wait"),
-		call(s, func(ctx context.Context, by agent.Actor, _ *struct{}) ([]approval.Approval, error) {
-			return list(svc.Pending(ctx, by))
-		}))
-	huma.Register(h, operation(get, "/approvals/{id}", "get-approval", "One approval"),
-		call(s, func(ctx context.Context, by agent.Actor, in *idIn) (approval.Approval, error) {
-			return svc.Approval(ctx, by, in.ID)
-		}))
-	huma.Register(h, operation(post, "/approvals/{id}/decision", "decide", "Say yes or no; the first decision counts"),
-		call(s, func(ctx context.Context, by agent.Actor, in *decisionIn) (approval.Approval, error) {
-			return svc.Decide(ctx, by, in.ID, in.Body.Approve, in.Body.Comment)
-		}))
+	s.approvals(h)
 	s.records(h)
 	s.control(h)
 }

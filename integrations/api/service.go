@@ -6,6 +6,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/sous-hq/sous/agent"
@@ -37,11 +38,21 @@ type Turns interface {
 type Decisions interface {
 	// Pending lists the approvals that wait and that the actor may see.
 	Pending(ctx context.Context, by agent.Actor) ([]approval.Approval, error)
+	// Queue lists those on which it is the actor's turn to decide, oldest first.
+	Queue(ctx context.Context, by agent.Actor) ([]approval.Approval, error)
 	// Approval returns one the actor may see or decide, in any state, else NotFound.
 	Approval(ctx context.Context, by agent.Actor, id string) (approval.Approval, error)
 	// Decide records a yes or a no. The first decision counts; a later one is a
 	// Conflict whose text names who decided, a late one Expired.
 	Decide(ctx context.Context, by agent.Actor, id string, yes bool, comment string) (approval.Approval, error)
+	// Answer is Decide with the id of the delivery: the same again is no error.
+	Answer(ctx context.Context, by agent.Actor, in loop.Answer) (approval.Approval, error)
+	// Edit asks for the call with other arguments; it returns what it supersedes.
+	Edit(ctx context.Context, by agent.Actor, id string, args json.RawMessage) (approval.Approval, error)
+	// Delegate hands the actor's say to another person.
+	Delegate(ctx context.Context, by agent.Actor, id string, to agent.ActorID) (approval.Approval, error)
+	// Note adds a question or an answer for all who see it.
+	Note(ctx context.Context, by agent.Actor, id, text string) (approval.Approval, error)
 }
 
 // Records reads what Sous keeps.
