@@ -69,11 +69,8 @@ func (c *cli) listAudit(ctx context.Context, s *session, f audit.Filter) error {
 		return err
 	}
 	for _, e := range rows {
-		if strings.HasPrefix(e.Note, "facts/") {
-			e.Note = "" // for "sous policy explain" and --json
-		}
 		what := make([]string, 0, 8)
-		for _, w := range []string{e.Tool, e.Ruling, e.Rule, e.Approval, e.Status, string(e.Subject), e.Note, e.Payload} {
+		for _, w := range []string{e.Tool, e.Ruling, e.Rule, e.Approval, e.Status, string(e.Subject), e.Remark(), e.Payload} {
 			if w != "" {
 				what = append(what, w)
 			}
