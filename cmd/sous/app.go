@@ -87,7 +87,9 @@ func (a *app) join(ctx context.Context, n need) error {
 	if err != nil {
 		return err
 	}
-	a.ledger, err = sqlite.NewLedger(a.db, sqlite.LedgerConfig{ApprovalTTL: a.cfg.Limits.ApprovalTTL, UndoTTL: a.cfg.Limits.UndoTTL})
+	a.ledger, err = sqlite.NewLedger(a.db, sqlite.LedgerConfig{
+		ApprovalTTL: a.cfg.Limits.ApprovalTTL, UndoTTL: a.cfg.Limits.UndoTTL, People: a.people(), May: a.mayDecide,
+	})
 	if err != nil {
 		return err
 	}
@@ -106,6 +108,7 @@ func (a *app) join(ctx context.Context, n need) error {
 	effects, err := loop.NewEffects(loop.Config{
 		Store: a.db, Model: a.models.chat, Executor: executor, Prompter: prompter{a.cfg}, Limits: limits,
 		Keeper: keeper{a}, Hub: loop.NewHub(), Log: a.log, Observe: observer{a.metrics},
+		People: a.people(), May: a.mayDecide,
 	})
 	if err != nil {
 		return err

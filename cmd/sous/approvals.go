@@ -18,20 +18,24 @@ import (
 )
 
 func (c *cli) approvalsCommand() *cobra.Command {
-	return c.jsonFlag(&cobra.Command{
+	var mine bool
+	cmd := c.jsonFlag(&cobra.Command{
 		Use: "approvals", Short: "List what waits for a decision", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, _, err := c.open(cmd.Context(), "approvals", readOnly)
-			if err != nil {
-				return err
-			}
-			return errors.Join(c.listApprovals(cmd.Context(), s), s.close())
+			return c.reading(cmd.Context(), "approvals", func(s *session) error { return c.listApprovals(cmd.Context(), s, mine) })
 		},
 	})
+	cmd.Flags().BoolVar(&mine, "mine", false, "only those on which it is your turn to decide")
+	cmd.AddCommand(c.approvalCommands()...)
+	return cmd
 }
 
-func (c *cli) listApprovals(ctx context.Context, s *session) error {
-	all, err := s.Pending(ctx, s.by)
+func (c *cli) listApprovals(ctx context.Context, s *session, mine bool) error {
+	list := s.Pending
+	if mine {
+		list = s.Queue
+	}
+	all, err := list(ctx, s.by)
 	switch {
 	case err != nil:
 		return err
@@ -48,6 +52,9 @@ func (c *cli) listApprovals(ctx context.Context, s *session) error {
 			c.printf("    %s\n", line)
 		}
 		c.printf("    why: %s\n", a.Reason)
+		for _, line := range standing(a) {
+			c.printf("    %s\n", line)
+		}
 	}
 	return nil
 }

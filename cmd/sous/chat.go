@@ -85,7 +85,7 @@ func (t *conversationLoop) line(ctx context.Context, line string) (quit bool, er
 		t.printf("%s", chatHelp)
 		return false, nil
 	case name == "/approvals":
-		return false, t.listApprovals(ctx, t.session)
+		return false, t.listApprovals(ctx, t.session, false)
 	case name == "/file":
 		return false, t.attach(ctx, strings.TrimSpace(rest))
 	case strings.HasPrefix(name, "/") && !strings.Contains(name[1:], "/"):

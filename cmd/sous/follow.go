@@ -27,8 +27,6 @@ type follower struct {
 	streamed strings.Builder
 	// skipped are approvals the person left for later.
 	skipped []string
-	// all says yes to every further approval of the turn.
-	all bool
 }
 
 // follow shows the turn until it ends or waits for somebody who is not here.
@@ -157,25 +155,32 @@ func (f *follower) settle(ctx context.Context, v loop.View) (waits bool, err err
 	if !f.prompt {
 		return true, nil
 	}
-	for i, a := range open {
+	var mine []approval.Approval
+	for _, a := range open {
 		if a.MayDecide(f.session.by) != nil {
 			f.skipped = append(f.skipped, a.ID)
 			continue
 		}
-		if err := f.decide(ctx, a, i+1, len(open)); err != nil {
+		f.printCard(a)
+		mine = append(mine, a)
+	}
+	// A yes to all is to those shown above, never to what comes later.
+	all := false
+	for i, a := range mine {
+		if err := f.decide(ctx, a, fmt.Sprintf("%s, %d of %d", a.ID, i+1, len(mine)), &all); err != nil {
 			return true, err
 		}
 	}
 	return len(f.skipped) > 0, nil
 }
 
-// decide shows one approval and takes a key.
-func (f *follower) decide(ctx context.Context, a approval.Approval, n, of int) error {
-	f.printCard(a)
+// decide takes a key for one of the approvals that were shown; all says yes to
+// the rest of them.
+func (f *follower) decide(ctx context.Context, a approval.Approval, which string, all *bool) error {
 	for {
 		key := 'y'
-		if !f.all {
-			fmt.Fprintf(f.stderr, "  %d of %d  [y] yes  [n] no  [a] yes to all  [s] later: ", n, of)
+		if !*all {
+			fmt.Fprintf(f.stderr, "  %s  [y] yes  [n] no  [a] yes to all shown  [s] later: ", which)
 			var err error
 			if key, err = f.key(ctx); err != nil {
 				return err
@@ -184,7 +189,7 @@ func (f *follower) decide(ctx context.Context, a approval.Approval, n, of int) e
 		}
 		switch key {
 		case 'y', 'Y', 'a', 'A':
-			f.all = f.all || key == 'a' || key == 'A'
+			*all = *all || key == 'a' || key == 'A'
 			_, err := f.session.Decide(ctx, f.session.by, a.ID, true, "")
 			return f.lateIsFine(err)
 		case 'n', 'N':
@@ -222,6 +227,11 @@ func (c *cli) printCard(a approval.Approval) {
 			src = " (" + strings.Join(a.Sources, ", ") + ")"
 		}
 		fmt.Fprintf(w, "  Marked *: taken from text that was read%s, not from your words.\n", src)
+	}
+	for _, line := range standing(a) {
+		if !strings.HasPrefix(line, "marked") {
+			fmt.Fprintln(w, "  "+line)
+		}
 	}
 	if a.Undo != "" {
 		fmt.Fprintln(w, "  Undo: "+a.Undo)
