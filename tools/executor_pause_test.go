@@ -2,6 +2,8 @@ package tools_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"slices"
 	"strings"
@@ -207,24 +209,48 @@ func TestAWorkerThatWakesAfterAnotherTookOver(t *testing.T) {
 }
 
 func TestAnAttemptThatWasTakenOverWaitsForTheOther(t *testing.T) {
+	for at, runs := range map[string]int{"known": 0, "settle": 1} {
+		b := setUp(t)
+		plan := b.Plan("press_keyed", green())
+		key := ""
+		b.stall(at, 1, func() { key = b.takeOver(t, plan) })
+		if o, err := b.Execute(t.Context(), plan); agent.KindOf(err) != agent.Unavailable {
+			t.Errorf("stalled before %s: %+v, %v; want to come back later", at, o, err)
+		}
+		b.wantPressed(t, runs)
+		if rec, _, err := b.Ledger.Known(t.Context(), "w", key); err != nil || rec.State != tools.EffectIntent {
+			t.Errorf("%+v, %v; want the other's intent untouched", rec, err)
+		}
+	}
+}
+
+// takeOver is another worker that has begun the call and is not done.
+func (b *bench) takeOver(t *testing.T, plan tools.Plan) (key string) {
+	t.Helper()
+	p := tools.Proposal{Call: plan.Call}
+	var err error
+	if p.Digest, err = plan.Call.Digest(); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte(plan.Call.ID + "\n" + p.Digest))
+	i := tools.Intent{Key: hex.EncodeToString(sum[:16]), Proposal: p, Verdict: agent.Verdict{Ruling: agent.Allow}}
+	if rec, err := b.Ledger.Intend(t.Context(), i); err != nil || rec.Fresh || rec.Attempts != 2 {
+		t.Fatalf("%+v, %v; want the intent taken over", rec, err)
+	}
+	return i.Key
+}
+
+func TestAnEffectWhoseAnswerIsLostIsNeverRepeated(t *testing.T) {
+	const rounds = 500
 	b := setUp(t)
-	plan := b.Plan("press_keyed", green())
-	intent := tools.Intent{}
-	b.stall("settle", 1, func() {
-		// Another worker has begun and is not done.
-		digest, err := plan.Call.Digest()
-		if err != nil {
-			t.Error(err)
+	for n := range rounds {
+		plan := b.Plan([]string{"press_keyed", "press_lookup", "press_neither"}[n%3], green())
+		b.machine.fail, b.machine.jam = errors.New("connection reset"), true
+		first := b.Run(plan)
+		b.machine.fail, b.machine.jam = nil, false
+		if again := b.Run(plan); first.Status != agent.Unknown || again.Status != agent.Unknown {
+			t.Fatalf("%s: %s, then %s; want unknown and a person to look", plan.Call.Tool, first.Status, again.Status)
 		}
-		intent = tools.Intent{Key: b.machine.keys[0], Proposal: tools.Proposal{Call: plan.Call, Digest: digest}, Verdict: agent.Verdict{Ruling: agent.Allow}}
-		if rec, err := b.Ledger.Intend(t.Context(), intent); err != nil || rec.Fresh || rec.Attempts != 2 {
-			t.Errorf("%+v, %v", rec, err)
-		}
-	})
-	if o, err := b.Execute(t.Context(), plan); agent.KindOf(err) != agent.Unavailable {
-		t.Errorf("%+v, %v; want to come back later", o, err)
 	}
-	if rec, _, err := b.Ledger.Known(t.Context(), "w", intent.Key); err != nil || rec.State != tools.EffectIntent {
-		t.Errorf("%+v, %v; want the other's intent untouched", rec, err)
-	}
+	b.wantPressed(t, rounds)
 }

@@ -23,11 +23,12 @@ func BenchmarkIntendAndSettle(b *testing.B) {
 	l := ledger(b, db)
 	for n := 0; b.Loop(); n++ {
 		p := call(b, n)
-		if _, err := l.Intend(b.Context(), tools.Intent{Key: key(p), Proposal: p, Verdict: agent.Verdict{Ruling: agent.Allow}}); err != nil {
+		rec, err := l.Intend(b.Context(), tools.Intent{Key: key(p), Proposal: p, Verdict: agent.Verdict{Ruling: agent.Allow}})
+		if err != nil {
 			b.Fatal(err)
 		}
 		o := agent.Outcome{Call: p.Call.ID, Tool: p.Call.Tool, Status: agent.Done}
-		if err := l.Settle(b.Context(), tools.Settlement{Key: key(p), State: tools.EffectDone, Outcome: o}); err != nil {
+		if err := l.Settle(b.Context(), tools.Settlement{Key: key(p), Fence: rec.Fence, State: tools.EffectDone, Outcome: o}); err != nil {
 			b.Fatal(err)
 		}
 	}
