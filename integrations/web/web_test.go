@@ -300,7 +300,7 @@ func TestACardShowsWhatWillRunAndLocksOnceDecided(t *testing.T) {
 	if !strings.Contains(page, "Denied by Ann") || !strings.Contains(page, "too &lt;much&gt;") || strings.Contains(page, "/approve\"") {
 		t.Errorf("the decided card: %s", page)
 	}
-	if got := r.post(t, "/approvals/"+a.ID+"/approve", back); got.StatusCode != http.StatusConflict || !strings.Contains(got.body, "Ann already denied this.") {
+	if got := r.post(t, "/approvals/"+a.ID+"/approve", back); got.StatusCode != http.StatusConflict || !strings.Contains(got.body, "Ann already denied this, at 2") {
 		t.Errorf("a second decision: %d %s", got.StatusCode, got.body)
 	}
 	if e, err := r.db.Effects(t.Context(), "w", v.ID); err != nil || len(e) != 0 {
