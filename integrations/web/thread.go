@@ -64,6 +64,9 @@ type cardView struct {
 	// CanDecide says that this reader may decide now; else Why says why not.
 	CanDecide bool
 	Why       string
+	// Standing says where an open decision stands, End why nobody decides any more.
+	Standing []string
+	End      string
 	// Back is the page to return to after a decision.
 	Back string
 	// Conversation is set where the card stands alone.
@@ -183,23 +186,6 @@ func note(v loop.View) string {
 		return sentence(v.Degraded)
 	}
 	return ""
-}
-
-func (s *Server) card(a approval.Approval, by agent.Actor) cardView {
-	c := cardView{Approval: a, Args: arguments(a.Call.Args, a.Marked)}
-	if a.State != approval.Asked {
-		return c
-	}
-	if !s.Now().Before(a.Expires) {
-		c.State = approval.Expired
-		return c
-	}
-	if err := a.MayDecide(by); err != nil {
-		c.Why = sentence(agent.PublicText(err))
-		return c
-	}
-	c.CanDecide = true
-	return c
 }
 
 // ticketID is how a ticket is named in a result.
