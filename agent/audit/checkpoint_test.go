@@ -6,7 +6,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -137,14 +139,33 @@ func TestTheCheckpointFileSurvivesATornWrite(t *testing.T) {
 
 // growingTrees is a tree that grows as told.
 type growingTrees struct {
+	mu    sync.Mutex
 	rows  int64
 	saved []int64
 	fail  error
 }
 
-func (g *growingTrees) Recorded() int64 { return g.rows }
+func (g *growingTrees) set(rows int64, fail error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.rows, g.fail = rows, fail
+}
+
+func (g *growingTrees) signed() []int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.saved)
+}
+
+func (g *growingTrees) Recorded() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.rows
+}
 
 func (g *growingTrees) Heads(context.Context) ([]audit.Head, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if n := len(g.saved); g.fail != nil || n > 0 && g.saved[n-1] == g.rows {
 		return nil, g.fail
 	}
@@ -152,6 +173,8 @@ func (g *growingTrees) Heads(context.Context) ([]audit.Head, error) {
 }
 
 func (g *growingTrees) SaveCheckpoint(_ context.Context, c audit.Checkpoint, _ string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.saved = append(g.saved, c.Size)
 	return nil
 }
@@ -177,22 +200,22 @@ func TestACheckpointComesEveryMinuteOrThousandRowsAndAtTheEnd(t *testing.T) {
 			t.Helper()
 			time.Sleep(d)
 			synctest.Wait()
-			if len(g.saved) != len(want) || g.saved[len(want)-1] != want[len(want)-1] {
-				t.Errorf("%s: signed %v; want %v", what, g.saved, want)
+			if got := g.signed(); !slices.Equal(got, want) {
+				t.Errorf("%s: signed %v; want %v", what, got, want)
 			}
 		}
 		at(0, "what was there before", 5)
-		g.rows = 7
+		g.set(7, nil)
 		at(58*time.Second, "before the minute is over", 5)
 		at(3*time.Second, "after a minute", 5, 7)
 		at(10*time.Minute, "when nothing is added", 5, 7)
-		g.rows = 1006
+		g.set(1006, nil)
 		at(2*time.Second, "the minute was over", 5, 7, 1006)
-		g.rows = 2006
+		g.set(2006, nil)
 		at(2*time.Second, "a thousand rows", 5, 7, 1006, 2006)
-		g.rows = 2007
-		if err := stop(); err != nil || g.saved[len(g.saved)-1] != 2007 {
-			t.Errorf("at the end: %v, signed %v", err, g.saved)
+		g.set(2007, nil)
+		if err := stop(); err != nil || !slices.Equal(g.signed(), []int64{5, 7, 1006, 2006, 2007}) {
+			t.Errorf("at the end: %v, signed %v", err, g.signed())
 		}
 	})
 }
@@ -203,11 +226,11 @@ func TestACheckpointThatFailedIsTriedAgain(t *testing.T) {
 		stop := runCheckpointer(t, g)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		g.fail = nil
+		g.set(5, nil)
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		if len(g.saved) != 1 || g.saved[0] != 5 {
-			t.Errorf("signed %v; want 5", g.saved)
+		if got := g.signed(); !slices.Equal(got, []int64{5}) {
+			t.Errorf("signed %v; want 5", got)
 		}
 		if err := stop(); err != nil {
 			t.Error(err)

@@ -2,9 +2,12 @@ package sqlite_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/sous-hq/sous/agent"
@@ -42,7 +45,8 @@ func openProvable(t testing.TB) storetest.Provable {
 			_ = reader.Close()
 		}
 	}
-	t.Cleanup(finish)
+	copied := &tampering{}
+	t.Cleanup(func() { finish(); copied.close() })
 	return storetest.Provable{
 		Stores: storetest.Stores{Store: db, Ledger: l, Clock: clock},
 		Trees:  db, Signer: ring.Signer, Known: known, KEK: ring.KEK,
@@ -56,7 +60,7 @@ func openProvable(t testing.TB) storetest.Provable {
 			reader = nil
 			return db.Erase(ctx, by, subject)
 		},
-		Tampered: func(f func(*sql.DB) error, check func(audit.Evidence)) { tamper(t, path, f, check) },
+		Tampered: func(f func(*sql.Tx) error, check func(audit.Evidence)) { copied.tamper(t, path, f, check) },
 	}
 }
 
@@ -69,20 +73,34 @@ func recordOf(t testing.TB, path string) *sqlite.Record {
 	return r
 }
 
-// tamper copies the store's file, drops every trigger, lets f loose on it and
-// reads what is left. It stands outside of every promise the code makes.
-func tamper(t testing.TB, path string, f func(*sql.DB) error, check func(audit.Evidence)) {
+// tampering is a copy of a store's file without its triggers, open to anybody:
+// it stands outside of every promise the code makes.
+type tampering struct {
+	db *sql.DB
+	// of is what the copy was made of.
+	of string
+}
+
+// copyOf returns the copy of the store as it is now.
+func (c *tampering) copyOf(t testing.TB, path string) *sql.DB {
 	t.Helper()
-	copied := filepath.Join(filepath.Dir(path), "tampered.db")
-	for _, end := range []string{"", "-wal"} {
-		raw, err := os.ReadFile(path + end)
-		if err != nil {
+	var all [2][]byte
+	for i, end := range []string{"", "-wal"} {
+		var err error
+		if all[i], err = os.ReadFile(path + end); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(copied+end, raw, 0o600); err != nil {
+	}
+	of := fmt.Sprintf("%x", sha256.Sum256(slices.Concat(all[0], all[1])))
+	if c.of == of {
+		return c.db
+	}
+	c.close()
+	copied := filepath.Join(t.TempDir(), "tampered.db")
+	for i, end := range []string{"", "-wal"} {
+		if err := os.WriteFile(copied+end, all[i], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		defer os.Remove(copied + end)
 	}
 	db, err := sql.Open("sqlite", "file:"+copied+"?_pragma=synchronous(OFF)&_pragma=foreign_keys(OFF)")
 	if err != nil {
@@ -96,18 +114,28 @@ func tamper(t testing.TB, path string, f func(*sql.DB) error, check func(audit.E
 			t.Fatal(err)
 		}
 	}
-	if err := f(db); err != nil {
-		t.Fatal(err)
+	c.db, c.of = db, of
+	return db
+}
+
+func (c *tampering) close() {
+	if c.db != nil {
+		_ = c.db.Close()
 	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	r, err := sqlite.OpenRecord(context.Background(), copied)
+}
+
+// tamper lets f loose on the copy, reads what is left, and takes it back.
+func (c *tampering) tamper(t testing.TB, path string, f func(*sql.Tx) error, check func(audit.Evidence)) {
+	t.Helper()
+	tx, err := c.copyOf(t, path).BeginTx(context.Background(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	check(r)
+	defer func() { _ = tx.Rollback() }()
+	if err := f(tx); err != nil {
+		t.Fatal(err)
+	}
+	check(sqlite.RecordIn(tx))
 }
 
 func TestAuditProof(t *testing.T) { storetest.AuditProof(t, openProvable) }

@@ -22,6 +22,8 @@ var _ audit.Evidence = (*Record)(nil)
 type Record struct {
 	db   *sql.DB
 	conn *sql.Conn
+	// q is conn within its transaction.
+	q sqlHandle
 }
 
 // OpenRecord opens the record of the store for reading. What is added to the
@@ -49,14 +51,15 @@ func (r *Record) begin(ctx context.Context) error {
 	if r.conn, err = r.db.Conn(ctx); err != nil {
 		return err
 	}
+	r.q = r.conn
 	if _, err := r.conn.ExecContext(ctx, `BEGIN`); err != nil {
 		return err
 	}
-	proved, err := tableExists(ctx, r.conn, "audit_tree")
+	proved, err := tableExists(ctx, r.q, "audit_tree")
 	if err != nil {
 		return err
 	}
-	before, err := tableExists(ctx, r.conn, "audit_before")
+	before, err := tableExists(ctx, r.q, "audit_before")
 	switch {
 	case err != nil:
 		return err
@@ -82,7 +85,7 @@ func (r *Record) Workspaces(ctx context.Context) ([]agent.WorkspaceID, error) {
 	seen := map[agent.WorkspaceID]bool{}
 	var all []agent.WorkspaceID
 	for _, table := range []string{"audit", "audit_tree", "audit_checkpoints"} {
-		some, err := workspaces(ctx, r.conn, table)
+		some, err := workspaces(ctx, r.q, table)
 		if err != nil {
 			return nil, fmt.Errorf("read workspaces: %w", err)
 		}
@@ -108,7 +111,7 @@ func (r *Record) Rows(ctx context.Context, ws agent.WorkspaceID, from, to int64,
 		to = 1<<63 - 1
 	}
 	for {
-		rows, err := every(ctx, r.conn, scanStored, `SELECT `+rowColumns+`, p.sealed, p.key FROM audit a
+		rows, err := every(ctx, r.q, scanStored, `SELECT `+rowColumns+`, p.sealed, p.key FROM audit a
 			LEFT JOIN audit_payload p ON p.workspace = a.workspace AND p.seq = a.seq
 			WHERE a.workspace = ? AND a.seq > ? AND a.seq <= ? ORDER BY a.seq LIMIT ?`, ws, after, to, recordPage)
 		if err != nil {
@@ -129,7 +132,7 @@ func (r *Record) Rows(ctx context.Context, ws agent.WorkspaceID, from, to int64,
 // Hashes implements audit.Evidence.
 func (r *Record) Hashes(ctx context.Context, ws agent.WorkspaceID, from int64, f func(id int64, h []byte) error) error {
 	for {
-		rows, err := every(ctx, r.conn, scanHash, `SELECT id, hash FROM audit_tree WHERE workspace = ? AND id >= ? ORDER BY id LIMIT ?`, ws, from, 2*recordPage)
+		rows, err := every(ctx, r.q, scanHash, `SELECT id, hash FROM audit_tree WHERE workspace = ? AND id >= ? ORDER BY id LIMIT ?`, ws, from, 2*recordPage)
 		if err != nil {
 			return fmt.Errorf("read tree: %w", err)
 		}
@@ -147,7 +150,7 @@ func (r *Record) Hashes(ctx context.Context, ws agent.WorkspaceID, from int64, f
 
 // HashReader implements audit.Evidence.
 func (r *Record) HashReader(ctx context.Context, ws agent.WorkspaceID) tlog.HashReader {
-	return treeReader{ctx, r.conn, ws}
+	return treeReader{ctx, r.q, ws}
 }
 
 // Size implements audit.Evidence.
@@ -162,7 +165,7 @@ func (r *Record) Payloads(ctx context.Context, ws agent.WorkspaceID) (int64, err
 
 func (r *Record) number(ctx context.Context, query string, ws agent.WorkspaceID) (int64, error) {
 	var n int64
-	if err := r.conn.QueryRowContext(ctx, query, ws).Scan(&n); err != nil {
+	if err := r.q.QueryRowContext(ctx, query, ws).Scan(&n); err != nil {
 		return 0, fmt.Errorf("read audit: %w", err)
 	}
 	return n, nil
@@ -170,7 +173,7 @@ func (r *Record) number(ctx context.Context, query string, ws agent.WorkspaceID)
 
 // Checkpoints implements audit.Evidence.
 func (r *Record) Checkpoints(ctx context.Context, ws agent.WorkspaceID) ([]string, error) {
-	all, err := every(ctx, r.conn, scanText, `SELECT signed FROM audit_checkpoints WHERE workspace = ? ORDER BY size`, ws)
+	all, err := every(ctx, r.q, scanText, `SELECT signed FROM audit_checkpoints WHERE workspace = ? ORDER BY size`, ws)
 	if err != nil {
 		return nil, fmt.Errorf("read checkpoints: %w", err)
 	}
@@ -179,7 +182,7 @@ func (r *Record) Checkpoints(ctx context.Context, ws agent.WorkspaceID) ([]strin
 
 // Keys implements audit.Evidence.
 func (r *Record) Keys(ctx context.Context, ws agent.WorkspaceID) ([]audit.StoredKey, error) {
-	all, err := every(ctx, r.conn, scanKey, `SELECT id, subject, wrapped FROM subject_keys WHERE workspace = ? ORDER BY subject`, ws)
+	all, err := every(ctx, r.q, scanKey, `SELECT id, subject, wrapped FROM subject_keys WHERE workspace = ? ORDER BY subject`, ws)
 	if err != nil {
 		return nil, fmt.Errorf("read subject keys: %w", err)
 	}

@@ -46,10 +46,10 @@ func (r *Record) Explain(ctx context.Context, ws agent.WorkspaceID, kek tink.AEA
 type told struct{ turn, call string }
 
 func (r *Record) find(ctx context.Context, ws agent.WorkspaceID, id string) ([]told, error) {
-	if e, ok, err := effectByKey(ctx, r.conn, id); err != nil || ok && e.ws == ws {
+	if e, ok, err := effectByKey(ctx, r.q, id); err != nil || ok && e.ws == ws {
 		return []told{{e.Turn, e.Call.ID}}, err
 	}
-	if a, ok, err := approvalByID(ctx, r.conn, ws, strings.ToUpper(id)); err != nil || ok {
+	if a, ok, err := approvalByID(ctx, r.q, ws, strings.ToUpper(id)); err != nil || ok {
 		return []told{{a.Call.Turn, a.Call.ID}}, err
 	}
 	turn := id
@@ -57,7 +57,7 @@ func (r *Record) find(ctx context.Context, ws agent.WorkspaceID, id string) ([]t
 		turn = id[:i]
 	}
 	for _, t := range []told{{id, ""}, {turn, id}} {
-		found, err := every(ctx, r.conn, scanText, `SELECT turn FROM audit
+		found, err := every(ctx, r.q, scanText, `SELECT turn FROM audit
 			WHERE workspace = ?1 AND turn = ?2 AND turn <> '' AND (?3 = '' OR call = ?3) LIMIT 1`, ws, t.turn, t.call)
 		if err != nil || len(found) > 0 {
 			return []told{t}, err
@@ -68,7 +68,7 @@ func (r *Record) find(ctx context.Context, ws agent.WorkspaceID, id string) ([]t
 
 // ofTicket finds the effects that made or changed a ticket.
 func (r *Record) ofTicket(ctx context.Context, ws agent.WorkspaceID, id string) ([]told, error) {
-	return every(ctx, r.conn, func(row sqlRow) (told, error) {
+	return every(ctx, r.q, func(row sqlRow) (told, error) {
 		var t told
 		err := row.Scan(&t.turn, &t.call)
 		return t, err
@@ -81,7 +81,7 @@ func (r *Record) story(ctx context.Context, ws agent.WorkspaceID, t told, open f
 	if err := r.request(ctx, &s); err != nil {
 		return s, err
 	}
-	rows, err := every(ctx, r.conn, scanStored, `SELECT `+rowColumns+`, p.sealed, p.key FROM audit a INDEXED BY audit_turn
+	rows, err := every(ctx, r.q, scanStored, `SELECT `+rowColumns+`, p.sealed, p.key FROM audit a INDEXED BY audit_turn
 		LEFT JOIN audit_payload p ON p.workspace = a.workspace AND p.seq = a.seq
 		WHERE a.workspace = ? AND a.turn = ? AND a.turn <> '' ORDER BY a.seq`, ws, t.turn)
 	if err != nil {
@@ -93,7 +93,7 @@ func (r *Record) story(ctx context.Context, ws agent.WorkspaceID, t told, open f
 	if t.call != "" {
 		s.Calls = slices.DeleteFunc(s.Calls, func(c audit.StoryCall) bool { return c.Call != t.call })
 	}
-	effects, err := every(ctx, r.conn, scanEffect, `SELECT `+effectColumns+` FROM effects WHERE workspace = ? AND turn = ? ORDER BY seq`, ws, t.turn)
+	effects, err := every(ctx, r.q, scanEffect, `SELECT `+effectColumns+` FROM effects WHERE workspace = ? AND turn = ? ORDER BY seq`, ws, t.turn)
 	if err != nil {
 		return s, fmt.Errorf("read effects: %w", err)
 	}
@@ -107,7 +107,7 @@ func (r *Record) story(ctx context.Context, ws agent.WorkspaceID, t told, open f
 
 // request fills in who asked; a turn that is gone leaves it empty.
 func (r *Record) request(ctx context.Context, s *audit.Story) error {
-	t, err := turnByID(ctx, r.conn, s.Workspace, s.Turn)
+	t, err := turnByID(ctx, r.q, s.Workspace, s.Turn)
 	switch {
 	case agent.KindOf(err) == agent.NotFound:
 		s.Status = "not in the store any more"
@@ -117,7 +117,7 @@ func (r *Record) request(ctx context.Context, s *audit.Story) error {
 	}
 	s.Status, s.Model, s.Prompt = t.Status.String(), t.Model, t.Prompt
 	s.Request = audit.StoryRequest{By: t.Actor.ID, Name: t.Actor.Name, At: t.Created, Place: t.Place.Kind.String() + " place " + t.Place.ID, Files: []string{}}
-	m, ok, err := first(r.conn.QueryRowContext(ctx, `SELECT `+messageColumns+` FROM messages m WHERE m.workspace = ? AND m.id = ?`, s.Workspace, t.Request), scanMessage)
+	m, ok, err := first(r.q.QueryRowContext(ctx, `SELECT `+messageColumns+` FROM messages m WHERE m.workspace = ? AND m.id = ?`, s.Workspace, t.Request), scanMessage)
 	if err != nil {
 		return fmt.Errorf("read request: %w", err)
 	}
@@ -127,7 +127,7 @@ func (r *Record) request(ctx context.Context, s *audit.Story) error {
 			s.Request.Files = append(s.Request.Files, f.Name)
 		}
 	}
-	raw, _, err := first(r.conn.QueryRowContext(ctx, `SELECT ordered FROM turns WHERE workspace = ? AND id = ?`, s.Workspace, s.Turn), func(row sqlRow) (json.RawMessage, error) {
+	raw, _, err := first(r.q.QueryRowContext(ctx, `SELECT ordered FROM turns WHERE workspace = ? AND id = ?`, s.Workspace, s.Turn), func(row sqlRow) (json.RawMessage, error) {
 		var raw json.RawMessage
 		err := row.Scan(rawColumn{&raw})
 		return raw, err
@@ -143,7 +143,7 @@ func (r *Record) request(ctx context.Context, s *audit.Story) error {
 // call fills in what approvals and the ledger know of a call.
 func (r *Record) call(ctx context.Context, ws agent.WorkspaceID, c *audit.StoryCall, effects []effect) error {
 	if c.Approval != "" {
-		a, ok, err := approvalByID(ctx, r.conn, ws, c.Approval)
+		a, ok, err := approvalByID(ctx, r.q, ws, c.Approval)
 		if err != nil {
 			return fmt.Errorf("read approval: %w", err)
 		}
@@ -177,7 +177,7 @@ func (r *Record) undoneBy(ctx context.Context, e effect) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read undo: %w", err)
 	}
-	later, err := every(ctx, r.conn, scanEffect, `SELECT `+effectColumns+` FROM effects
+	later, err := every(ctx, r.q, scanEffect, `SELECT `+effectColumns+` FROM effects
 		WHERE workspace = ? AND intended >= ? AND state = 'done' AND json_extract(call, '$.tool') = ?`, e.ws, timeOf(&e.Intended), e.UndoTool)
 	if err != nil {
 		return "", fmt.Errorf("read effects: %w", err)
