@@ -175,7 +175,7 @@ func (s *Server) serve(known map[string]method, w http.ResponseWriter, r *http.R
 
 // call checks token, scopes and arguments, and runs the method.
 func (s *Server) call(m method, r *http.Request, a args) (answer, string) {
-	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	token := strings.TrimSpace(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer"))
 	if token == "" {
 		token = a.str("token")
 	}

@@ -1,0 +1,436 @@
+package slack
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/approval"
+	"github.com/sous-hq/sous/agent/loop"
+)
+
+// The buttons. A value holds ids alone; who pressed comes from Slack's signed
+// delivery, and whether they may is asked of the store.
+const (
+	actApprove    = "sous_approve"
+	actReject     = "sous_reject"
+	actEdit       = "sous_edit"
+	actAsk        = "sous_ask"
+	actApproveAll = "sous_approve_all"
+	actUndo       = "sous_undo"
+	actHome       = "sous_home"
+)
+
+// How long texts may be in blocks.
+const (
+	maxSection = 2900
+	maxHeader  = 150
+	maxValue   = 2000
+	maxInput   = 3000
+)
+
+func plain(s string) *slack.TextBlockObject {
+	return slack.NewTextBlockObject(slack.PlainTextType, s, false, false)
+}
+
+func mark(s string) *slack.TextBlockObject {
+	return slack.NewTextBlockObject(slack.MarkdownType, s, false, true)
+}
+
+func section(s string) slack.Block {
+	return slack.NewSectionBlock(mark(clip(s, maxSection)), nil, nil)
+}
+
+// small is a context block with one text.
+func small(s string) slack.Block {
+	return slack.NewContextBlock("", mark(clip(s, maxSection)))
+}
+
+func header(s string) slack.Block {
+	return slack.NewHeaderBlock(plain(clip(or(strings.TrimSpace(s), "—"), maxHeader)))
+}
+
+func button(action, value, label string, style slack.Style) *slack.ButtonBlockElement {
+	b := slack.NewButtonBlockElement(action, value, plain(label))
+	b.Style = style
+	return b
+}
+
+// when is a time that Slack shows in the reader's own zone and language.
+func when(t time.Time) string {
+	return fmt.Sprintf("<!date^%d^{date_short_pretty} {time}|%s>", t.Unix(), t.UTC().Format("2 Jan 2006 15:04 MST"))
+}
+
+// person names somebody: a Slack account as a mention that notifies nobody twice,
+// others by name.
+func person(id agent.ActorID, name string) string {
+	if user, ok := userOf(id); ok {
+		return "<@" + user + ">"
+	}
+	return escape(clip(visible(or(name, string(id))), 80))
+}
+
+// toolTitle turns "ticket_create" into "Ticket create".
+func toolTitle(tool string) string {
+	words := strings.ReplaceAll(tool, "_", " ")
+	if words == "" {
+		return words
+	}
+	return strings.ToUpper(words[:1]) + words[1:]
+}
+
+// cardText is a card where blocks are not shown, such as in a notification.
+func cardText(a approval.Approval) string {
+	return escape(stateWord(a) + ": " + toolTitle(a.Call.Tool))
+}
+
+func stateWord(a approval.Approval) string {
+	switch a.State {
+	case approval.Approved, approval.Spent:
+		return "Approved"
+	case approval.Denied:
+		return "Rejected"
+	case approval.Expired:
+		return "Expired"
+	case approval.Superseded:
+		return "Asked anew"
+	case approval.Withdrawn:
+		return "Not needed any more"
+	case approval.Asked:
+	}
+	if a.Kind == approval.ByRequester {
+		return "Please confirm"
+	}
+	return "Approval needed"
+}
+
+// cardBlocks is an approval: exactly what would be done, why it is asked, where the
+// arguments came from, how risky it is and what undoing would do. Decided, it is
+// locked and says by whom and when.
+func (s *show) cardBlocks(a approval.Approval) []slack.Block {
+	return Card(a)
+}
+
+// Card is the Block Kit of an approval.
+func Card(a approval.Approval) []slack.Block {
+	blocks := []slack.Block{header(stateWord(a) + ": " + toolTitle(a.Call.Tool))}
+	blocks = append(blocks, argumentBlocks(a)...)
+	facts := []string{"Asked by " + person(a.Call.Actor.ID, a.Call.Actor.Name), a.Tier.String()}
+	if a.Reason != "" {
+		facts = append(facts, "Why: "+escape(clip(visible(a.Reason), 400)))
+	}
+	if a.Undo != "" {
+		facts = append(facts, "Undo: "+escape(clip(visible(a.Undo), 400)))
+	} else {
+		facts = append(facts, "Cannot be undone")
+	}
+	blocks = append(blocks, small(strings.Join(facts, "  ·  ")))
+	if len(a.Marked) > 0 {
+		from := ""
+		if len(a.Sources) > 0 {
+			from = " (" + escape(clip(visible(strings.Join(a.Sources, ", ")), 300)) + ")"
+		}
+		blocks = append(blocks, small(":warning: What is marked was not said by "+person(a.Call.Actor.ID, a.Call.Actor.Name)+": it comes from text of others"+from+"."))
+	}
+	for _, n := range a.Notes[max(0, len(a.Notes)-3):] {
+		blocks = append(blocks, small(person(n.By, n.Name)+": "+escape(clip(visible(n.Text), 500))))
+	}
+	if a.State != approval.Asked {
+		return append(blocks, small(locked(a)))
+	}
+	if a.Needs() > 1 || len(a.Votes) > 0 {
+		blocks = append(blocks, small(fmt.Sprintf("%d of %d have approved%s", len(a.Votes), a.Needs(), voters(a))))
+	}
+	who := ""
+	if g := a.Groups(); len(g) > 0 {
+		who = "Decided by " + escape(strings.Join(g, ", ")) + ". "
+	}
+	buttons := []slack.BlockElement{
+		button(actApprove, a.ID, map[bool]string{true: "Confirm", false: "Approve"}[a.Kind == approval.ByRequester], slack.StylePrimary),
+		button(actReject, a.ID, "Reject", slack.StyleDanger),
+	}
+	if editable(a.Call.Args) {
+		buttons = append(buttons, button(actEdit, a.ID, "Edit", slack.StyleDefault))
+	}
+	buttons = append(buttons, button(actAsk, a.ID, "Ask", slack.StyleDefault))
+	return append(blocks,
+		slack.NewActionBlock("decide-"+a.ID, buttons...),
+		small(fmt.Sprintf("%sExpires %s  ·  %s", who, when(a.Expires), a.ID)))
+}
+
+func voters(a approval.Approval) string {
+	var who []string
+	for _, v := range a.Votes {
+		who = append(who, person(v.By, v.Name))
+	}
+	if len(who) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(who, ", ")
+}
+
+// locked says what became of an approval, by whom and when.
+func locked(a approval.Approval) string {
+	line := stateWord(a)
+	if a.State == approval.Superseded && len(a.Edited) > 0 {
+		line = "Changed"
+	}
+	if a.DecidedBy != "" {
+		line += " by " + person(a.DecidedBy, a.DecidedName)
+	}
+	if !a.DecidedAt.IsZero() {
+		line += " " + when(a.DecidedAt)
+	} else if a.State == approval.Expired {
+		line += " " + when(a.Expires)
+	}
+	if a.Comment != "" {
+		line += " — " + escape(clip(visible(a.Comment), 500))
+	}
+	return line + "  ·  " + a.ID
+}
+
+// argument is one argument of a call, with its value as people read it.
+type argument struct {
+	Name, Value string
+	Text        bool
+	Marked      bool
+	raw         json.RawMessage
+}
+
+// arguments lists a call's arguments in the order they were given, as they will be
+// used: of a repeated name the last value counts, as it does for a tool.
+func arguments(raw json.RawMessage, marked []string) ([]argument, bool) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil, false
+	}
+	var all []argument
+	for dec.More() {
+		name, err := dec.Token()
+		var value json.RawMessage
+		if err != nil || dec.Decode(&value) != nil {
+			return nil, false
+		}
+		a := argument{Name: fmt.Sprint(name), raw: value}
+		var text string
+		if len(value) > 0 && value[0] == '"' && json.Unmarshal(value, &text) == nil {
+			a.Value, a.Text = text, true
+		} else {
+			var out bytes.Buffer
+			if json.Indent(&out, value, "", "  ") != nil {
+				return nil, false
+			}
+			a.Value = out.String()
+		}
+		a.Marked = slices.ContainsFunc(marked, func(m string) bool {
+			return m == a.Name || strings.HasPrefix(m, a.Name+".") || strings.HasPrefix(m, a.Name+"[")
+		})
+		all = slices.DeleteFunc(all, func(o argument) bool { return o.Name == a.Name })
+		all = append(all, a)
+	}
+	return all, true
+}
+
+// maxArguments is how many blocks the arguments may take; a call with more is shown
+// in the web chat only.
+const maxArguments = 25
+
+// argumentBlocks shows the exact arguments, whole: what does not fit is not offered
+// for decision with a part left out unseen.
+func argumentBlocks(a approval.Approval) []slack.Block {
+	all, ok := arguments(a.Call.Args, a.Marked)
+	if !ok {
+		all = []argument{{Name: "arguments", Value: string(a.Call.Args), Marked: len(a.Marked) > 0}}
+	}
+	var blocks []slack.Block
+	for _, arg := range all {
+		sign := ""
+		if arg.Marked {
+			sign = " :warning:"
+		}
+		value := escape(visible(arg.Value))
+		if arg.Value == "" {
+			value = "(empty)"
+		}
+		if !arg.Text {
+			value = "```" + strings.ReplaceAll(value, "```", "'''") + "```"
+		}
+		for i, piece := range split(value, maxSection-200) {
+			name := "*" + escape(clip(visible(arg.Name), 100)) + "*" + sign
+			if i > 0 {
+				name += " (continued)"
+			}
+			blocks = append(blocks, section(name+"\n"+piece))
+		}
+	}
+	if over := len(blocks) - maxArguments; over > 0 {
+		blocks = append(blocks[:maxArguments], small(fmt.Sprintf(":warning: %d more parts do not fit here: look at %s in the web chat before you decide.", over, a.ID)))
+	}
+	return blocks
+}
+
+// editable reports whether the arguments fit a form.
+func editable(raw json.RawMessage) bool {
+	all, ok := arguments(raw, nil)
+	return ok && len(all) > 0 && len(all) <= 20 && !slices.ContainsFunc(all, func(a argument) bool {
+		return len([]rune(a.Value)) > maxInput || len([]rune(a.Name)) > 100 || visible(a.Value) != a.Value
+	})
+}
+
+// allBlocks is the card for all of a round: one yes to calls that each stand above.
+func allBlocks(ids []string) []slack.Block {
+	text := section(fmt.Sprintf("*%d actions wait for a decision.* Each stands above with what it would do. You can decide them one by one, or all at once.", len(ids)))
+	value := strings.Join(ids, ",")
+	if len(value) > maxValue {
+		return []slack.Block{text}
+	}
+	b := button(actApproveAll, value, fmt.Sprintf("Approve all %d", len(ids)), slack.StylePrimary)
+	b.Confirm = slack.NewConfirmationBlockObject(plain("Approve all?"), plain(fmt.Sprintf("%d actions will be done as shown.", len(ids))), plain("Approve all"), plain("Back"))
+	return []slack.Block{text, slack.NewActionBlock("", b)}
+}
+
+// minutesBlocks are the minutes of a meeting, in as many messages as it takes.
+func minutesBlocks(m agent.Minutes) [][]slack.Block {
+	blocks := []slack.Block{header("Minutes: " + visible(m.Title))}
+	var facts []string
+	if m.Date != "" {
+		facts = append(facts, escape(m.Date))
+	}
+	if len(m.Participants) > 0 {
+		facts = append(facts, escape(visible(strings.Join(m.Participants, ", "))))
+	}
+	if m.Source != "" {
+		facts = append(facts, "from "+escape(clip(visible(m.Source), 100)))
+	}
+	if len(facts) > 0 {
+		blocks = append(blocks, small(strings.Join(facts, "  ·  ")))
+	}
+	if m.Summary != "" {
+		blocks = append(blocks, paragraphs("", visible(m.Summary))...)
+	}
+	var lines []string
+	for _, d := range m.Decisions {
+		lines = append(lines, item(d.Text, d.Evidence, ""))
+	}
+	blocks = append(blocks, list("Decisions", lines)...)
+	lines = nil
+	for _, a := range m.Actions {
+		lines = append(lines, item(a.Text, a.Evidence, ownerOf(a)))
+	}
+	blocks = append(blocks, list("Action items", lines)...)
+	lines = nil
+	for _, q := range m.Questions {
+		lines = append(lines, item(q.Text, q.Evidence, ""))
+	}
+	blocks = append(blocks, list("Open questions", lines)...)
+	if m.Dropped > 0 {
+		blocks = append(blocks, small(fmt.Sprintf("%d points of the draft were left out: nothing in the transcript supports them.", m.Dropped)))
+	}
+	return slices.Collect(slices.Chunk(blocks, 45))
+}
+
+func ownerOf(a agent.Action) string {
+	owner, due := "no owner", ""
+	if a.Owner != nil {
+		owner = escape(visible(*a.Owner))
+	}
+	if a.Due != nil {
+		due = ", due " + escape(*a.Due)
+	}
+	return " — _" + owner + due + "_"
+}
+
+// item is a point with the first of the words that support it.
+func item(text string, evidence []agent.Evidence, after string) string {
+	line := "• " + escape(clip(visible(text), 600)) + after
+	if len(evidence) > 0 {
+		e := evidence[0]
+		who := strings.TrimSpace(e.Speaker + " " + e.Time)
+		line += "\n      “" + escape(clip(visible(e.Quote), 300)) + "” " + escape(visible(who))
+	}
+	return line
+}
+
+// list is a titled list in as many sections as it takes.
+func list(title string, lines []string) []slack.Block {
+	if len(lines) == 0 {
+		return nil
+	}
+	var blocks []slack.Block
+	text := "*" + title + "*"
+	for _, l := range lines {
+		if len([]rune(text))+len([]rune(l)) > maxSection-10 {
+			blocks = append(blocks, section(text))
+			text = "*" + title + "* (continued)"
+		}
+		text += "\n" + l
+	}
+	return append(blocks, section(text))
+}
+
+func paragraphs(title, text string) []slack.Block {
+	var blocks []slack.Block
+	for _, piece := range split(escape(text), maxSection-100) {
+		blocks = append(blocks, section(title+piece))
+	}
+	return blocks
+}
+
+// made is what a tool's result says of the thing it made or changed.
+type made struct{ ID, Title, URL string }
+
+func madeOf(raw json.RawMessage) made {
+	var r struct {
+		made
+		Ticket made
+	}
+	if json.Unmarshal(raw, &r) != nil {
+		return made{}
+	}
+	if r.ID == "" {
+		return r.Ticket
+	}
+	return r.made
+}
+
+// effectBlocks are what a turn changed, with links and buttons to take it back.
+func effectBlocks(all []loop.Effect) [][]slack.Block {
+	var blocks []slack.Block
+	for _, e := range all {
+		state := agent.Status(e.Outcome.Status)
+		line := ":white_check_mark: " + escape(toolTitle(e.Call.Tool))
+		switch {
+		case e.State == "done":
+		case state == agent.Unknown || e.State == "unknown":
+			line = ":grey_question: " + escape(toolTitle(e.Call.Tool)) + " — it may or may not have happened; please look"
+		default:
+			line = ":x: " + escape(toolTitle(e.Call.Tool)) + " — " + escape(clip(visible(or(e.Outcome.Error, e.State)), 300))
+		}
+		if m := madeOf(e.Outcome.Result); m.ID != "" {
+			label := escape(clip(visible(m.ID+" "+m.Title), 200))
+			if strings.HasPrefix(m.URL, "http://") || strings.HasPrefix(m.URL, "https://") {
+				label = "<" + escape(m.URL) + "|" + strings.ReplaceAll(label, "|", "/") + ">"
+			}
+			line += ": " + label
+		}
+		var undo *slack.Accessory
+		if e.UndoTool != "" && e.State == "done" && len(e.Key) <= maxValue {
+			undo = slack.NewAccessory(button(actUndo, e.Key, "Undo", slack.StyleDefault))
+		}
+		blocks = append(blocks, slack.NewSectionBlock(mark(clip(line, maxSection)), nil, undo))
+	}
+	if len(blocks) == 0 {
+		return nil
+	}
+	var messages [][]slack.Block
+	for some := range slices.Chunk(blocks, 40) {
+		messages = append(messages, append([]slack.Block{section("*What I changed*")}, some...))
+	}
+	return messages
+}

@@ -1,0 +1,515 @@
+package slack
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/approval"
+	"github.com/sous-hq/sous/agent/loop"
+)
+
+// followed is a turn whose progress is to be shown.
+type followed struct {
+	turn agent.Turn
+	// again says that a former process may have shown some of it.
+	again bool
+}
+
+// track begins to show a turn, once in this process.
+func (b *Bot) track(t agent.Turn, again bool) {
+	if _, ok := whereOf(t.Conversation); !ok {
+		return
+	}
+	b.mu.Lock()
+	if b.followed[t.ID] {
+		b.mu.Unlock()
+		return
+	}
+	b.followed[t.ID] = true
+	b.fresh = append(b.fresh, followed{t, again})
+	b.mu.Unlock()
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take returns the turns that wait to be shown.
+func (b *Bot) take() []followed {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := b.fresh
+	b.fresh = nil
+	return all
+}
+
+// What a starting process looks at: the turns that ended lately may not have been
+// shown to their end.
+const (
+	lately     = 24 * time.Hour
+	latelyMost = 100
+)
+
+// recover takes up the turns a former process left.
+func (b *Bot) recover(ctx context.Context) error {
+	open, err := b.Records.Unfinished(ctx)
+	if err != nil {
+		return fmt.Errorf("slack: recover: %w", err)
+	}
+	for _, t := range open {
+		if t.Workspace == b.workspace() {
+			b.track(t, true)
+		}
+	}
+	recent, err := b.Records.Recent(ctx, b.workspace(), "", latelyMost)
+	if err != nil {
+		return fmt.Errorf("slack: recover: %w", err)
+	}
+	b.busy.Go(func() {
+		for _, t := range recent {
+			_, ours := whereOf(t.Conversation)
+			if !ours || !t.Status.Ended() || b.Clock().Sub(t.Ended) > lately {
+				continue
+			}
+			b.follow(ctx, followed{t, true})
+			if !sleep(ctx, b.Pace) {
+				return
+			}
+		}
+	})
+	return nil
+}
+
+// show is one turn as it appears in Slack.
+type show struct {
+	*Bot
+	turn  agent.Turn
+	at    where
+	actor string
+	again bool
+	// posted are our messages in the thread by key.
+	posted map[string]string
+	// cards are where an approval is shown, looks how it looked last.
+	cards  map[string][]place
+	looks  map[string]string
+	status string
+	out    stream
+}
+
+// place is a message.
+type place struct{ channel, ts, key string }
+
+// follow shows a turn until it has ended and all is posted.
+func (b *Bot) follow(ctx context.Context, f followed) {
+	at, _ := whereOf(f.turn.Conversation)
+	s := &show{Bot: b, turn: f.turn, at: at, again: f.again, posted: map[string]string{}, cards: map[string][]place{}, looks: map[string]string{}}
+	s.actor, _ = userOf(f.turn.Actor.ID)
+	s.out = stream{show: s}
+	if err := s.run(ctx); err != nil && ctx.Err() == nil {
+		b.Log.ErrorContext(ctx, "slack: a turn is not shown to its end", slog.String("turn", f.turn.ID), slog.Any("err", err))
+	}
+	b.mu.Lock()
+	delete(b.followed, f.turn.ID)
+	b.mu.Unlock()
+}
+
+func (s *show) run(ctx context.Context) error {
+	if s.again {
+		found, err := s.post.find(ctx, s.at.channel, s.at.thread())
+		if err != nil {
+			return err
+		}
+		s.posted = found
+		if !s.turn.Status.Ended() {
+			s.sweep(ctx)
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	next, err := s.Desk.Watch(ctx, s.turn.Actor, s.turn.ID, 0)
+	if err != nil {
+		return err
+	}
+	events := make(chan loop.Event)
+	go func() {
+		defer close(events)
+		for {
+			ev, ok := next()
+			if !ok {
+				return
+			}
+			select {
+			case events <- ev:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return s.watch(ctx, events)
+}
+
+// watch shows what happens. Events are hints; what is shown is what the store says.
+func (s *show) watch(ctx context.Context, events <-chan loop.Event) error {
+	tick := time.NewTicker(s.StreamEvery)
+	defer tick.Stop()
+	look := time.NewTicker(30 * time.Second)
+	defer look.Stop()
+	over, err := s.sync(ctx)
+	for !over && err == nil {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case ev, ok := <-events:
+			switch {
+			case !ok:
+				events = nil
+				over, err = s.sync(ctx)
+			case ev.Type == loop.EventDelta:
+				s.out.add(ev.Text)
+			case ev.Type == loop.EventReset:
+				s.out.reset(ctx)
+			case ev.Type == loop.EventStep && ev.Step != nil && ev.Step.Kind != "call":
+				s.say(ctx, ev.Step.Title)
+			default:
+				if ev.Step != nil {
+					s.say(ctx, ev.Step.Title)
+				}
+				over, err = s.sync(ctx)
+			}
+		case <-tick.C:
+			s.out.flush(ctx)
+		case <-look.C:
+			over, err = s.sync(ctx)
+		}
+	}
+	return err
+}
+
+// sweep deletes what an interrupted stream of this turn left in the thread.
+func (s *show) sweep(ctx context.Context) {
+	for key, ts := range s.posted {
+		if strings.HasPrefix(key, strays) && ts > strings.TrimPrefix(s.turn.ID, idPrefix+s.at.team+"-"+s.at.channel+"-") {
+			_ = s.post.again(ctx, func() error {
+				_, _, err := s.api.DeleteMessageContext(ctx, s.at.channel, ts)
+				return err
+			})
+			delete(s.posted, key)
+		}
+	}
+}
+
+// sync makes the thread show what the store says; over when the turn has ended and
+// all of it is shown.
+func (s *show) sync(ctx context.Context) (over bool, err error) {
+	v, err := s.Desk.View(ctx, s.turn.Actor, s.turn.ID)
+	if err != nil {
+		return false, err
+	}
+	if err := s.minutes(ctx, v); err != nil {
+		return false, err
+	}
+	if err := s.parked(ctx, v); err != nil {
+		return false, err
+	}
+	if err := s.approvals(ctx, v); err != nil {
+		return false, err
+	}
+	switch {
+	case v.Status.Ended():
+		return true, s.finish(ctx, v)
+	case v.Status == agent.TurnWaiting:
+		s.say(ctx, "")
+	case v.Status == agent.TurnQueued:
+		s.say(ctx, "Waiting for the request before it")
+	case s.status == "":
+		s.say(ctx, "Thinking")
+	}
+	return false, nil
+}
+
+// once posts a message of the turn unless it is there already.
+func (s *show) once(ctx context.Context, key, text string, blocks []slack.Block) error {
+	key = s.turn.ID + "/" + key
+	if s.posted[key] != "" {
+		return nil
+	}
+	s.status = ""
+	ts, err := s.post.once(ctx, post{channel: s.at.channel, thread: s.at.thread(), key: key, text: text, blocks: blocks})
+	if err == nil {
+		s.posted[key] = ts
+	}
+	return err
+}
+
+// say sets the status line under the thread; it is a hint, so it is tried once.
+func (s *show) say(ctx context.Context, status string) {
+	if s.at.thread() == "" || status == s.status {
+		return
+	}
+	s.status = status
+	if status != "" {
+		// A comma would make slack-go send two loading messages.
+		status = clip(strings.ReplaceAll(visible(status), ",", ""), 45) + "…"
+	}
+	p := slack.AssistantThreadsSetStatusParameters{ChannelID: s.at.channel, ThreadTS: s.at.thread(), Status: status}
+	if status != "" {
+		p.LoadingMessages = []string{status}
+	}
+	if err := s.api.SetAssistantThreadsStatusContext(ctx, p); err != nil {
+		s.Log.DebugContext(ctx, "slack: no status line", slog.Any("err", err))
+	}
+}
+
+// minutes posts the minutes the turn made.
+func (s *show) minutes(ctx context.Context, v loop.View) error {
+	raw := v.Artifacts["minutes"]
+	if raw == nil {
+		return nil
+	}
+	var m agent.Minutes
+	if json.Unmarshal(raw, &m) != nil {
+		return nil
+	}
+	for i, blocks := range minutesBlocks(m) {
+		if err := s.once(ctx, fmt.Sprintf("minutes/%s/%d", digest(string(raw)), i), "Minutes: "+escape(clip(m.Title, 200)), blocks); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:6])
+}
+
+// parked posts what a turn that waits has said and asks.
+func (s *show) parked(ctx context.Context, v loop.View) error {
+	if v.Status != agent.TurnWaiting {
+		return nil
+	}
+	s.out.drop(ctx)
+	if v.Answer != "" && v.Artifacts["minutes"] == nil {
+		for i, text := range split(mrkdwn(v.Answer, false), maxPost) {
+			if err := s.once(ctx, fmt.Sprintf("said/%s/%d", digest(v.Answer), i), text, nil); err != nil {
+				return err
+			}
+		}
+	}
+	if v.Question == "" {
+		return nil
+	}
+	return s.once(ctx, fmt.Sprintf("question/%d", len(v.Steps)), "*"+escape(clip(visible(v.Question), 3000))+"*\nReply in this thread.", nil)
+}
+
+// finish posts the answer and what was changed.
+func (s *show) finish(ctx context.Context, v loop.View) error {
+	answer := v.Answer
+	switch {
+	case answer == "" && v.Status == agent.TurnStopped:
+		answer = "Stopped."
+	case answer == "":
+		answer = "This could not be finished."
+	}
+	text := mrkdwn(answer, s.trusted(ctx, v))
+	if v.Degraded != "" {
+		text += "\n_" + escape(v.Degraded) + "_"
+	}
+	pieces := split(text, maxPost)
+	if cut := len(pieces) - maxPieces; cut > 0 {
+		pieces = append(pieces[:maxPieces], fmt.Sprintf("_%d more pages are left out here._", cut))
+	}
+	for i, piece := range pieces {
+		key := fmt.Sprintf("answer/%d", i)
+		if i == 0 {
+			if done, err := s.out.finish(ctx, s.turn.ID+"/"+key, piece); err != nil || done {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		if err := s.once(ctx, key, piece, nil); err != nil {
+			return err
+		}
+	}
+	for i, blocks := range effectBlocks(v.Effects) {
+		if err := s.once(ctx, fmt.Sprintf("changes/%d", i), "What I changed", blocks); err != nil {
+			return err
+		}
+	}
+	s.say(ctx, "")
+	return nil
+}
+
+// trusted reports whether no outsider had a part in the answer, so that its links
+// may be followed.
+func (s *show) trusted(ctx context.Context, v loop.View) bool {
+	all, err := s.Records.Messages(ctx, v.Workspace, v.Conversation, 50)
+	if err != nil {
+		return false
+	}
+	for _, m := range all {
+		if m.Turn == v.ID && m.Author.Kind == agent.System {
+			return m.Label.Integrity > agent.External
+		}
+	}
+	return false
+}
+
+// approvals posts a card for each approval, and keeps those that are posted true.
+func (s *show) approvals(ctx context.Context, v loop.View) error {
+	var open []approval.Approval
+	for _, a := range v.Approvals {
+		if a.State == approval.Asked {
+			open = append(open, a)
+		}
+		if err := s.card(ctx, a); err != nil {
+			return err
+		}
+	}
+	if len(open) < 2 {
+		return s.closeAll(ctx, v)
+	}
+	var ids []string
+	for _, a := range open {
+		ids = append(ids, a.ID)
+	}
+	key := "all/" + digest(firstOf(v.Approvals))
+	if s.posted[s.turn.ID+"/"+key] != "" {
+		return nil
+	}
+	return s.once(ctx, key, fmt.Sprintf("%d actions wait for a decision", len(open)), allBlocks(ids))
+}
+
+// firstOf names the round of approvals that a card for all of them stands for.
+func firstOf(all []approval.Approval) string {
+	if len(all) == 0 {
+		return ""
+	}
+	return all[0].ID
+}
+
+// closeAll takes the button off the card for all when nothing is open.
+func (s *show) closeAll(ctx context.Context, v loop.View) error {
+	key := s.turn.ID + "/all/" + digest(firstOf(v.Approvals))
+	ts := s.posted[key]
+	if ts == "" || s.looks[key] == "closed" {
+		return nil
+	}
+	s.looks[key] = "closed"
+	return s.settle(s.post.update(ctx, s.at.channel, ts, post{key: key, text: "All of these have been decided."}))
+}
+
+// settle takes no for an answer where a card cannot be changed any more.
+func (s *show) settle(err error) error {
+	if err == nil {
+		return nil
+	}
+	if why, _ := judge(err); why == refused {
+		return nil
+	}
+	return err
+}
+
+func (s *show) card(ctx context.Context, a approval.Approval) error {
+	look := fmt.Sprintf("%s %d %d %d", a.State, len(a.Votes), a.Stage, len(a.Notes))
+	key := "card/" + a.ID
+	full := s.turn.ID + "/" + key
+	if s.looks[a.ID] == look {
+		return nil
+	}
+	blocks, text := s.cardBlocks(a), cardText(a)
+	if s.looks[a.ID] == "" && s.posted[full] == "" {
+		if a.State != approval.Asked {
+			return nil
+		}
+		if err := s.once(ctx, key, text, blocks); err != nil {
+			return err
+		}
+		s.looks[a.ID] = look
+		s.cards[a.ID] = append(s.cards[a.ID], place{s.at.channel, s.posted[full], full})
+		return s.inform(ctx, a, blocks, text)
+	}
+	if s.looks[a.ID] == "" {
+		s.cards[a.ID] = append(s.cards[a.ID], place{s.at.channel, s.posted[full], full})
+		if err := s.inform(ctx, a, blocks, text); err != nil {
+			return err
+		}
+	}
+	s.looks[a.ID] = look
+	for _, c := range s.cards[a.ID] {
+		if err := s.settle(s.post.update(ctx, c.channel, c.ts, post{key: c.key, text: text, blocks: blocks})); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxInformed is how many approvers get a direct message.
+const maxInformed = 10
+
+// inform sends the card to those whose groups decide, by direct message.
+func (s *show) inform(ctx context.Context, a approval.Approval, blocks []slack.Block, text string) error {
+	if a.Kind == approval.ByRequester {
+		return nil
+	}
+	sent := 0
+	for _, g := range a.Groups() {
+		members, err := s.people.Members(ctx, a.Workspace, g)
+		if err != nil {
+			s.Log.WarnContext(ctx, "slack: approvers are not informed", slog.String("approval", a.ID), slog.Any("err", err))
+			return nil
+		}
+		for _, m := range members {
+			user, ok := userOf(m.ID)
+			if !ok || !m.Active || !a.Waits(m.Actor, s.Clock()) && a.State == approval.Asked || sent >= maxInformed {
+				continue
+			}
+			sent++
+			if err := s.hand(ctx, a, user, blocks, text); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// hand posts a card to one person.
+func (s *show) hand(ctx context.Context, a approval.Approval, user string, blocks []slack.Block, text string) error {
+	dm, err := s.people.dm(ctx, user)
+	if err != nil {
+		s.Log.WarnContext(ctx, "slack: an approver is not informed", slog.String("approval", a.ID), slog.Any("err", err))
+		return nil
+	}
+	if dm == s.at.channel {
+		return nil
+	}
+	key, ts := s.turn.ID+"/card/"+a.ID+"/"+user, ""
+	if s.again {
+		found, err := s.post.find(ctx, dm, "")
+		if err != nil {
+			return err
+		}
+		ts = found[key]
+	}
+	if ts == "" {
+		if a.State != approval.Asked {
+			return nil
+		}
+		if ts, err = s.post.once(ctx, post{channel: dm, key: key, text: text, blocks: blocks}); err != nil {
+			return s.settle(err)
+		}
+	}
+	s.cards[a.ID] = append(s.cards[a.ID], place{dm, ts, key})
+	return nil
+}

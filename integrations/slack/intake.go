@@ -1,0 +1,378 @@
+package slack
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"html"
+	"log/slog"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/loop"
+)
+
+// maxFiles is how many files one message may carry.
+const maxFiles = 20
+
+// event takes in what happened. When it returns nil nothing of it can be lost.
+func (b *Bot) event(ctx context.Context, body []byte) (any, error) {
+	env, ev, err := parseEvent(body)
+	switch {
+	case err != nil:
+		return nil, err
+	case env.Type == "url_verification":
+		return map[string]string{"challenge": env.Challenge}, nil
+	case env.Type == "app_rate_limited":
+		b.Log.WarnContext(ctx, "slack: events are withheld, more came than Slack delivers in an hour")
+		return nil, nil
+	}
+	me, err := b.self(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !env.isFor(me.team) {
+		b.Log.WarnContext(ctx, "slack: an event of another workspace", slog.String("team", env.Team))
+		return nil, nil
+	}
+	return nil, b.happened(ctx, me, ev)
+}
+
+func (e envelope) isFor(team string) bool {
+	return e.Team == team || slices.ContainsFunc(e.Authorizations, func(a authorization) bool { return a.Team == team })
+}
+
+func (b *Bot) happened(ctx context.Context, me identity, ev inner) error {
+	switch ev.Type {
+	case "message":
+		return b.message(ctx, me, ev)
+	case "app_mention":
+		return b.said(ctx, me, ev, "")
+	case "app_home_opened":
+		b.later(ctx, "home", func(ctx context.Context) error { return b.opened(ctx, ev) })
+	case "assistant_thread_started":
+		if a := ev.Assistant; a != nil {
+			b.later(ctx, "prompts", func(ctx context.Context) error { return b.suggest(ctx, a.Channel, a.Thread) })
+		}
+	case "agent_session_stopped":
+		return b.stop(ctx, me, where{me.team, string(ev.Channel), ev.Thread}, string(ev.User))
+	case "user_change", "team_join":
+		b.people.forget(string(ev.User), "", false)
+	case "subteam_created", "subteam_updated", "subteam_members_changed":
+		b.people.forget("", "", true)
+	case "member_joined_channel", "member_left_channel", "channel_shared", "channel_unshared":
+		b.people.forget("", string(ev.Channel), false)
+	case "app_uninstalled", "tokens_revoked":
+		b.Log.ErrorContext(ctx, "slack: the app was uninstalled or its token revoked; nothing can be posted any more")
+	}
+	return nil
+}
+
+func (b *Bot) message(ctx context.Context, me identity, ev inner) error {
+	switch ev.Subtype {
+	case "", "file_share", "thread_broadcast", "me_message":
+		return b.said(ctx, me, ev, "")
+	case "message_changed":
+		return b.changed(ctx, me, ev)
+	case "message_deleted":
+		if ev.Previous == nil {
+			return nil
+		}
+		_, err := b.stopMessage(ctx, me, string(ev.Channel), ev.DeletedTS, *ev.Previous)
+		return err
+	}
+	return nil
+}
+
+// said takes a message in if it is meant for Sous. again is the time stamp of the
+// edit when the message was asked anew.
+func (b *Bot) said(ctx context.Context, me identity, ev inner, again string) error {
+	user, channel := string(ev.User), string(ev.Channel)
+	if user == "" || ev.Bot != "" || user == me.user || channel == "" || ev.TS == "" {
+		return nil
+	}
+	at := where{me.team, channel, ev.Thread}
+	if at.root == "" {
+		at.root = ev.TS
+	}
+	meant, err := b.meant(ctx, me, ev, at)
+	if err != nil || !meant {
+		return err
+	}
+	if _, err := b.people.user(ctx, user); agent.KindOf(err) == agent.Unavailable {
+		return err
+	}
+	by := b.people.Actor(ctx, ev.UserTeam, user)
+	if by.Kind == agent.Program {
+		return nil
+	}
+	place := b.people.Place(ctx, channel, ev.ChannelType, user)
+	text := b.readable(ctx, me, ev.Text)
+	files, notes, err := b.fetch(ctx, by, place, ev.Files)
+	if err != nil {
+		return err
+	}
+	if ev.Thread != "" && len(files) == 0 && asksForThread(text) {
+		f, err := b.threadFile(ctx, by, place, at)
+		if err != nil {
+			notes = append(notes, agent.PublicText(err))
+		} else {
+			files = append(files, f.ID)
+		}
+	}
+	id := turnID(me.team, channel, ev.TS)
+	if again != "" {
+		id += "-e" + again
+	}
+	if text == "" && len(files) == 0 {
+		if len(notes) > 0 {
+			b.notice(ctx, at, id, strings.Join(notes, "\n"))
+			return nil
+		}
+		text = "help"
+	}
+	if err := b.accept(ctx, by, at, loop.Incoming{Event: id, Conversation: at.conversation(), Place: place, Text: text, Files: files}); err != nil {
+		return err
+	}
+	if len(notes) > 0 {
+		b.notice(ctx, at, id, strings.Join(notes, "\n"))
+	}
+	return nil
+}
+
+// accept hands a request in. What it is refused for is told to the person; what
+// may go better another time is returned.
+func (b *Bot) accept(ctx context.Context, by agent.Actor, at where, in loop.Incoming) error {
+	acc, err := b.Desk.Accept(ctx, by, in)
+	if err != nil {
+		switch agent.KindOf(err) {
+		case agent.Invalid, agent.TooLarge, agent.Forbidden, agent.NotFound, agent.Conflict, agent.Expired:
+			b.notice(ctx, at, in.Event, agent.PublicText(err))
+			return nil
+		case agent.Internal, agent.Unavailable, agent.Cancelled:
+		}
+		return err
+	}
+	b.mu.Lock()
+	b.engage[in.Conversation] = true
+	b.mu.Unlock()
+	b.track(acc.Turn, acc.Duplicate)
+	return nil
+}
+
+// meant reports whether a message is for Sous: in a direct message, by mention, or
+// in a thread it has a part in, unless the words go to somebody else there.
+func (b *Bot) meant(ctx context.Context, me identity, ev inner, at where) (bool, error) {
+	switch {
+	case ev.ChannelType == "im", ev.Type == "app_mention", strings.Contains(ev.Text, "<@"+me.user+">"):
+		return true, nil
+	case ev.Thread == "", strings.Contains(ev.Text, "<@"):
+		return false, nil
+	}
+	b.mu.Lock()
+	known := b.engage[at.conversation()]
+	b.mu.Unlock()
+	if known {
+		return true, nil
+	}
+	turns, err := b.Records.Recent(ctx, b.workspace(), at.conversation(), 1)
+	if err != nil || len(turns) == 0 {
+		return false, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.engage[at.conversation()] = true
+	return true, nil
+}
+
+// changed asks anew when the words of a request that is not answered yet changed,
+// and asks at all when an edit brought the mention.
+func (b *Bot) changed(ctx context.Context, me identity, ev inner) error {
+	if ev.Message == nil || ev.Message.Edited == nil || ev.Previous != nil && ev.Previous.Text == ev.Message.Text {
+		return nil
+	}
+	now := *ev.Message
+	now.Channel, now.ChannelType, now.Type = ev.Channel, ev.ChannelType, "message"
+	known, err := b.stopMessage(ctx, me, string(ev.Channel), now.TS, now)
+	switch {
+	case err != nil:
+		return err
+	case known == 0 && strings.Contains(now.Text, "<@"+me.user+">"):
+		return b.said(ctx, me, now, "")
+	case known == live:
+		return b.said(ctx, me, now, now.Edited.TS)
+	}
+	return nil
+}
+
+// What is known of the turns that a message began.
+const (
+	live  = 1
+	ended = 2
+)
+
+// stopMessage stops the turns that a message began, in its author's name.
+func (b *Bot) stopMessage(ctx context.Context, me identity, channel, ts string, m inner) (int, error) {
+	at := where{me.team, channel, m.Thread}
+	if at.root == "" {
+		at.root = ts
+	}
+	turns, err := b.Records.Recent(ctx, b.workspace(), at.conversation(), 20)
+	if err != nil {
+		return 0, err
+	}
+	by := b.people.Actor(ctx, "", string(m.User))
+	known, id := 0, turnID(me.team, channel, ts)
+	for _, t := range turns {
+		if t.ID != id && !strings.HasPrefix(t.ID, id+"-e") {
+			continue
+		}
+		if t.Status.Ended() || t.Actor.ID != by.ID {
+			known = max(known, ended)
+			continue
+		}
+		if err := b.Desk.Stop(ctx, by, t.ID); err != nil && agent.KindOf(err) != agent.Conflict {
+			return known, err
+		}
+		return live, nil
+	}
+	return known, nil
+}
+
+// stop ends what runs in a thread, when the person may.
+func (b *Bot) stop(ctx context.Context, me identity, at where, user string) error {
+	if at.root == "" {
+		return nil
+	}
+	turns, err := b.Records.Recent(ctx, b.workspace(), at.conversation(), 20)
+	if err != nil {
+		return err
+	}
+	by := b.people.Actor(ctx, "", user)
+	for _, t := range turns {
+		if t.Status.Ended() {
+			continue
+		}
+		if err := b.Desk.Stop(ctx, by, t.ID); err != nil && agent.KindOf(err) != agent.Conflict {
+			b.tell(ctx, at.channel, at.thread(), user, agent.PublicText(err))
+		}
+	}
+	return nil
+}
+
+// markup is what Slack writes in angle brackets.
+var markup = regexp.MustCompile(`<([^<>\s][^<>]*)>`) //nolint:gochecknoglobals // a compiled pattern, never changed
+
+// readable turns Slack's markup into words: people by the name the directory has
+// for them, channels by name, links as addresses.
+func (b *Bot) readable(ctx context.Context, me identity, text string) string {
+	text = strings.TrimSpace(strings.ReplaceAll(text, "<@"+me.user+">", ""))
+	text = markup.ReplaceAllStringFunc(text, func(m string) string {
+		id, label, _ := strings.Cut(m[1:len(m)-1], "|")
+		switch {
+		case strings.HasPrefix(id, "@"):
+			if u, err := b.people.user(ctx, id[1:]); err == nil {
+				return "@" + nameOf(u)
+			}
+			return "@" + or(label, id[1:])
+		case strings.HasPrefix(id, "#"):
+			return "#" + or(label, id[1:])
+		case strings.HasPrefix(id, "!subteam^"):
+			return or(label, id)
+		case strings.HasPrefix(id, "!"):
+			return "@" + strings.TrimPrefix(id, "!")
+		}
+		return id
+	})
+	return html.UnescapeString(text)
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// fetch downloads what hangs on a message. What cannot be read is a note to the
+// person; what may go better another time is an error.
+func (b *Bot) fetch(ctx context.Context, by agent.Actor, place agent.Place, all []dropped) (ids, notes []string, err error) {
+	if len(all) > maxFiles {
+		notes = append(notes, fmt.Sprintf("I read the first %d of %d files.", maxFiles, len(all)))
+		all = all[:maxFiles]
+	}
+	for _, f := range all {
+		ref, err := b.download(ctx, by, place, f)
+		switch agent.KindOf(err) {
+		case agent.Unavailable, agent.Cancelled:
+			return nil, nil, err
+		case agent.Internal, agent.Invalid, agent.NotFound, agent.Forbidden, agent.Conflict, agent.Expired, agent.TooLarge:
+			if err != nil {
+				notes = append(notes, agent.PublicText(err))
+				continue
+			}
+			ids = append(ids, ref.ID)
+		}
+	}
+	return ids, notes, nil
+}
+
+func (b *Bot) download(ctx context.Context, by agent.Actor, place agent.Place, f dropped) (agent.FileRef, error) {
+	if f.Access == "check_file_info" {
+		info, _, _, err := b.api.GetFileInfoContext(ctx, f.ID, 0, 0)
+		if err != nil {
+			return agent.FileRef{}, unreachable(err, "a file of another workspace")
+		}
+		f = dropped{ID: f.ID, Name: info.Name, Media: info.Mimetype, Mode: info.Mode, URL: info.URLPrivateDownload, External: info.IsExternal, Size: int64(info.Size)}
+	}
+	name := clip(visible(or(f.Name, f.ID)), 80)
+	switch {
+	case f.External || f.Mode == "external" || f.URL == "":
+		return agent.FileRef{}, agent.Errorf(agent.Invalid, "I cannot read “%s”: it lives outside Slack. Drop the file itself, as VTT, SRT or text.", name)
+	case f.Size > b.MaxFile:
+		return agent.FileRef{}, agent.Errorf(agent.TooLarge, "“%s” is too large: I read files up to %d MB.", name, b.MaxFile>>20)
+	}
+	out := limited{most: b.MaxFile}
+	if err := b.api.GetFileContext(ctx, f.URL, &out); err != nil {
+		if out.over {
+			return agent.FileRef{}, agent.Errorf(agent.TooLarge, "“%s” is too large: I read files up to %d MB.", name, b.MaxFile>>20)
+		}
+		return agent.FileRef{}, unreachable(err, "“"+name+"”")
+	}
+	if f.Media != "text/html" && bytes.HasPrefix(bytes.TrimSpace(out.Bytes()), []byte("<!DOCTYPE html>")) {
+		return agent.FileRef{}, agent.Errorf(agent.Invalid, "I may not read “%s”.", name)
+	}
+	return b.Desk.Upload(ctx, by, place, clip(or(f.Name, f.ID), 255), f.Media, out.Bytes())
+}
+
+// unreachable says whether Slack was away or said no.
+func unreachable(err error, what string) error {
+	if why, _ := judge(err); why == refused {
+		return agent.WrapError(agent.Invalid, err, "I may not read "+what+".")
+	}
+	// slack-go says these two in words alone: a redirect to the sign-in page, and an
+	// address that must not get the token.
+	if s := err.Error(); strings.Contains(s, "sign-in page") || strings.Contains(s, "refusing to send the token") {
+		return agent.WrapError(agent.Invalid, err, "I may not read "+what+".")
+	}
+	return agent.WrapError(agent.Unavailable, err, "Slack does not hand out "+what+" right now")
+}
+
+// limited is a buffer with an end.
+type limited struct {
+	bytes.Buffer
+	most int64
+	over bool
+}
+
+// Write implements io.Writer.
+func (l *limited) Write(p []byte) (int, error) {
+	if int64(l.Len()+len(p)) > l.most {
+		l.over = true
+		return 0, errors.New("the file is too large")
+	}
+	return l.Buffer.Write(p)
+}

@@ -1,0 +1,277 @@
+package slack
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"github.com/sous-hq/sous/agent"
+)
+
+// maxPause is the longest pause between two tries.
+const maxPause = 30 * time.Second
+
+// verdict is what an error of Slack means for another try.
+type verdict int
+
+const (
+	// refused: Slack said no, and would again.
+	refused verdict = iota
+	// limitedRate: too many; nothing happened.
+	limitedRate
+	// unsure: it may have happened.
+	unsure
+)
+
+// judge says what an error means, and how long to wait before another try.
+func judge(err error) (verdict, time.Duration) {
+	var rate *slack.RateLimitedError
+	var said slack.SlackErrorResponse
+	var status slack.StatusCodeError
+	switch {
+	case errors.As(err, &rate):
+		return limitedRate, max(rate.RetryAfter, 10*time.Millisecond)
+	case errors.As(err, &said):
+		switch said.Err {
+		case "ratelimited", "rate_limited", "message_limit_exceeded":
+			return limitedRate, time.Second
+		case "internal_error", "fatal_error", "service_unavailable", "request_timeout", "accesslimited":
+			return unsure, 0
+		}
+		return refused, 0
+	case errors.As(err, &status) && status.Code < 500:
+		return refused, 0
+	}
+	return unsure, 0
+}
+
+// code is Slack's word for an error, "" when it has none.
+func code(err error) string {
+	var said slack.SlackErrorResponse
+	if errors.As(err, &said) {
+		return said.Err
+	}
+	return ""
+}
+
+// keyName and keyType are how a post carries its key.
+const (
+	keyType = "sous_post"
+	keyName = "key"
+)
+
+func keyed(key string) slack.MsgOption {
+	return slack.MsgOptionMetadata(slack.SlackMetadata{EventType: keyType, EventPayload: map[string]any{keyName: key}})
+}
+
+// post is one message to be posted once.
+type post struct {
+	channel, thread, key, text string
+	blocks                     []slack.Block
+}
+
+func (m post) options() []slack.MsgOption {
+	o := []slack.MsgOption{
+		slack.MsgOptionText(m.text, false), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(),
+	}
+	if len(m.blocks) > 0 {
+		o = append(o, slack.MsgOptionBlocks(m.blocks...))
+	}
+	if m.thread != "" {
+		o = append(o, slack.MsgOptionTS(m.thread))
+	}
+	return append(o, keyed(m.key))
+}
+
+// poster posts each message once: the key goes with it, and where it is not sure
+// whether a post arrived it is looked for before it is repeated.
+type poster struct {
+	api           *slack.Client
+	clock         func() time.Time
+	pace, backoff time.Duration
+	log           *slog.Logger
+
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+// once posts the message and returns its time stamp. It goes on while Slack is
+// away; an error means that Slack refuses it, or that ctx is done.
+func (p *poster) once(ctx context.Context, m post) (string, error) {
+	for pause := p.backoff; ; pause = min(2*pause, maxPause) {
+		if !p.wait(ctx, m.channel) {
+			return "", ctx.Err()
+		}
+		_, ts, err := p.api.PostMessageContext(ctx, m.channel, m.options()...)
+		if err == nil {
+			return ts, nil
+		}
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		why, after := judge(err)
+		switch {
+		case why == refused && len(m.blocks) > 0 && code(err) == "invalid_blocks":
+			p.log.ErrorContext(ctx, "slack: blocks were refused, the text goes alone", slog.String("key", m.key))
+			m.blocks = nil
+			continue
+		case why == refused:
+			return "", err
+		case why == limitedRate:
+			if !sleep(ctx, after) {
+				return "", ctx.Err()
+			}
+			continue
+		}
+		p.log.WarnContext(ctx, "slack: a post may not have arrived", slog.Any("err", err))
+		if !sleep(ctx, pause) {
+			return "", ctx.Err()
+		}
+		found, err := p.find(ctx, m.channel, m.thread)
+		if err != nil {
+			return "", err
+		}
+		if ts := found[m.key]; ts != "" {
+			return ts, nil
+		}
+	}
+}
+
+// wait holds a post back until its channel has rested.
+func (p *poster) wait(ctx context.Context, channel string) bool {
+	p.mu.Lock()
+	now := p.clock()
+	at := p.last[channel].Add(p.pace)
+	if at.Before(now) {
+		at = now
+	}
+	p.last[channel] = at
+	p.mu.Unlock()
+	if at.After(now) {
+		return sleep(ctx, at.Sub(now))
+	}
+	return ctx.Err() == nil
+}
+
+// again repeats a call that may be repeated, while Slack is away.
+func (p *poster) again(ctx context.Context, f func() error) error {
+	for pause := p.backoff; ; pause = min(2*pause, maxPause) {
+		err := f()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		why, after := judge(err)
+		if why == refused {
+			return err
+		}
+		if why == unsure {
+			after = pause
+		}
+		if !sleep(ctx, after) {
+			return ctx.Err()
+		}
+	}
+}
+
+// update replaces a message of ours.
+func (p *poster) update(ctx context.Context, channel, ts string, m post) error {
+	o := []slack.MsgOption{slack.MsgOptionText(m.text, false), slack.MsgOptionBlocks(m.blocks...)}
+	if len(m.blocks) == 0 {
+		o = []slack.MsgOption{slack.MsgOptionText(m.text, false)}
+	}
+	return p.again(ctx, func() error {
+		_, _, _, err := p.api.UpdateMessageContext(ctx, channel, ts, append(o, keyed(m.key))...)
+		return err
+	})
+}
+
+// strays is the key under which find lists a message of ours without one: what an
+// interrupted stream left.
+const strays = "stray/"
+
+// find returns the time stamps of our messages in a thread, or in the newest of a
+// channel, by key.
+func (p *poster) find(ctx context.Context, channel, thread string) (map[string]string, error) {
+	found := map[string]string{}
+	for cursor := ""; ; {
+		var some []slack.Message
+		next := ""
+		err := p.again(ctx, func() error {
+			var err error
+			if thread == "" {
+				var got *slack.GetConversationHistoryResponse
+				got, err = p.api.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{ChannelID: channel, Limit: 100, IncludeAllMetadata: true})
+				if err == nil {
+					some = got.Messages
+				}
+				return err
+			}
+			some, _, next, err = p.api.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{ChannelID: channel, Timestamp: thread, Cursor: cursor, Limit: 200, IncludeAllMetadata: true})
+			return err
+		})
+		if err != nil {
+			if why, _ := judge(err); why == refused && ctx.Err() == nil {
+				return nil, agent.WrapError(agent.Forbidden, err, "Slack does not show what was posted")
+			}
+			return nil, err
+		}
+		for _, m := range some {
+			if m.BotID == "" {
+				continue
+			}
+			if key, ok := m.Metadata.EventPayload[keyName].(string); ok && m.Metadata.EventType == keyType {
+				found[key] = m.Timestamp
+			} else {
+				found[strays+m.Timestamp] = m.Timestamp
+			}
+		}
+		if cursor = next; next == "" {
+			return found, nil
+		}
+	}
+}
+
+// notice posts something about a request that made no turn, once.
+func (b *Bot) notice(ctx context.Context, at where, id, text string) {
+	b.later(ctx, "notice", func(ctx context.Context) error {
+		found, err := b.post.find(ctx, at.channel, at.thread())
+		if err != nil || found["notice/"+id] != "" {
+			return err
+		}
+		_, err = b.post.once(ctx, post{channel: at.channel, thread: at.thread(), key: "notice/" + id, text: escape(text)})
+		return err
+	})
+}
+
+// tell shows something to one person alone; to whoever is not in the channel as a
+// direct message.
+func (b *Bot) tell(ctx context.Context, channel, thread, user, text string) {
+	b.later(ctx, "note to a person", func(ctx context.Context) error {
+		o := []slack.MsgOption{slack.MsgOptionText(escape(text), false)}
+		if thread != "" {
+			o = append(o, slack.MsgOptionTS(thread))
+		}
+		err := errors.New("no channel")
+		if channel != "" {
+			err = b.post.again(ctx, func() error {
+				_, err := b.api.PostEphemeralContext(ctx, channel, user, o...)
+				return err
+			})
+		}
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		dm, err := b.people.dm(ctx, user)
+		if err != nil {
+			return err
+		}
+		return b.post.again(ctx, func() error {
+			_, _, err := b.api.PostMessageContext(ctx, dm, slack.MsgOptionText(escape(text), false))
+			return err
+		})
+	})
+}

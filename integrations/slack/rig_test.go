@@ -1,0 +1,272 @@
+package slack_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/loop"
+	"github.com/sous-hq/sous/agent/model"
+	"github.com/sous-hq/sous/agent/model/builtin"
+	"github.com/sous-hq/sous/agent/policy"
+	"github.com/sous-hq/sous/integrations/dbos"
+	front "github.com/sous-hq/sous/integrations/slack"
+	"github.com/sous-hq/sous/integrations/sqlite"
+	"github.com/sous-hq/sous/internal/testkit/slackfake"
+	"github.com/sous-hq/sous/prompts"
+	"github.com/sous-hq/sous/tools"
+	"github.com/sous-hq/sous/tools/meetings"
+	"github.com/sous-hq/sous/tools/tickets"
+)
+
+// The people of the test workspace: Ann asks, Bob, Cat and the others are members,
+// Gus is a guest and Eve comes from another company.
+const (
+	ann, bob, cat, gus, eve = "U0ANN", "U0BOB", "U0CAT", "U0GUS", "U0EVE"
+	general, secret, shared = "C0GENERAL", "G0SECRET", "C0SHARED"
+)
+
+func must[T any](t testing.TB) func(T, error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// world is what outlives a process: Slack and the store's file.
+type world struct {
+	slack *slackfake.Server
+	path  string
+	log   *slog.Logger
+	// answer is the model; nil is the built-in one.
+	answer func(ctx context.Context, req model.Request, delta func(string)) (model.Response, error)
+	// socket says by which transport the events come.
+	socket bool
+	change func(*front.Config)
+}
+
+func newWorld(t testing.TB, change ...func(*slackfake.Config)) *world {
+	t.Helper()
+	var c slackfake.Config
+	for _, f := range change {
+		f(&c)
+	}
+	w := &world{slack: slackfake.New(c), path: filepath.Join(t.TempDir(), "sous.db"), log: slog.New(slog.DiscardHandler)}
+	t.Cleanup(w.slack.Close)
+	s := w.slack
+	for id, name := range map[string]string{ann: "Ann Archer", bob: "Bob Brown", cat: "Cat Cole"} {
+		s.AddUser(slackfake.User{ID: id, RealName: name})
+	}
+	s.AddUser(slackfake.User{ID: gus, RealName: "Gus Guest", Restricted: true})
+	s.AddUser(slackfake.User{ID: eve, RealName: "Eve Elsewhere", Team: "T0OTHER"})
+	s.AddChannel(slackfake.Channel{ID: general, Name: "general", Members: []string{ann, bob, cat, s.BotUser}})
+	s.AddChannel(slackfake.Channel{ID: secret, Name: "secret", Private: true, Members: []string{ann, bob, s.BotUser}})
+	s.AddChannel(slackfake.Channel{ID: shared, Name: "shared", ExtShared: true, Members: []string{ann, eve, gus, s.BotUser}})
+	return w
+}
+
+// process is one run of Sous over the world.
+type process struct {
+	*loop.Assistant
+	db      *sqlite.DB
+	tracker *sqlite.Tracker
+	bot     *front.Bot
+	server  *httptest.Server
+	stop    func()
+	unread  string
+}
+
+type prompt struct{}
+
+func (prompt) TurnPrompt(t agent.Turn, now time.Time) (ref, text string, err error) {
+	p, err := prompts.Latest("turn")
+	if err != nil {
+		return "", "", err
+	}
+	text, err = p.Render(map[string]any{"workspace": "w", "person": t.Actor.Name, "today": now.Format("Monday, 2 January 2006 (2006-01-02)")})
+	return p.Ref(), text, err
+}
+
+type scripted func(ctx context.Context, req model.Request, delta func(string)) (model.Response, error)
+
+func (scripted) Name() string { return "script" }
+
+func (f scripted) Complete(ctx context.Context, req model.Request, delta func(string)) (model.Response, error) {
+	return f(ctx, req, delta)
+}
+
+// payIn is what the riskiest tool of the tests takes.
+type payIn struct {
+	To     string `json:"to"`
+	Amount string `json:"amount"`
+}
+
+// pay is a tool of the highest tier; paid counts what it did.
+func (w *world) pay(paid *counter) tools.Tool {
+	return tools.Must(tools.New(tools.Spec{
+		Name: "money_send", Doc: "Send money.", Tier: agent.TierCritical, Class: tools.Keyed, Timeout: time.Minute, Control: []string{"to", "amount"},
+	}, tools.Funcs[payIn, payIn]{
+		Run: func(_ context.Context, inv tools.Invocation, in payIn) (payIn, error) {
+			paid.add(inv.Key)
+			return in, nil
+		},
+		Label: func(inv tools.Invocation, _, _ payIn) agent.Label { return agent.Label{Readers: inv.Place.Readers()} },
+	}))
+}
+
+// counter counts what was done, and how often.
+type counter struct {
+	mu   sync.Mutex
+	runs map[string]int
+}
+
+func (c *counter) add(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.runs == nil {
+		c.runs = map[string]int{}
+	}
+	c.runs[key]++
+}
+
+func (c *counter) total() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, k := range c.runs {
+		n += k
+	}
+	return n
+}
+
+// start starts Sous; the end of the test stops it.
+func (w *world) start(t testing.TB, paid ...*counter) *process {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &process{}
+	p.db = must[*sqlite.DB](t)(sqlite.Open(ctx, sqlite.Config{Path: w.path, Clock: time.Now}))
+	p.tracker = sqlite.NewTracker(p.db, func(id string) string { return "https://sous.example/tickets/" + id })
+	own := builtin.New()
+	minutes := must[prompts.Prompt](t)(prompts.Latest("minutes"))
+	text := must[string](t)(minutes.Render(nil))
+	var chat model.Model = own
+	if w.answer != nil {
+		chat = scripted(w.answer)
+	}
+	meeting := must[tools.Tool](t)(meetings.Tool(meetings.ToolConfig{Files: p.db, Summarise: meetings.Config{
+		Model: own, Fallback: own, Prompt: meetings.Prompt{Ref: minutes.Ref(), Text: text}, Clock: time.Now,
+	}}))
+	all := append(must[[]tools.Tool](t)(tickets.New(tickets.Config{Tracker: p.tracker, Now: time.Now})), meeting)
+	if len(paid) > 0 {
+		all = append(all, w.pay(paid[0]))
+	}
+	registry := must[*tools.Registry](t)(tools.NewRegistry(all...))
+	ledger := must[*sqlite.Ledger](t)(sqlite.NewLedger(p.db, sqlite.LedgerConfig{ApprovalTTL: time.Hour}))
+	gate := must[*policy.Engine](t)(policy.New(policy.Config{}))
+	executor := must[*tools.Executor](t)(tools.NewExecutor(registry, gate, ledger))
+	directory := front.NewDirectory(front.DirectoryConfig{BotToken: w.slack.BotToken, APIURL: w.slack.URL(), Workspace: "w", Clock: time.Now})
+	effects := must[*loop.Effects](t)(loop.NewEffects(loop.Config{
+		Store: p.db, Model: chat, Executor: executor, Prompter: prompt{}, Hub: loop.NewHub(), People: directory, Log: w.log,
+	}))
+	engine := must[*dbos.Engine](t)(dbos.New(ctx, dbos.Config{SQLite: p.db.SQL(), Signals: p.db}))
+	p.Assistant = must[*loop.Assistant](t)(loop.NewAssistant(effects, engine))
+	if err := engine.Launch(ctx, effects.Funcs()); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Recover(ctx); err != nil {
+		t.Fatal(err)
+	}
+	p.unread = filepath.Join(t.TempDir(), "unread")
+	c := front.Config{
+		Desk: p.Assistant, Decisions: p.Assistant, Records: p.db, Unread: front.Dir(p.unread), Directory: directory, Workspace: "w",
+		BotToken: w.slack.BotToken, SigningSecret: w.slack.SigningSecret, APIURL: w.slack.URL(), Log: w.log,
+		Timing: front.Timing{Pace: time.Millisecond, Backoff: 5 * time.Millisecond, StreamEvery: 10 * time.Millisecond, StreamAfter: 30 * time.Millisecond},
+	}
+	if w.socket {
+		c.AppToken = w.slack.AppToken
+	}
+	if w.change != nil {
+		w.change(&c)
+	}
+	p.bot = must[*front.Bot](t)(front.New(c))
+	p.server = httptest.NewServer(p.bot.Handler())
+	done := make(chan error, 1)
+	go func() { done <- p.bot.Run(ctx) }()
+	w.slack.Connect(p.server.URL)
+	if w.socket {
+		w.slack.UseSocket()
+		wait(t, "two sockets", func() bool { return w.slack.Sockets() == 2 })
+	}
+	var once sync.Once
+	p.stop = func() {
+		once.Do(func() {
+			p.server.Close()
+			cancel()
+			if err := <-done; err != nil {
+				t.Errorf("run: %v", err)
+			}
+			_ = engine.Close(5 * time.Second)
+			p.db.Close()
+		})
+	}
+	t.Cleanup(p.stop)
+	return p
+}
+
+// wait waits for something to become true.
+func wait(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// reply waits for a message of Sous in a thread that holds the words.
+func (w *world) reply(t testing.TB, channel, root, words string) slackfake.Message {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for ; ; time.Sleep(2 * time.Millisecond) {
+		var all []string
+		for _, m := range w.slack.Thread(channel, root) {
+			if m.User == w.slack.BotUser && !m.Streaming && strings.Contains(m.Shown(), words) {
+				return m
+			}
+			all = append(all, m.Shown())
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no reply with %q in:\n%s", words, strings.Join(all, "\n----\n"))
+		}
+	}
+}
+
+// answers counts the messages of Sous in a thread that are a turn's answer.
+func (w *world) answers(channel, root string) (n int) {
+	for _, m := range w.slack.Thread(channel, root) {
+		if key, _ := m.Metadata.EventPayload["key"].(string); strings.HasSuffix(key, "/answer/0") {
+			n++
+		}
+	}
+	return n
+}
+
+// press finds a button by its action.
+func find(t testing.TB, m slackfake.Message, action string) slackfake.Button {
+	t.Helper()
+	for _, b := range m.Buttons() {
+		if b.ActionID == action {
+			return b
+		}
+	}
+	t.Fatalf("no button %s on %s", action, m.Shown())
+	return slackfake.Button{}
+}

@@ -1,0 +1,266 @@
+// Package slack is Slack as a front end: mentions, direct messages and threads
+// become turns, answers are streamed back, approvals are cards with buttons. Slack
+// is a view; the store is the truth. What it delivers twice is one turn, because a
+// turn's id is made from the message it answers, and what Sous posts is posted
+// once, because every post carries its key and is looked for before it is repeated.
+package slack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/approval"
+	"github.com/sous-hq/sous/agent/loop"
+)
+
+// Desk is where requests are handed in and shown; *loop.Assistant is one. What the
+// actor may not see is NotFound.
+type Desk interface {
+	Accept(ctx context.Context, by agent.Actor, in loop.Incoming) (loop.Acceptance, error)
+	Upload(ctx context.Context, by agent.Actor, place agent.Place, name, media string, content []byte) (agent.FileRef, error)
+	View(ctx context.Context, by agent.Actor, id string) (loop.View, error)
+	Watch(ctx context.Context, by agent.Actor, id string, after int) (func() (loop.Event, bool), error)
+	Stop(ctx context.Context, by agent.Actor, id string) error
+	Undo(ctx context.Context, by agent.Actor, key string) (loop.Acceptance, error)
+}
+
+// Decisions is where people decide; *loop.Assistant is one.
+type Decisions interface {
+	// Queue lists the approvals on which it is this person's turn.
+	Queue(ctx context.Context, by agent.Actor) ([]approval.Approval, error)
+	Pending(ctx context.Context, by agent.Actor) ([]approval.Approval, error)
+	Answer(ctx context.Context, by agent.Actor, in loop.Answer) (approval.Approval, error)
+	Edit(ctx context.Context, by agent.Actor, id string, args json.RawMessage) (approval.Approval, error)
+	Note(ctx context.Context, by agent.Actor, id, text string) (approval.Approval, error)
+}
+
+// Records reads what there is; loop.Store is one. It checks no readers.
+type Records interface {
+	// Recent lists turns, newest first; conversation "" means all.
+	Recent(ctx context.Context, ws agent.WorkspaceID, conversation string, limit int) ([]agent.Turn, error)
+	// Unfinished lists the turns that have not ended, of all workspaces.
+	Unfinished(ctx context.Context) ([]agent.Turn, error)
+	// Messages returns the last limit messages of a conversation, oldest first.
+	Messages(ctx context.Context, ws agent.WorkspaceID, conversation string, limit int) ([]agent.Message, error)
+	// Approval returns one approval, in any state.
+	Approval(ctx context.Context, ws agent.WorkspaceID, id string) (approval.Approval, error)
+}
+
+// Unread keeps what could not be read, so that no delivery is acknowledged and
+// lost. Dir is one.
+type Unread interface {
+	Keep(ctx context.Context, kind string, body []byte, why error) error
+}
+
+// Config is what the front end is made of. Desk, Decisions, Records, BotToken and
+// Unread are required, and SigningSecret for HTTP or AppToken for Socket Mode.
+type Config struct {
+	Desk      Desk
+	Decisions Decisions
+	Records   Records
+	Unread    Unread
+	// BotToken begins with xoxb-, AppToken with xapp-.
+	BotToken, SigningSecret, AppToken string
+	// APIURL is the base of the Web API with a slash at its end; "" is Slack's own.
+	APIURL string
+	// Workspace is whose turns these are; "" makes one of the Slack team.
+	Workspace agent.WorkspaceID
+	// Directory is the workspace's people when somebody else needs it too, such as
+	// the loop; nil makes one.
+	Directory *Directory
+	// Sockets is how many Socket Mode connections are held; 0 means 2.
+	Sockets int
+	// MaxFile is the largest file taken, in bytes; 0 means 64 MiB.
+	MaxFile int64
+	// Status says, for people, what state Sous is in: model, degraded or not.
+	Status func() string
+	// Pages is the address of the web chat, "" for none.
+	Pages string
+	Clock func() time.Time
+	Log   *slog.Logger
+	Timing
+}
+
+// Timing are the times the front end keeps. Zero fields have defaults.
+type Timing struct {
+	// AckWithin is how long taking an event in may last before Slack is asked to
+	// deliver it again; it gives up at 3 s.
+	AckWithin time.Duration
+	// Pace is the shortest time between two posts to a channel.
+	Pace time.Duration
+	// StreamAfter is how long an answer is under way before it is streamed,
+	// StreamEvery how often a stream grows, StreamFor how long it is open at most.
+	StreamAfter, StreamEvery, StreamFor time.Duration
+	// Backoff is the first pause after Slack was away.
+	Backoff time.Duration
+	// Fresh is how long what was looked up of people and places holds.
+	Fresh time.Duration
+}
+
+func (t *Timing) defaults() {
+	for _, d := range []struct {
+		is *time.Duration
+		or time.Duration
+	}{
+		{&t.AckWithin, 2500 * time.Millisecond}, {&t.Pace, 1100 * time.Millisecond}, {&t.StreamAfter, 700 * time.Millisecond},
+		{&t.StreamEvery, 700 * time.Millisecond}, {&t.StreamFor, 4 * time.Minute}, {&t.Backoff, time.Second}, {&t.Fresh, 5 * time.Minute},
+	} {
+		if *d.is <= 0 {
+			*d.is = d.or
+		}
+	}
+}
+
+// Bot is the Slack front end.
+type Bot struct {
+	Config
+	api    *slack.Client
+	people *Directory
+	post   *poster
+	seen   *replays
+
+	mu     sync.Mutex
+	engage map[string]bool
+	// followed are the turns whose progress is being shown; fresh those that wait
+	// for Run to begin with them.
+	followed map[string]bool
+	fresh    []followed
+	wake     chan struct{}
+	busy     sync.WaitGroup
+}
+
+// New checks the config. It starts nothing and calls nobody.
+func New(c Config) (*Bot, error) {
+	switch {
+	case c.Desk == nil || c.Decisions == nil || c.Records == nil || c.Unread == nil:
+		return nil, errors.New("slack: Desk, Decisions, Records and Unread are required")
+	case c.BotToken == "":
+		return nil, errors.New("slack: the bot token is missing")
+	case c.SigningSecret == "" && c.AppToken == "":
+		return nil, errors.New("slack: a signing secret (HTTP) or an app-level token (Socket Mode) is required")
+	}
+	if c.Sockets <= 0 {
+		c.Sockets = 2
+	}
+	if c.MaxFile <= 0 {
+		c.MaxFile = 64 << 20
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now //nolint:forbidigo // the one place this front end gets its clock
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Status == nil {
+		c.Status = func() string { return "" }
+	}
+	c.defaults()
+	if c.Directory == nil {
+		c.Directory = NewDirectory(DirectoryConfig{BotToken: c.BotToken, APIURL: c.APIURL, Workspace: c.Workspace, Fresh: c.Fresh, Clock: c.Clock})
+	}
+	api := client(c.BotToken, c.AppToken, c.APIURL)
+	b := &Bot{
+		Config: c, api: api, people: c.Directory, seen: newReplays(), engage: map[string]bool{}, followed: map[string]bool{}, wake: make(chan struct{}, 1),
+	}
+	b.post = &poster{api: api, clock: c.Clock, pace: c.Pace, backoff: c.Backoff, log: c.Log, last: map[string]time.Time{}}
+	return b, nil
+}
+
+// People is the workspace's directory: who is who, and the user groups that count
+// as policy groups.
+func (b *Bot) People() *Directory { return b.people }
+
+// Handler answers /slack/events, /slack/interactions and /slack/commands.
+func (b *Bot) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, kind := range []string{kindEvents, kindInteractions, kindCommands} {
+		mux.HandleFunc("POST /slack/"+kind, func(w http.ResponseWriter, r *http.Request) { b.serve(w, r, kind) })
+	}
+	return mux
+}
+
+// Run learns who the app is, takes up what a former process left, shows the
+// progress of turns and, with an app-level token, holds Socket Mode connections.
+// It returns when ctx is done, or at once when Slack refuses the token.
+func (b *Bot) Run(ctx context.Context) error {
+	if err := b.introduce(ctx); err != nil {
+		return err
+	}
+	if err := b.recover(ctx); err != nil {
+		return err
+	}
+	b.sockets(ctx)
+	for {
+		for _, f := range b.take() {
+			b.busy.Go(func() { b.follow(ctx, f) })
+		}
+		select {
+		case <-ctx.Done():
+			b.busy.Wait()
+			return nil
+		case <-b.wake:
+		}
+	}
+}
+
+// introduce asks Slack who the app is, for as long as Slack is away.
+func (b *Bot) introduce(ctx context.Context) error {
+	for pause := b.Backoff; ; pause = min(2*pause, maxPause) {
+		_, err := b.people.self(ctx)
+		if err == nil {
+			return nil
+		}
+		if why, _ := judge(err); why == refused {
+			return fmt.Errorf("slack: sign in: %w", err)
+		}
+		b.Log.WarnContext(ctx, "slack is away", slog.Any("err", err))
+		if !sleep(ctx, pause) {
+			return ctx.Err()
+		}
+	}
+}
+
+func (b *Bot) self(ctx context.Context) (identity, error) { return b.people.self(ctx) }
+
+func (b *Bot) workspace() agent.WorkspaceID { return b.people.workspace() }
+
+// client speaks to the Web API. Retrying is ours: a post is an effect.
+func client(token, app, url string) *slack.Client {
+	options := []slack.Option{slack.OptionHTTPClient(&http.Client{Timeout: 30 * time.Second}), slack.OptionAppLevelToken(app)}
+	if url != "" {
+		options = append(options, slack.OptionAPIURL(url))
+	}
+	return slack.New(token, options...)
+}
+
+// later does something after the acknowledgement, on a context of its own.
+func (b *Bot) later(ctx context.Context, what string, f func(ctx context.Context) error) {
+	b.busy.Go(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		if err := f(ctx); err != nil {
+			b.Log.WarnContext(ctx, "slack: not shown", slog.String("what", what), slog.Any("err", err))
+		}
+	})
+}
+
+// sleep waits, and returns false when ctx is done before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
