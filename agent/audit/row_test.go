@@ -41,8 +41,8 @@ func anEntry() Entry {
 	tier := agent.TierOutward
 	return Entry{
 		Seq: 7, At: time.UnixMicro(1_772_442_000_123_456).UTC(), Workspace: "acme", Kind: CallAsked, Actor: "ann", Turn: "e1", Call: "e1/1",
-		Tool: "mail_send", Tier: &tier, Digest: "d1", Ruling: "ask", Rule: "tier-2", Approval: "ABCDEFGH", Status: "s",
-		Args: json.RawMessage(`{ "to":"x@y.z","n":[1.50,"deep",null,true] }`), Note: "a note",
+		Tool: "mail_send", Tier: &tier, Digest: "digest-0001", Ruling: "ask", Rule: "tier-2", Approval: "ABCDEFGH", Status: "s",
+		Args: json.RawMessage(`{ "to":"x@y.z","n":[1.50,"deep-down",null,true] }`), Note: "a note",
 	}
 }
 
@@ -62,7 +62,7 @@ func TestASealedRowOpensAsItWasAndSaysNothingByItself(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, secret := range []string{"x@y.z", "deep", "a note", "d1", "Bob Smith"} {
+		for _, secret := range []string{"x@y.z", "deep-down", "a note", "digest-0001", "Bob Smith"} {
 			if strings.Contains(string(open), secret) || strings.Contains(string(sealed), secret) {
 				t.Errorf("%q lies in the open", secret)
 			}
