@@ -24,15 +24,15 @@ func TestMain(m *testing.M) {
 	if os.Getenv(holdVariable) != "" {
 		hold()
 	}
-	os.Exit(pgtest.Main(m, func(ctx context.Context, url string) error {
+	os.Exit(pgtest.Main(m, pgtest.Suite{Keep: []string{"public.kept"}, Prepare: func(ctx context.Context, url string) error {
 		conn, err := pgx.Connect(ctx, url)
 		if err != nil {
 			return err
 		}
 		defer conn.Close(ctx)
-		_, err = conn.Exec(ctx, `CREATE TABLE prepared (n int)`)
+		_, err = conn.Exec(ctx, `CREATE TABLE prepared (n int); CREATE TABLE kept (n int); INSERT INTO kept VALUES (7)`)
 		return err
-	}))
+	}}))
 }
 
 func hold() {
@@ -97,6 +97,36 @@ func TestTestsDoNotSeeEachOther(t *testing.T) {
 	query[int](t, one, `WITH x AS (INSERT INTO prepared VALUES (1) RETURNING n) SELECT n FROM x`)
 	if n := query[int](t, two, `SELECT count(*) FROM prepared`); n != 0 {
 		t.Errorf("another database has %d rows of this one", n)
+	}
+}
+
+func TestWhatATestLeavesIsGoneForTheNext(t *testing.T) {
+	for round := range 3 {
+		t.Run("round", func(t *testing.T) {
+			url := pgtest.Open(t)
+			if n := query[int](t, url, `SELECT 100 * (SELECT count(*) FROM prepared) + (SELECT sum(n) FROM kept)`); n != 7 {
+				t.Errorf("round %d finds %d; want what was prepared", round, n)
+			}
+			if n := query[int](t, url, `SELECT count(*) FROM pg_tables WHERE tablename = 'mine'`); n != 0 {
+				t.Errorf("round %d finds another test's table", round)
+			}
+			query[int](t, url, `WITH x AS (INSERT INTO prepared VALUES (1) RETURNING n) SELECT n FROM x`)
+			if round == 1 {
+				run(t, url, `CREATE TABLE mine (n int)`)
+			}
+		})
+	}
+}
+
+func run(t *testing.T, url, text string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if _, err := conn.Exec(t.Context(), text); err != nil {
+		t.Fatal(err)
 	}
 }
 

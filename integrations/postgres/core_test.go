@@ -1,0 +1,70 @@
+package postgres_test
+
+import (
+	"net/url"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sous-hq/sous/integrations/postgres"
+	"github.com/sous-hq/sous/internal/testkit/pgtest"
+	"github.com/sous-hq/sous/internal/testkit/storetest"
+)
+
+// openDB opens an empty store on a clock that is moved by hand.
+func openDB(t testing.TB) (*postgres.DB, *storetest.Clock, pgtest.Database) {
+	t.Helper()
+	clock, base := storetest.NewClock(), pgtest.New(t)
+	db, err := postgres.Open(t.Context(), postgres.Config{URL: base.URL, Keys: t.TempDir() + "/keys", Clock: clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db, clock, base
+}
+
+// administrator runs SQL past the adapter and past every policy.
+func administrator(t testing.TB, base pgtest.Database) func(query string) error {
+	return func(query string) error {
+		u, err := url.Parse(base.AdminURL)
+		if err != nil {
+			return err
+		}
+		q := u.Query()
+		q.Set("search_path", "sous")
+		u.RawQuery = q.Encode()
+		conn, err := pgx.Connect(t.Context(), u.String())
+		if err != nil {
+			return err
+		}
+		defer conn.Close(t.Context())
+		_, err = conn.Exec(t.Context(), query)
+		return err
+	}
+}
+
+// openStores opens an empty store with its ledger.
+func openStores(t *testing.T) storetest.Stores {
+	t.Helper()
+	db, clock, base := openDB(t)
+	people := storetest.NewDirectory(clock)
+	ledger, err := postgres.NewLedger(db, postgres.LedgerConfig{ApprovalTTL: storetest.ApprovalTTL, UndoTTL: storetest.UndoTTL, People: people})
+	if err != nil {
+		t.Fatal(err)
+	}
+	control := struct {
+		*postgres.DB
+		*postgres.Ledger
+	}{db, ledger}
+	return storetest.Stores{Store: db, Ledger: ledger, Control: control, Clock: clock, People: people, Exec: administrator(t, base)}
+}
+
+func TestInbox(t *testing.T)         { storetest.Inbox(t, openStores) }
+func TestTurns(t *testing.T)         { storetest.Turns(t, openStores) }
+func TestConversations(t *testing.T) { storetest.Conversations(t, openStores) }
+func TestFiles(t *testing.T)         { storetest.Files(t, openStores) }
+func TestSignals(t *testing.T)       { storetest.Signals(t, openStores) }
+func TestApprovals(t *testing.T)     { storetest.Approvals(t, openStores) }
+func TestLedger(t *testing.T)        { storetest.Ledger(t, openStores) }
+func TestPauses(t *testing.T)        { storetest.Pauses(t, openStores) }
+func TestAudit(t *testing.T)         { storetest.Audit(t, openStores) }

@@ -1,0 +1,67 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+
+	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sous-hq/sous/agent"
+)
+
+// publicError gives PostgreSQL's own failures a kind and a text people can act
+// on; other errors pass as they are.
+func publicError(err error) error {
+	var known *agent.Error
+	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		if kind, text := meaning(pg.Code); text != "" {
+			return agent.WrapError(kind, err, text)
+		}
+		return err
+	}
+	var network net.Error
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err) {
+		return agent.WrapError(agent.Unavailable, err, "the database cannot be reached; try again in a moment")
+	}
+	return err
+}
+
+// meaning is what a code of PostgreSQL says to people; "" when it is for the log.
+func meaning(code string) (agent.Kind, string) {
+	switch {
+	case code == pgerrcode.InvalidPassword, code == pgerrcode.InvalidAuthorizationSpecification:
+		return agent.Unavailable, "the database does not accept the user or the password; check SOUS_DATABASE_URL"
+	case code == pgerrcode.InvalidCatalogName:
+		return agent.Unavailable, "there is no such database on the server; check SOUS_DATABASE_URL"
+	case code == pgerrcode.InsufficientPrivilege:
+		return agent.Unavailable, "the user of the database lacks a right Sous needs; an administrator can give it, see integrations/postgres/roles.sql"
+	case code == pgerrcode.ReadOnlySQLTransaction:
+		return agent.Unavailable, "the database takes no writes at the moment; it may be a standby"
+	case code == pgerrcode.DiskFull:
+		return agent.Unavailable, "the disk that holds the database is full; free some space and try again"
+	case code == pgerrcode.TooManyConnections:
+		return agent.Unavailable, "the database has no connection left; lower pool_max_conns or raise its max_connections"
+	case code == pgerrcode.CharacterNotInRepertoire, code == pgerrcode.UntranslatableCharacter:
+		return agent.Invalid, "this holds characters that cannot be stored"
+	case code == pgerrcode.ProgramLimitExceeded:
+		return agent.TooLarge, "this is more than the store can keep in one piece"
+	case pgerrcode.IsOperatorIntervention(code), pgerrcode.IsConnectionException(code), pgerrcode.IsInsufficientResources(code):
+		return agent.Unavailable, "the database is stopping, starting or out of resources; try again in a moment"
+	}
+	return 0, ""
+}
+
+// broken reports whether the error says that the named constraint or unique
+// index would not hold.
+func broken(err error, constraint string) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.ConstraintName == constraint
+}

@@ -1,0 +1,69 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sous-hq/sous/agent"
+)
+
+// MaxFile is the size of the largest file the store keeps, in bytes.
+const MaxFile = 32 << 20
+
+// SaveFile implements loop.Files. A file beyond MaxFile is TooLarge. Bytes is
+// counted here, whatever the caller says.
+func (d *DB) SaveFile(ctx context.Context, f agent.File) error {
+	switch {
+	case f.ID == "" || f.Workspace == "":
+		return agent.Errorf(agent.Invalid, "a file needs a workspace and an id")
+	case len(f.Content) > MaxFile:
+		return agent.Errorf(agent.TooLarge, "the file is larger than %d MiB", MaxFile>>20)
+	}
+	f.At = stored(f.At)
+	if f.At.IsZero() {
+		f.At = d.now()
+	}
+	if f.Content == nil {
+		f.Content = []byte{}
+	}
+	err := d.write(ctx, f.Workspace, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO files (workspace, id, name, media, owner, label, at, content)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
+			f.Workspace, f.ID, storable(f.Name), f.Media, f.Owner, jsonOf(f.Label), timeOf(&f.At), f.Content)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("save file: %w", err)
+	}
+	return nil
+}
+
+// File implements loop.Files.
+func (d *DB) File(ctx context.Context, by agent.Actor, id string) (agent.File, error) {
+	var f agent.File
+	err := d.read(ctx, by.Workspace, func(tx pgx.Tx) (err error) {
+		var ok bool
+		f, ok, err = first(tx.QueryRow(ctx, `SELECT workspace, id, name, media, owner, label, at
+			FROM files WHERE workspace = $1 AND id = $2`, by.Workspace, id), scanFile)
+		switch {
+		case err != nil:
+			return err
+		case !ok || !f.Label.Readers.Includes(by):
+			return agent.Errorf(agent.NotFound, "there is no file %s", id)
+		}
+		return tx.QueryRow(ctx, `SELECT content FROM files WHERE workspace = $1 AND id = $2`, by.Workspace, id).Scan(&f.Content)
+	})
+	if err != nil {
+		return agent.File{}, fmt.Errorf("read file: %w", err)
+	}
+	f.Bytes = int64(len(f.Content))
+	return f, nil
+}
+
+func scanFile(row sqlRow) (agent.File, error) {
+	var f agent.File
+	err := row.Scan(&f.Workspace, &f.ID, &f.Name, &f.Media, &f.Owner, jsonOf(&f.Label), timeOf(&f.At))
+	return f, err
+}

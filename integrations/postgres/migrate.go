@@ -1,0 +1,149 @@
+package postgres
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sous-hq/sous/agent"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+//go:embed roles.sql
+var roles string
+
+// oldest is the oldest PostgreSQL Sous is tested with, as server_version_num.
+const oldest = 150000
+
+// migrationLock is the advisory lock under which schemas change.
+const migrationLock = 0x736f7573
+
+// migration is one step of the schema.
+type migration struct {
+	name, text string
+	// beside is the oldest schema whose code works on with this one in place.
+	beside int
+}
+
+// allMigrations reads the embedded steps, in order.
+func allMigrations() ([]migration, error) {
+	files, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	all := make([]migration, len(files))
+	for i, name := range files {
+		raw, err := migrations.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		line, _, _ := strings.Cut(string(raw), "\n")
+		beside, err := strconv.Atoi(strings.TrimPrefix(line, "-- works beside: "))
+		if err != nil {
+			return nil, fmt.Errorf("%s does not say what it works beside", name)
+		}
+		all[i] = migration{name: strings.TrimPrefix(name, "migrations/"), text: string(raw), beside: beside}
+	}
+	return all, nil
+}
+
+// Migrate brings the schema of the database up to date without opening a store;
+// see Config.URL. Open does it too.
+func Migrate(ctx context.Context, url string) error {
+	pool, err := pgxpool.New(ctx, url)
+	if err != nil {
+		return publicError(fmt.Errorf("migrate: %w", err))
+	}
+	defer pool.Close()
+	return publicError((&DB{pool: pool}).migrate(ctx))
+}
+
+// migrate applies the migrations the database has not seen, all in one
+// transaction under a lock: replicas that start together follow each other.
+func (d *DB) migrate(ctx context.Context) error {
+	all, err := allMigrations()
+	if err != nil {
+		return err
+	}
+	conn, err := d.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if have, err := schemaVersion(ctx, conn); err != nil || have >= len(all) {
+		return err
+	}
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	if err := prepare(ctx, tx); err != nil {
+		return err
+	}
+	have, err := schemaVersion(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for n := have; n < len(all); n++ {
+		if _, err := tx.Exec(ctx, all[n].text); err != nil {
+			return fmt.Errorf("migration %s: %w", all[n].name, err)
+		}
+		if _, err := tx.Exec(ctx, `INSERT INTO sous.schema_version (version, beside) VALUES ($1, $2)`, n+1, all[n].beside); err != nil {
+			return fmt.Errorf("migration %s: %w", all[n].name, err)
+		}
+	}
+	return tx.Commit(ctx)
+}
+
+// prepare takes the lock and makes what every migration needs.
+func prepare(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, migrationLock); err != nil {
+		return err
+	}
+	for _, statement := range []string{
+		roles,
+		`CREATE SCHEMA IF NOT EXISTS sous`,
+		`SET LOCAL search_path TO sous`,
+		`CREATE TABLE IF NOT EXISTS schema_version (version int PRIMARY KEY, beside int NOT NULL)`,
+	} {
+		if _, err := tx.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("prepare the database: %w", err)
+		}
+	}
+	return nil
+}
+
+// schemaVersion returns the version of the schema, 0 for none. One that this
+// code cannot work with is a Conflict, a server that is too old Unavailable.
+func schemaVersion(ctx context.Context, q handle) (int, error) {
+	var server int
+	var known bool
+	err := q.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, to_regclass('sous.schema_version') IS NOT NULL`).Scan(&server, &known)
+	switch {
+	case err != nil:
+		return 0, err
+	case server < oldest:
+		return 0, agent.Errorf(agent.Unavailable, "the database is PostgreSQL %d; Sous needs %d or newer", server/10000, oldest/10000)
+	case !known:
+		return 0, nil
+	}
+	var have, beside int
+	err = q.QueryRow(ctx, `SELECT COALESCE(MAX(version), 0), COALESCE(MAX(beside), 0) FROM sous.schema_version`).Scan(&have, &beside)
+	if err != nil {
+		return 0, err
+	}
+	all, err := allMigrations()
+	if err == nil && beside > len(all) {
+		err = agent.Errorf(agent.Conflict, "the database was brought up to date by a newer version of Sous (schema %d, this one knows %d); start that version", have, len(all))
+	}
+	return have, err
+}

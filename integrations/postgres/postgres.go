@@ -1,0 +1,203 @@
+// Package postgres keeps everything Sous remembers in PostgreSQL: the store of
+// teams and of several replicas. It keeps the promises the embedded store keeps,
+// checked by the same suites.
+//
+// A workspace's rows are guarded twice: by the condition in every query and by
+// row-level security. Role, schema and workspace are set for one transaction at
+// a time, so nothing of them stays on a connection that goes back to the pool
+// or to a pooler in between.
+package postgres
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/loop"
+	"github.com/sous-hq/sous/agent/pause"
+)
+
+var _ loop.Store = (*DB)(nil)
+
+// Config says where the store is.
+type Config struct {
+	// URL names the database and the user that owns Sous's tables in it, as
+	// libpq takes it; pool_max_conns and the like are pgxpool's. The user must
+	// own the database or may create schemas in it; see roles.sql.
+	URL string
+	// Keys is the folder of the keys that seal and sign the audit record. Every
+	// replica needs the same. They are made for a new store. Without the keys it
+	// was written with a store can be read, but nothing can be recorded.
+	Keys string
+	// Clock stamps what is recorded; nil is the system's clock.
+	Clock func() time.Time
+	// Log hears of what the store does by itself; nil for nobody.
+	Log *slog.Logger
+}
+
+// DB is an open store. It is safe for concurrent use.
+type DB struct {
+	pool  *pgxpool.Pool
+	clock func() time.Time
+	log   *slog.Logger
+	keys  auditKeys
+	// recorded counts the audit rows this process wrote.
+	recorded atomic.Int64
+	pauses   *pause.Watch
+}
+
+// Open connects and brings the schema up to date. A schema newer than this
+// version can work with is a Conflict; a database that cannot be used is
+// Unavailable.
+func Open(ctx context.Context, c Config) (*DB, error) {
+	if c.URL == "" || c.Keys == "" {
+		return nil, errors.New("open store: URL and Keys are required")
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now //nolint:forbidigo // the one place the store gets its clock
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	pc, err := pgxpool.ParseConfig(c.URL)
+	if err != nil {
+		// The error quotes the URL with its password left out.
+		return nil, agent.WrapError(agent.Invalid, err, "the address of the database cannot be read; it looks like postgres://user@host/name")
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, publicError(fmt.Errorf("open store: %w", err))
+	}
+	d := &DB{pool: pool, clock: c.Clock, log: c.Log}
+	if err := d.start(ctx, c.Keys); err != nil {
+		pool.Close()
+		return nil, publicError(err)
+	}
+	return d, nil
+}
+
+func (d *DB) start(ctx context.Context, keys string) error {
+	if err := d.migrate(ctx); err != nil {
+		return err
+	}
+	if err := d.openKeys(ctx, keys); err != nil {
+		return err
+	}
+	var err error
+	d.pauses, err = pause.NewWatch(d.Pauses, d.clock)
+	return err
+}
+
+// Pool returns the connections, for the durable engine that shares the database.
+func (d *DB) Pool() *pgxpool.Pool { return d.pool }
+
+// Ping reports whether the store can be written, by writing what is there already.
+func (d *DB) Ping(ctx context.Context) error {
+	_, err := d.pool.Exec(ctx, `UPDATE sous.schema_version SET version = version`)
+	return publicError(err)
+}
+
+// Close closes the store.
+func (d *DB) Close() error {
+	d.pool.Close()
+	return nil
+}
+
+// now is the time as the store keeps it: UTC, whole microseconds.
+func (d *DB) now() time.Time { return stored(d.clock()) }
+
+func stored(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Truncate(time.Microsecond)
+}
+
+// The roles a transaction runs under, see migrations/0001_core.sql.
+const (
+	roleApp   = "sous_app"
+	roleWatch = "sous_watch"
+)
+
+// begin is the one round trip that opens a transaction: role, schema and
+// workspace go with it when it ends. The workspace travels as hexadecimal, so
+// no name can be read as SQL.
+func begin(mode, role string, ws agent.WorkspaceID) string {
+	return mode + `; SELECT set_config('search_path', 'sous', true), set_config('role', '` + role + `', true), ` +
+		`set_config('sous.workspace', ` + literal(string(ws)) + `, true)`
+}
+
+func literal(s string) string {
+	return `convert_from(decode('` + hex.EncodeToString([]byte(s)) + `', 'hex'), 'UTF8')`
+}
+
+// lockWorkspace makes writers of one workspace follow each other, in every
+// process: what a transaction has read stays true until it ends.
+func lockWorkspace(ws agent.WorkspaceID) string {
+	name := literal(string(ws))
+	return `; INSERT INTO audit_heads (workspace, seq) SELECT ` + name + `, 0
+			WHERE NOT EXISTS (SELECT 1 FROM audit_heads WHERE workspace = ` + name + `) ON CONFLICT DO NOTHING` +
+		`; SELECT 1 FROM audit_heads WHERE workspace = ` + name + ` FOR UPDATE`
+}
+
+// write runs f in one transaction that holds the workspace; any error rolls all
+// of it back. f must do its work through tx alone.
+func (d *DB) write(ctx context.Context, ws agent.WorkspaceID, f func(tx pgx.Tx) error) error {
+	if ws == "" {
+		return errors.New("a write needs a workspace")
+	}
+	return d.transact(ctx, begin("BEGIN", roleApp, ws)+lockWorkspace(ws), f)
+}
+
+// pauseLock is the advisory lock between intents, which share it, and the pause
+// of everything: the lock of the workspace orders those of one workspace alone.
+const pauseLock = 0x736f7575
+
+// intend is write for what must not begin while it is paused.
+func (d *DB) intend(ctx context.Context, ws agent.WorkspaceID, f func(tx pgx.Tx) error) error {
+	if ws == "" {
+		return errors.New("a write needs a workspace")
+	}
+	return d.transact(ctx, begin("BEGIN", roleApp, ws)+lockWorkspace(ws)+fmt.Sprintf("; SELECT pg_advisory_xact_lock_shared(%d)", pauseLock), f)
+}
+
+// read runs f in one read-only transaction in the workspace.
+func (d *DB) read(ctx context.Context, ws agent.WorkspaceID, f func(tx pgx.Tx) error) error {
+	return d.transact(ctx, begin("BEGIN READ ONLY", roleApp, ws), f)
+}
+
+// watch runs f in one read-only transaction that sees, in every workspace, what
+// a process has to look after.
+func (d *DB) watch(ctx context.Context, f func(tx pgx.Tx) error) error {
+	return d.transact(ctx, begin("BEGIN READ ONLY", roleWatch, ""), f)
+}
+
+func (d *DB) transact(ctx context.Context, begin string, f func(tx pgx.Tx) error) error {
+	tx, err := d.pool.BeginTx(ctx, pgx.TxOptions{BeginQuery: begin})
+	if err != nil {
+		return publicError(err)
+	}
+	if err := f(tx); err != nil {
+		// The caller may be gone; the connection is to come back clean all the same.
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_ = tx.Rollback(end)
+		return publicError(err)
+	}
+	return publicError(tx.Commit(ctx))
+}
+
+// storable returns text as the database can keep it: it takes neither NUL nor
+// what is no UTF-8.
+func storable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
