@@ -113,6 +113,9 @@ func (a *app) join(ctx context.Context, n need) error {
 	if err != nil {
 		return err
 	}
+	if _, err := a.db.Keys(); err != nil && n == runTurns {
+		return err
+	}
 	if n != runTurns {
 		a.assistant, err = loop.NewAssistant(effects, noEngine{})
 		return err

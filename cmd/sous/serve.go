@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -104,12 +105,19 @@ func (c *cli) serveOn(ctx context.Context, a *app, l net.Listener) error {
 		return errors.Join(err, l.Close())
 	}
 	c.greet(a, token)
+	// Starting needs more memory than serving: give the rest back.
+	debug.FreeOSMemory()
 	server := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog:    slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	g, gctx := errgroup.WithContext(ctx)
+	signer, err := a.checkpointer()
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	g.Go(func() error { return signer.Run(gctx) })
 	g.Go(func() error {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve: %w", err)
