@@ -377,37 +377,33 @@ func (s *show) approvals(ctx context.Context, v loop.View) error {
 			return err
 		}
 	}
-	if len(open) < 2 {
-		return s.closeAll(ctx, v)
+	key := ""
+	// Before the turn waits, more may be asked.
+	if len(open) > 1 && v.Status == agent.TurnWaiting {
+		key = s.turn.ID + "/all/" + v.Approvals[len(v.Approvals)-1].ID
+	}
+	if err := s.closeAll(ctx, key); err != nil || key == "" {
+		return err
 	}
 	var ids []string
 	for _, a := range open {
 		ids = append(ids, a.ID)
 	}
-	key := "all/" + digest(firstOf(v.Approvals))
-	if s.posted[s.turn.ID+"/"+key] != "" {
-		return nil
-	}
-	return s.once(ctx, key, fmt.Sprintf("%d actions wait for a decision", len(open)), allBlocks(ids))
+	return s.once(ctx, strings.TrimPrefix(key, s.turn.ID+"/"), fmt.Sprintf("%d actions wait for a decision", len(open)), allBlocks(ids))
 }
 
-// firstOf names the round of approvals that a card for all of them stands for.
-func firstOf(all []approval.Approval) string {
-	if len(all) == 0 {
-		return ""
+// closeAll takes the button off each card for all but the one that still stands.
+func (s *show) closeAll(ctx context.Context, stands string) error {
+	for key, ts := range s.posted {
+		if !strings.HasPrefix(key, s.turn.ID+"/all/") || key == stands || s.looks[key] != "" {
+			continue
+		}
+		s.looks[key] = "closed"
+		if err := s.settle(s.post.update(ctx, s.at.channel, ts, post{key: key, text: "All of these have been decided, or are asked anew below."})); err != nil {
+			return err
+		}
 	}
-	return all[0].ID
-}
-
-// closeAll takes the button off the card for all when nothing is open.
-func (s *show) closeAll(ctx context.Context, v loop.View) error {
-	key := s.turn.ID + "/all/" + digest(firstOf(v.Approvals))
-	ts := s.posted[key]
-	if ts == "" || s.looks[key] == "closed" {
-		return nil
-	}
-	s.looks[key] = "closed"
-	return s.settle(s.post.update(ctx, s.at.channel, ts, post{key: key, text: "All of these have been decided."}))
+	return nil
 }
 
 // settle takes no for an answer where a card cannot be changed any more.

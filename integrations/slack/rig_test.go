@@ -110,10 +110,10 @@ type payIn struct {
 	Amount string `json:"amount"`
 }
 
-// pay is a tool of the highest tier; paid counts what it did.
+// pay is a tool that needs another person; paid counts what it did.
 func (w *world) pay(paid *counter) tools.Tool {
 	return tools.Must(tools.New(tools.Spec{
-		Name: "money_send", Doc: "Send money.", Tier: agent.TierCritical, Class: tools.Keyed, Timeout: time.Minute, Control: []string{"to", "amount"},
+		Name: "money_send", Doc: "Send money.", Tier: agent.TierOutward, Class: tools.Keyed, Timeout: time.Minute, Control: []string{"to", "amount"},
 	}, tools.Funcs[payIn, payIn]{
 		Run: func(_ context.Context, inv tools.Invocation, in payIn) (payIn, error) {
 			paid.add(inv.Key)

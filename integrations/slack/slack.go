@@ -193,10 +193,10 @@ func (b *Bot) Handler() http.Handler {
 // It returns when ctx is done, or at once when Slack refuses the token.
 func (b *Bot) Run(ctx context.Context) error {
 	if err := b.introduce(ctx); err != nil {
-		return err
+		return b.unless(ctx, err)
 	}
 	if err := b.recover(ctx); err != nil {
-		return err
+		return b.unless(ctx, err)
 	}
 	b.sockets(ctx)
 	for {
@@ -210,6 +210,15 @@ func (b *Bot) Run(ctx context.Context) error {
 		case <-b.wake:
 		}
 	}
+}
+
+// unless is the error of a start that was not merely stopped.
+func (b *Bot) unless(ctx context.Context, err error) error {
+	b.busy.Wait()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // introduce asks Slack who the app is, for as long as Slack is away.
