@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -105,8 +104,7 @@ func (c *cli) serveOn(ctx context.Context, a *app, l net.Listener) error {
 		return errors.Join(err, l.Close())
 	}
 	c.greet(a, token)
-	// Starting needs more memory than serving: give the rest back.
-	debug.FreeOSMemory()
+	settle()
 	server := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog:    slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
