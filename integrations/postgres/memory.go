@@ -1,0 +1,319 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/audit"
+	"github.com/sous-hq/sous/memory"
+)
+
+var _ memory.Store = (*Memories)(nil)
+
+// Memories keeps what is remembered; it is a memory.Store. It holds a bounded
+// cache of passages, which never change once stored, so two processes on one
+// database need not tell each other anything.
+type Memories struct {
+	db    *DB
+	cache passageCache
+}
+
+// NewMemories returns the store of memories in db. Each has a cache of its own:
+// make one and share it.
+func NewMemories(db *DB) *Memories { return &Memories{db: db} }
+
+// itemShift is how many bits of a chunk's key count within the item.
+const itemShift = 16
+
+// SaveItem implements memory.Store.
+func (m *Memories) SaveItem(ctx context.Context, i memory.Item) (memory.Item, bool, error) {
+	chunks, terms := encodeChunks(i)
+	fresh := false
+	err := m.db.write(ctx, i.Workspace, func(tx pgx.Tx) error {
+		seq, err := insertItem(ctx, tx, i)
+		if err != nil || seq == 0 {
+			return err
+		}
+		fresh = true
+		if err := supersede(ctx, tx, i, seq); err != nil {
+			return err
+		}
+		if err := insertReaders(ctx, tx, i, seq); err != nil {
+			return err
+		}
+		if err := insertChunks(ctx, tx, i.Workspace, seq, chunks); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO memory_corpus (workspace, chunks, terms) VALUES ($1, $2, $3)
+			ON CONFLICT (workspace) DO UPDATE SET chunks = memory_corpus.chunks + excluded.chunks, terms = memory_corpus.terms + excluded.terms`,
+			i.Workspace, len(chunks), terms)
+		if err != nil {
+			return err
+		}
+		return m.db.record(ctx, tx, audit.Entry{
+			Workspace: i.Workspace, Kind: audit.MemoryWritten, Actor: i.Author, Note: "remembered " + i.ID + " (" + string(i.Kind) + ")",
+		})
+	})
+	if err != nil {
+		return memory.Item{}, false, fmt.Errorf("save item: %w", err)
+	}
+	stored, err := m.Item(ctx, i.Workspace, i.ID)
+	return stored, fresh, err
+}
+
+// insertItem returns the new item's seq, or 0 when its id is taken.
+func insertItem(ctx context.Context, tx pgx.Tx, i memory.Item) (int64, error) {
+	seq, _, err := first(tx.QueryRow(ctx, `INSERT INTO memory_items
+		(workspace, id, kind, title, title_terms, source, author, author_name, place, label, scope, at, remembered, slot, supersedes, chunks)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+		ON CONFLICT (workspace, id) DO NOTHING RETURNING seq`,
+		i.Workspace, i.ID, i.Kind, storable(i.Title), storable(strings.Join(memory.Terms(i.Title), " ")), storable(i.Source), i.Author, storable(i.AuthorName), i.Place,
+		jsonOf(i.Label), i.Label.Readers.Scope, timeOf(&i.At), timeOf(&i.Remembered), i.Slot, i.Supersedes, len(i.Chunks)), scanInt)
+	return seq, err
+}
+
+func supersede(ctx context.Context, tx pgx.Tx, i memory.Item, seq int64) error {
+	if i.Supersedes != "" {
+		r, err := tx.Exec(ctx, `UPDATE memory_items SET superseded_by = $1 WHERE workspace = $2 AND id = $3`,
+			i.ID, i.Workspace, i.Supersedes)
+		if err != nil {
+			return err
+		}
+		if r.RowsAffected() == 0 {
+			return memoryNotFound(i.Supersedes)
+		}
+	}
+	if i.Slot == "" {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `UPDATE memory_items SET superseded_by = $1
+		WHERE workspace = $2 AND slot = $3 AND slot <> '' AND seq <> $4 AND superseded_by = ''`, i.ID, i.Workspace, i.Slot, seq)
+	return err
+}
+
+func insertReaders(ctx context.Context, tx pgx.Tx, i memory.Item, seq int64) error {
+	if i.Label.Readers.Scope != agent.OnlyNamed {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO memory_readers (workspace, item, actor)
+		SELECT $1, $2, actor FROM unnest($3::text[]) actor ON CONFLICT DO NOTHING`, i.Workspace, seq, i.Label.Readers.Named)
+	return err
+}
+
+// encodedChunk is a chunk with what is derived from its text.
+type encodedChunk struct {
+	memory.Chunk
+	terms, indexed, speakerWords string
+}
+
+// encodeChunks analyses the chunks, outside any transaction, and counts their terms.
+func encodeChunks(i memory.Item) ([]encodedChunk, int) {
+	out := make([]encodedChunk, len(i.Chunks))
+	total := 0
+	for n, c := range i.Chunks {
+		terms := memory.ChunkTerms(c)
+		total += len(terms)
+		joined := strings.Join(terms, " ")
+		out[n] = encodedChunk{Chunk: c, terms: joined, indexed: joined, speakerWords: padded(memory.Words(c.Speaker))}
+		if n == 0 {
+			out[n].indexed = joined + " " + strings.Join(memory.Terms(i.Title), " ")
+		}
+		if c.Kind == i.Kind {
+			out[n].Kind = ""
+		}
+	}
+	return out, total
+}
+
+func padded(words []string) string {
+	if len(words) == 0 {
+		return ""
+	}
+	return " " + strings.Join(words, " ") + " "
+}
+
+// batch is how many chunks are written in one statement.
+const batch = 500
+
+func insertChunks(ctx context.Context, tx pgx.Tx, ws agent.WorkspaceID, seq int64, chunks []encodedChunk) error {
+	tag := tag(ws)
+	for from := 0; from < len(chunks); from += batch {
+		some := chunks[from:min(from+batch, len(chunks))]
+		columns := make([][]string, 8)
+		times := make([]*time.Time, len(some))
+		for n, c := range some {
+			for i, v := range []string{string(c.Kind), c.Text, c.Quote, c.Speaker, c.speakerWords, c.Position, c.terms, chunkWords(tag, c.indexed)} {
+				columns[i] = append(columns[i], storable(v))
+			}
+			if !c.At.IsZero() {
+				at := stored(c.At)
+				times[n] = &at
+			}
+		}
+		first := seq<<itemShift | int64(from)
+		_, err := tx.Exec(ctx, `INSERT INTO memory_chunks (workspace, key, kind, text, quote, speaker, speaker_words, position, terms, at)
+			SELECT $1, $2 + n - 1, kind, text, quote, speaker, words, position, terms, at
+			FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[])
+				WITH ORDINALITY c (kind, text, quote, speaker, words, position, terms, at, n)`,
+			ws, first, columns[0], columns[1], columns[2], columns[3], columns[4], columns[5], columns[6], times)
+		if err != nil {
+			return fmt.Errorf("store chunks: %w", err)
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO memory_index (workspace, key, words)
+			SELECT $1, $2 + n - 1, words::tsvector FROM unnest($3::text[]) WITH ORDINALITY c (words, n)`, ws, first, columns[7])
+		if err != nil {
+			return fmt.Errorf("index chunks: %w", err)
+		}
+	}
+	return nil
+}
+
+// chunkWords is the tsvector of a chunk's terms, without positions: ranking
+// happens in Go.
+func chunkWords(tag, terms string) string {
+	all := strings.Fields(terms)
+	for i, t := range all {
+		all[i] = lexeme(tag, t)
+	}
+	slices.Sort(all)
+	return strings.Join(slices.Compact(all), " ")
+}
+
+// Item implements memory.Store.
+func (m *Memories) Item(ctx context.Context, ws agent.WorkspaceID, id string) (memory.Item, error) {
+	var found storedItem
+	var chunks []storedChunk
+	err := m.db.read(ctx, ws, func(tx pgx.Tx) (err error) {
+		var ok bool
+		found, ok, err = first(tx.QueryRow(ctx, `SELECT `+itemColumns+` FROM memory_items i WHERE i.workspace = $1 AND i.id = $2`, ws, id), scanItem)
+		switch {
+		case err != nil:
+			return err
+		case !ok:
+			return memoryNotFound(id)
+		}
+		chunks, err = every(ctx, tx, scanChunk, `SELECT `+chunkColumns+` FROM memory_chunks c
+			WHERE c.workspace = $1 AND c.key >= $2 AND c.key < $3 ORDER BY c.key`, ws, found.seq<<itemShift, (found.seq+1)<<itemShift)
+		return err
+	})
+	if err != nil {
+		return memory.Item{}, fmt.Errorf("read item: %w", err)
+	}
+	for _, c := range chunks {
+		found.Chunks = append(found.Chunks, c.Chunk)
+	}
+	return found.Item, nil
+}
+
+// Items implements memory.Store.
+func (m *Memories) Items(ctx context.Context, f memory.Filter) ([]memory.Item, error) {
+	w := where{text: readable, args: readerArgs(f.Reader)}
+	if !f.Forgotten {
+		w.and(`i.forgotten IS NULL`)
+	}
+	if !f.Superseded {
+		w.and(`i.superseded_by = ''`)
+	}
+	if f.Author != "" {
+		w.and(`i.author = ?`, f.Author)
+	}
+	if len(f.Kinds) > 0 {
+		w.and(`i.kind = ANY (?)`, f.Kinds)
+	}
+	limit := f.Limit
+	if limit <= 0 {
+		limit = 100
+	}
+	limited := w.bind(`ORDER BY i.at DESC, i.seq DESC LIMIT ?`, limit)
+	found, err := list(ctx, m.db, f.Reader.Workspace, scanItem, `SELECT `+itemColumns+` FROM memory_items i WHERE `+w.text+` `+limited, w.args...)
+	if err != nil {
+		return nil, fmt.Errorf("list items: %w", err)
+	}
+	items := make([]memory.Item, len(found))
+	for n, r := range found {
+		items[n] = r.Item
+	}
+	return items, nil
+}
+
+// SetForgotten implements memory.Store.
+func (m *Memories) SetForgotten(ctx context.Context, by agent.Actor, id string, at time.Time) error {
+	who := by.ID
+	if at.IsZero() {
+		who = ""
+	}
+	return m.db.write(ctx, by.Workspace, func(tx pgx.Tx) error {
+		var known int
+		err := tx.QueryRow(ctx, `SELECT count(*) FROM memory_items WHERE workspace = $1 AND id = $2`, by.Workspace, id).Scan(&known)
+		if err != nil {
+			return err
+		}
+		if known == 0 {
+			return memoryNotFound(id)
+		}
+		r, err := tx.Exec(ctx, `UPDATE memory_items SET forgotten = $1::timestamptz, forgotten_by = $2
+			WHERE workspace = $3 AND id = $4 AND (forgotten IS NULL) <> ($1::timestamptz IS NULL)`, timeOf(&at), who, by.Workspace, id)
+		if err != nil {
+			return err
+		}
+		if r.RowsAffected() == 0 {
+			return nil
+		}
+		note := "restored " + id
+		if !at.IsZero() {
+			note = "forgot " + id
+		}
+		return m.db.record(ctx, tx, audit.Entry{Workspace: by.Workspace, Kind: audit.MemoryWritten, Actor: by.ID, Note: note})
+	})
+}
+
+// readable is the condition that an actor may read item i: the SQL twin of
+// agent.Readers.Includes. Its arguments are readerArgs.
+const readable = `i.workspace = $1 AND (i.scope = 'public' OR i.scope = 'workspace' AND $3 OR i.scope = '' AND EXISTS
+	(SELECT 1 FROM memory_readers r WHERE r.item = i.seq AND r.actor = $2 AND r.workspace = $1)) AND $2 <> ''`
+
+// liveAndReadable adds that the item is neither forgotten nor superseded.
+const liveAndReadable = `i.forgotten IS NULL AND i.superseded_by = '' AND ` + readable
+
+func readerArgs(a agent.Actor) []any {
+	return []any{a.Workspace, a.ID, a.Kind == agent.Member}
+}
+
+const itemColumns = `i.seq, i.workspace, i.id, i.kind, i.title, i.source, i.author, i.author_name, i.place, i.label,
+	i.at, i.remembered, i.slot, i.supersedes, i.superseded_by, i.forgotten, i.forgotten_by`
+
+type storedItem struct {
+	memory.Item
+	seq int64
+}
+
+func scanItem(row sqlRow) (storedItem, error) {
+	var i storedItem
+	err := row.Scan(&i.seq, &i.Workspace, &i.ID, &i.Kind, &i.Title, &i.Source, &i.Author, &i.AuthorName, &i.Place, jsonOf(&i.Label),
+		timeOf(&i.At), timeOf(&i.Remembered), &i.Slot, &i.Supersedes, &i.SupersededBy, timeOf(&i.Forgotten), &i.ForgottenBy)
+	return i, err
+}
+
+const chunkColumns = `c.key, c.kind, c.text, c.quote, c.speaker, c.position, c.at`
+
+type storedChunk struct {
+	memory.Chunk
+	key int64
+}
+
+func scanChunk(row sqlRow) (storedChunk, error) {
+	var c storedChunk
+	err := row.Scan(&c.key, &c.Kind, &c.Text, &c.Quote, &c.Speaker, &c.Position, timeOf(&c.At))
+	c.N = int(c.key & (1<<itemShift - 1))
+	return c, err
+}
+
+func memoryNotFound(id string) error {
+	return agent.Errorf(agent.NotFound, "nothing is remembered under %q", id)
+}

@@ -1,0 +1,53 @@
+package postgres_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/audit"
+	"github.com/sous-hq/sous/integrations/postgres"
+	"github.com/sous-hq/sous/internal/testkit/storetest"
+	"github.com/sous-hq/sous/memory"
+)
+
+func TestMemories(t *testing.T) {
+	t.Parallel()
+	storetest.Memories(t, func(t *testing.T) memory.Store {
+		db, _, _ := openDB(t)
+		return postgres.NewMemories(db)
+	})
+}
+
+func TestMemoriesAreAuditedWithoutTheirText(t *testing.T) {
+	t.Parallel()
+	db, _, _ := openDB(t)
+	store := postgres.NewMemories(db)
+	item := memory.Item{
+		ID: "i1", Workspace: "w", Kind: memory.Fact, Author: "ann", At: time.Unix(1, 0), Remembered: time.Unix(1, 0),
+		Label: agent.Label{Readers: agent.Readers{Scope: agent.WholeWorkspace}}, Chunks: []memory.Chunk{{Text: "a secret recipe"}},
+	}
+	for range 2 {
+		if _, _, err := store.SaveItem(t.Context(), item); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bob := agent.Actor{Workspace: "w", ID: "bob", Kind: agent.Member}
+	for _, at := range []time.Time{time.Unix(2, 0), time.Unix(3, 0), {}} {
+		if err := store.SetForgotten(t.Context(), bob, "i1", at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows, err := db.Audit(t.Context(), "w", audit.Filter{Kinds: []audit.Kind{audit.MemoryWritten}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range rows {
+		got = append(got, string(r.Actor)+": "+r.Note)
+	}
+	if want := []string{"ann: remembered i1 (fact)", "bob: forgot i1", "bob: restored i1"}; !slices.Equal(got, want) {
+		t.Errorf("the audit says %q; want %q", got, want)
+	}
+}
