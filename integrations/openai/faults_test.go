@@ -225,9 +225,9 @@ func TestAnUnknownModelIsNamed(t *testing.T) {
 // model that always answers.
 func stack(t *testing.T, s *openaifake.Server) (model.Model, *model.Circuit) {
 	t.Helper()
-	limited := model.Timeout(client(t, s), model.Limits{Total: 3 * time.Second, First: 250 * time.Millisecond, Idle: 250 * time.Millisecond})
+	limited := model.Timeout(client(t, s), model.Limits{Total: 20 * time.Second, First: 1500 * time.Millisecond, Idle: 1500 * time.Millisecond})
 	breaker := model.Breaker(limited, model.BreakerConfig{Failures: 4, Rest: time.Minute})
-	retrying := model.Retry(breaker, time.Now, model.RetryConfig{Tries: 2, First: time.Millisecond, Total: 5 * time.Second})
+	retrying := model.Retry(breaker, time.Now, model.RetryConfig{Tries: 2, First: time.Millisecond, Total: 20 * time.Second})
 	return model.Fallback(model.FallbackConfig{}, retrying, second{}), breaker
 }
 
