@@ -85,7 +85,8 @@ type Approval struct {
 	Quorum int `json:"quorum,omitempty"`
 	// Sole says that the workspace had one person when it was asked.
 	Sole bool `json:"sole,omitempty"`
-	// Editor is who wrote these arguments in place of what was asked first.
+	// Editor is the human who wrote these arguments in place of what was asked
+	// first.
 	Editor  agent.ActorID `json:"editor,omitempty"`
 	Created time.Time     `json:"created"`
 	Expires time.Time     `json:"expires"`
@@ -111,9 +112,11 @@ type Approval struct {
 	Event string `json:"event,omitempty"`
 	// Comment is the decider's reason, which goes back to the model on a no.
 	Comment string `json:"comment,omitempty"`
-	// Edited are the arguments that are asked instead.
-	Edited  json.RawMessage `json:"edited,omitempty"`
-	SpentAt time.Time       `json:"spent_at,omitzero"`
+	// Edited are the arguments that are asked instead, EditedBy the human who
+	// wrote them.
+	Edited   json.RawMessage `json:"edited,omitempty"`
+	EditedBy agent.ActorID   `json:"edited_by,omitempty"`
+	SpentAt  time.Time       `json:"spent_at,omitzero"`
 }
 
 // Vote is one person's yes.
@@ -181,6 +184,14 @@ func (a Approval) WithRequester(now agent.Actor) Approval {
 	return a
 }
 
+// WithEditor is WithRequester for whoever wrote the arguments.
+func (a Approval) WithEditor(now agent.Actor) Approval {
+	if a.Editor != "" && now.ID == a.Editor && now.Workspace == a.Workspace {
+		a.Editor = now.Human()
+	}
+	return a
+}
+
 // MayDecide returns nil when the actor may say yes or no, else an error of kind
 // Forbidden that says why not. The requester never decides on an approval, nor
 // whoever wrote its arguments; the sole person of a workspace is the exception.
@@ -196,7 +207,7 @@ func (a Approval) MayDecide(by agent.Actor) error {
 		return nil
 	case requester:
 		return agent.Errorf(agent.Forbidden, "you cannot approve your own request; another person has to")
-	case a.Editor != "" && (a.Editor == by.ID || a.Editor == by.Human()):
+	case a.isEditor(by):
 		return agent.Errorf(agent.Forbidden, "you wrote these arguments; another person has to approve them")
 	}
 	if d, gave := a.handedBy(by.ID); gave {
@@ -221,6 +232,10 @@ func (a Approval) member(by agent.Actor) error {
 
 func (a Approval) isRequester(by agent.Actor) bool {
 	return by.ID == a.Call.Actor.ID || by.Human() == a.Call.Actor.Human()
+}
+
+func (a Approval) isEditor(by agent.Actor) bool {
+	return a.Editor != "" && (a.Editor == by.ID || a.Editor == by.Human())
 }
 
 func (a Approval) inGroups(by agent.Actor) bool {

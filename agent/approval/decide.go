@@ -102,7 +102,7 @@ func (a Approval) Edit(by agent.Actor, args json.RawMessage, now time.Time) (App
 		return a, agent.Errorf(agent.Invalid, "these are the arguments that are asked already")
 	}
 	a.end(Superseded, by, now)
-	a.Edited = slices.Clone(args)
+	a.Edited, a.EditedBy = slices.Clone(args), by.Human()
 	return a, nil
 }
 
@@ -127,23 +127,33 @@ func (a Approval) Delegate(by, to agent.Actor, now time.Time) (Approval, error) 
 	if err := a.open(now); err != nil {
 		return a, err
 	}
-	_, gave := a.handedBy(to.ID)
 	switch {
 	case a.Kind == ByRequester || a.isRequester(by):
 		return a, agent.Errorf(agent.Forbidden, "nobody else can decide this in your place")
 	case a.voted(by):
 		return a, agent.Errorf(agent.Conflict, "you already approved this")
-	case to.Workspace != a.Workspace || to.Kind != agent.Member:
-		return a, agent.Errorf(agent.Forbidden, "%s is no member of the workspace", display(to))
-	case a.isRequester(to) || a.Editor != "" && (a.Editor == to.ID || a.Editor == to.Human()):
-		return a, agent.Errorf(agent.Forbidden, "%s asked for this and cannot approve it", display(to))
 	case to.ID == by.ID || to.Human() == by.Human():
 		return a, agent.Errorf(agent.Invalid, "this is yours already")
-	case gave || a.voted(to):
-		return a, agent.Errorf(agent.Conflict, "%s has had their say", display(to))
+	}
+	if err := a.mayReceive(to); err != nil {
+		return a, err
 	}
 	a.Handed = append(slices.Clone(a.Handed), Delegation{From: by.ID, To: to.ID, Name: to.Name, At: now})
 	return a, nil
+}
+
+// mayReceive refuses to hand a say to somebody who cannot have it.
+func (a Approval) mayReceive(to agent.Actor) error {
+	_, gave := a.handedBy(to.ID)
+	switch {
+	case to.Workspace != a.Workspace || to.Kind != agent.Member:
+		return agent.Errorf(agent.Forbidden, "%s is no member of the workspace", display(to))
+	case a.isRequester(to) || a.isEditor(to):
+		return agent.Errorf(agent.Forbidden, "%s asked for this and cannot approve it", display(to))
+	case gave || a.voted(to):
+		return agent.Errorf(agent.Conflict, "%s has had their say", display(to))
+	}
+	return nil
 }
 
 // Say adds a question or an answer about the approval. The requester may, and

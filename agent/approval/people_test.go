@@ -204,6 +204,10 @@ func TestAnEditClosesWhatWasAsked(t *testing.T) {
 	a.Editor = "bob"
 	wantError(t, a.MayDecide(member("bob")), true, agent.Forbidden, "you wrote these arguments")
 	wantError(t, a.MayDecide(account("bob2", "bob")), true, agent.Forbidden, "you wrote these arguments")
+	// An account linked since then is theirs too.
+	phone := a
+	phone.Editor = "bob-phone"
+	wantError(t, phone.WithEditor(account("bob-phone", "bob")).MayDecide(member("bob")), true, agent.Forbidden, "you wrote these arguments")
 	wantError(t, a.MayDecide(member("cat")), false, 0, "")
 }
 

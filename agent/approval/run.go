@@ -28,7 +28,7 @@ type Check struct {
 }
 
 // People lists on whose standing the yes rests: the requester, those who said
-// yes and those who gave them their say.
+// yes, those who gave them their say, and who wrote the arguments.
 func (a Approval) People() []agent.ActorID {
 	all := []agent.ActorID{a.Call.Actor.ID}
 	for _, v := range a.yeses() {
@@ -36,6 +36,9 @@ func (a Approval) People() []agent.ActorID {
 	}
 	for _, d := range a.Handed {
 		all = append(all, d.From, d.To)
+	}
+	if a.Editor != "" {
+		all = append(all, a.Editor)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
@@ -70,7 +73,7 @@ func (a Approval) Stands(c Check) error {
 	if !ok || requester.Kind != agent.Member {
 		return agent.Errorf(agent.Forbidden, "%s, who asked for this, is no longer a member of the workspace", display(a.Call.Actor))
 	}
-	return a.WithRequester(requester).stillMay(c)
+	return a.WithRequester(requester).WithEditor(c.People[a.Editor]).stillMay(c)
 }
 
 // satisfies makes sure that policy does not ask for more by now than it was given.

@@ -126,7 +126,7 @@ func (a *Assistant) Queue(ctx context.Context, by agent.Actor) ([]approval.Appro
 		if err != nil {
 			return true
 		}
-		p = p.WithRequester(requester)
+		p = p.WithRequester(requester).WithEditor(a.linked(ctx, p))
 		return !p.Waits(by, now) || a.may(by, p) != nil
 	}), nil
 }

@@ -127,17 +127,7 @@ func (e *Effects) calls(ctx context.Context, in callsIn) (callsOut, error) {
 			return callsOut{}, err
 		}
 	}
-	words := request.Text
-	if ordered != nil {
-		// A button press is the requester's order of exactly these arguments.
-		words += "\n" + string(ordered.Args)
-	}
-	var editor agent.ActorID
-	if in.Edit != nil {
-		if editor = in.Edit.By; editor == t.Actor.ID {
-			words += in.Edit.words(in.Calls[0].Args)
-		}
-	}
+	words, editor := in.said(t, request, ordered)
 	texts, err := e.texts(ctx, t, request, in)
 	if err != nil {
 		return callsOut{}, err
@@ -177,6 +167,23 @@ func (e *Effects) calls(ctx context.Context, in callsIn) (callsOut, error) {
 	}
 	out.Until, err = e.earliest(ctx, t, outs)
 	return out, err
+}
+
+// said are the requester's own words for the calls, and who edited them, if
+// anybody did.
+func (in callsIn) said(t agent.Turn, request agent.Message, ordered *Ordered) (words string, editor agent.ActorID) {
+	words = request.Text
+	if ordered != nil {
+		// A button press is the requester's order of exactly these arguments.
+		words += "\n" + string(ordered.Args)
+	}
+	if in.Edit == nil {
+		return words, ""
+	}
+	if in.Edit.By == t.Actor.ID {
+		words += in.Edit.words(in.Calls[0].Args)
+	}
+	return words, in.Edit.By
 }
 
 // readsFrom counts the calls at the head of the list that only read.

@@ -143,6 +143,7 @@ type Signal struct {
 	By   agent.ActorID `json:"by,omitempty"`
 	Text string        `json:"text,omitempty"`
 	// Args are the arguments to ask instead when somebody edited the call: JSON.
+	// By is then the human who did, by whatever account.
 	Args string `json:"args,omitempty"`
 }
 

@@ -61,6 +61,7 @@ people:
   - {id: ann, name: Ann, groups: [sre]}
   - {id: ann-phone, same_as: ann, groups: [sre]}
   - {id: bob, name: Bob, groups: [sre]}
+  - {id: bob-phone, same_as: bob, groups: [sre]}
   - {id: cat, name: Cat, groups: [sre]}
   - {id: dan, name: Dan, groups: [eng]}
   - {id: lee, name: Lee, groups: [leads]}
@@ -317,16 +318,18 @@ func TestAnEditIsARequestOfItsOwn(t *testing.T) {
 	wantKind(t, err, agent.Forbidden, "only members of sre")
 	_, err = w.Edit(t.Context(), session("bob"), a.ID, json.RawMessage(`{"amount":"lots"}`))
 	wantKind(t, err, agent.Invalid, "do not fit")
-	_, err = w.Edit(t.Context(), session("bob"), a.ID, json.RawMessage(`{"to":"supplier", "amount":20}`))
+	_, err = w.Edit(t.Context(), session("bob-phone"), a.ID, json.RawMessage(`{"to":"supplier", "amount":20}`))
 	fatal(t, err)
 	b := w.waits("e1", a.ID)
 	if string(b.Call.Args) != `{"amount":20,"to":"supplier"}` || b.Editor != "bob" || b.Digest == a.Digest {
 		t.Errorf("asked anew: %+v", b)
 	}
-	_, err = w.Decide(t.Context(), session("bob"), b.ID, true, "")
-	wantKind(t, err, agent.Forbidden, "you wrote these arguments")
+	for _, account := range []string{"bob", "bob-phone"} {
+		_, err = w.Decide(t.Context(), session(account), b.ID, true, "")
+		wantKind(t, err, agent.Forbidden, "you wrote these arguments")
+	}
 	_, err = w.Decide(t.Context(), session("cat"), a.ID, true, "")
-	wantKind(t, err, agent.Conflict, "Bob already changed this, at")
+	wantKind(t, err, agent.Conflict, "already changed this, at")
 	_, err = w.Decide(t.Context(), session("cat"), b.ID, true, "")
 	fatal(t, err)
 	w.ended("e1")
@@ -446,7 +449,7 @@ func TestRemindersGoToThoseAtWork(t *testing.T) {
 	w.ahead = 2*time.Hour + time.Minute
 	w.mu.Unlock()
 	due, err := w.Due(t.Context(), "acme")
-	if err != nil || len(due) != 1 || due[0].N != 1 || due[0].Approval.ID != a.ID || !slices.Equal(due[0].To, []agent.ActorID{"bob"}) {
+	if err != nil || len(due) != 1 || due[0].N != 1 || due[0].Approval.ID != a.ID || !slices.Equal(due[0].To, []agent.ActorID{"bob", "bob-phone"}) {
 		t.Fatalf("due %+v, %v; want one reminder for bob", due, err)
 	}
 	fatal(t, w.Reminded(t.Context(), "acme", a.ID, 1))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sous-hq/sous/agent"
@@ -25,11 +26,12 @@ func (d edit) words(now json.RawMessage) string {
 		}
 	}
 	slices.Sort(names)
-	said := ""
+	var said strings.Builder
 	for _, name := range names {
-		said += "\n" + string(is[name])
+		said.WriteString("\n")
+		said.Write(is[name])
 	}
-	return said
+	return said.String()
 }
 
 func sameJSON(a, b json.RawMessage) bool {
@@ -53,12 +55,17 @@ func (e *Effects) confirmEdit(ctx context.Context, t agent.Turn, editor agent.Ac
 		}
 		return a.Approve(by, now)
 	})
-	switch agent.KindOf(err) {
-	case agent.Forbidden, agent.Conflict, agent.Expired, agent.NotFound:
+	if overtaken(err) || agent.KindOf(err) == agent.NotFound {
 		// Somebody else has to decide, or has.
 		return nil
 	}
 	return err
+}
+
+// overtaken reports whether a change came too late or to the wrong state.
+func overtaken(err error) bool {
+	k := agent.KindOf(err)
+	return k == agent.Conflict || k == agent.Expired || k == agent.Forbidden
 }
 
 // change applies a transition in a person's name, with that person and the
@@ -76,15 +83,29 @@ func (e *Effects) change(ctx context.Context, by agent.Actor, id string, f trans
 	if err != nil {
 		return approval.Approval{}, err
 	}
-	if was = was.WithRequester(requester); !was.Place.Readers().Includes(by) && was.MayDecide(by) != nil {
+	editor := e.linked(ctx, was)
+	if was = was.WithRequester(requester).WithEditor(editor); !was.Place.Readers().Includes(by) && was.MayDecide(by) != nil {
 		return approval.Approval{}, agent.Errorf(agent.NotFound, "there is no approval %s", id)
 	}
 	if err := e.waits(ctx, was); err != nil {
 		return approval.Approval{}, err
 	}
 	return e.Store.Change(ctx, by, id, func(a approval.Approval) (approval.Approval, error) {
-		return f(a.WithRequester(requester), by, e.steady())
+		return f(a.WithRequester(requester).WithEditor(editor), by, e.steady())
 	})
+}
+
+// linked is who wrote an approval's arguments, as the directory knows them now.
+// Somebody it no longer knows has no other account to approve with either.
+func (e *Effects) linked(ctx context.Context, a approval.Approval) agent.Actor {
+	if a.Editor == "" {
+		return agent.Actor{}
+	}
+	editor, err := e.known(ctx, agent.Actor{Workspace: a.Workspace, ID: a.Editor})
+	if err != nil {
+		return agent.Actor{}
+	}
+	return editor
 }
 
 // waits refuses an open approval of a turn that is over or was never there:
@@ -141,13 +162,11 @@ func (e *Effects) tick(ctx context.Context, ws agent.WorkspaceID, id string) (ap
 		}
 		return a.Escalate(away, now)
 	}
-	if _, err := step(a); err != nil {
-		// Nothing is due.
-		return a, nil
+	if _, notDue := step(a); notDue != nil {
+		return a, nil //nolint:nilerr // that nothing is due is no failure
 	}
 	got, err := e.Store.Change(ctx, system(ws), id, step)
-	switch agent.KindOf(err) {
-	case agent.Conflict, agent.Expired, agent.Forbidden:
+	if overtaken(err) {
 		// Decided meanwhile: its state says how.
 		return e.Store.Approval(ctx, ws, id)
 	}
@@ -217,7 +236,7 @@ func (e *Effects) withdraw(ctx context.Context, t agent.Turn) error {
 		_, err := e.Store.Change(ctx, system(t.Workspace), a.ID, func(a approval.Approval) (approval.Approval, error) {
 			return a.Withdraw("The request is over.", e.steady())
 		})
-		if err != nil && agent.KindOf(err) != agent.Conflict && agent.KindOf(err) != agent.Expired {
+		if err != nil && !overtaken(err) {
 			return err
 		}
 	}

@@ -37,11 +37,12 @@ func (s *Server) standing(a approval.Approval) []string {
 		lines = append(lines, "Decided by members of "+strings.Join(groups, ", ")+".")
 	}
 	if a.Needs() > 1 {
-		line := fmt.Sprintf("%d of %d have approved", len(a.Votes), a.Needs())
-		for i, v := range a.Votes {
-			line += [...]string{": ", ", "}[min(i, 1)] + visible(cmp.Or(v.Name, string(v.By)))
+		who := make([]string, 0, len(a.Votes))
+		for _, v := range a.Votes {
+			who = append(who, visible(cmp.Or(v.Name, string(v.By))))
 		}
-		lines = append(lines, line+".")
+		line := fmt.Sprintf("%d of %d have approved: %s", len(a.Votes), a.Needs(), strings.Join(who, ", "))
+		lines = append(lines, strings.TrimSuffix(line, ": ")+".")
 	}
 	for _, d := range a.Handed {
 		lines = append(lines, visible(string(d.From))+" handed it to "+visible(cmp.Or(d.Name, string(d.To)))+".")
