@@ -110,17 +110,13 @@ func stateWord(a approval.Approval) string {
 	return "Approval needed"
 }
 
-// cardBlocks is an approval: exactly what would be done, why it is asked, where the
+// Card is an approval: exactly what would be done, why it is asked, where the
 // arguments came from, how risky it is and what undoing would do. Decided, it is
 // locked and says by whom and when.
-func (s *show) cardBlocks(a approval.Approval) []slack.Block {
-	return Card(a)
-}
-
-// Card is the Block Kit of an approval.
 func Card(a approval.Approval) []slack.Block {
 	blocks := []slack.Block{header(stateWord(a) + ": " + toolTitle(a.Call.Tool))}
-	blocks = append(blocks, argumentBlocks(a)...)
+	shown, whole := argumentBlocks(a)
+	blocks = append(blocks, shown...)
 	facts := []string{"Asked by " + person(a.Call.Actor.ID, a.Call.Actor.Name), a.Tier.String()}
 	if a.Reason != "" {
 		facts = append(facts, "Why: "+escape(clip(visible(a.Reason), 400)))
@@ -151,11 +147,12 @@ func Card(a approval.Approval) []slack.Block {
 	if g := a.Groups(); len(g) > 0 {
 		who = "Decided by " + escape(strings.Join(g, ", ")) + ". "
 	}
-	buttons := []slack.BlockElement{
-		button(actApprove, a.ID, map[bool]string{true: "Confirm", false: "Approve"}[a.Kind == approval.ByRequester], slack.StylePrimary),
-		button(actReject, a.ID, "Reject", slack.StyleDanger),
+	var buttons []slack.BlockElement
+	if whole {
+		buttons = append(buttons, button(actApprove, a.ID, map[bool]string{true: "Confirm", false: "Approve"}[a.Kind == approval.ByRequester], slack.StylePrimary))
 	}
-	if editable(a.Call.Args) {
+	buttons = append(buttons, button(actReject, a.ID, "Reject", slack.StyleDanger))
+	if whole && editable(a.Call.Args) {
 		buttons = append(buttons, button(actEdit, a.ID, "Edit", slack.StyleDefault))
 	}
 	buttons = append(buttons, button(actAsk, a.ID, "Ask", slack.StyleDefault))
@@ -237,18 +234,17 @@ func arguments(raw json.RawMessage, marked []string) ([]argument, bool) {
 	return all, true
 }
 
-// maxArguments is how many blocks the arguments may take; a call with more is shown
-// in the web chat only.
+// maxArguments is how many blocks the arguments may take; a call with more is
+// approved in the web chat only.
 const maxArguments = 25
 
-// argumentBlocks shows the exact arguments, whole: what does not fit is not offered
-// for decision with a part left out unseen.
-func argumentBlocks(a approval.Approval) []slack.Block {
+// argumentBlocks shows the exact arguments; whole says that nothing was left out.
+// What nobody could read here nobody can approve here.
+func argumentBlocks(a approval.Approval) (blocks []slack.Block, whole bool) {
 	all, ok := arguments(a.Call.Args, a.Marked)
 	if !ok {
 		all = []argument{{Name: "arguments", Value: string(a.Call.Args), Marked: len(a.Marked) > 0}}
 	}
-	var blocks []slack.Block
 	for _, arg := range all {
 		sign := ""
 		if arg.Marked {
@@ -270,9 +266,9 @@ func argumentBlocks(a approval.Approval) []slack.Block {
 		}
 	}
 	if over := len(blocks) - maxArguments; over > 0 {
-		blocks = append(blocks[:maxArguments], small(fmt.Sprintf(":warning: %d more parts do not fit here: look at %s in the web chat before you decide.", over, a.ID)))
+		return append(blocks[:maxArguments], small(fmt.Sprintf(":warning: %d more parts do not fit here: %s can be approved in the web chat.", over, a.ID))), false
 	}
-	return blocks
+	return blocks, true
 }
 
 // editable reports whether the arguments fit a form.

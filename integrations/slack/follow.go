@@ -387,9 +387,14 @@ func (s *show) approvals(ctx context.Context, v loop.View) error {
 	}
 	var ids []string
 	for _, a := range open {
-		ids = append(ids, a.ID)
+		if _, whole := argumentBlocks(a); whole {
+			ids = append(ids, a.ID)
+		}
 	}
-	return s.once(ctx, strings.TrimPrefix(key, s.turn.ID+"/"), fmt.Sprintf("%d actions wait for a decision", len(open)), allBlocks(ids))
+	if len(ids) < 2 {
+		return nil
+	}
+	return s.once(ctx, strings.TrimPrefix(key, s.turn.ID+"/"), fmt.Sprintf("%d actions wait for a decision", len(ids)), allBlocks(ids))
 }
 
 // closeAll takes the button off each card for all but the one that still stands.
@@ -424,7 +429,7 @@ func (s *show) card(ctx context.Context, a approval.Approval) error {
 	if s.looks[a.ID] == look {
 		return nil
 	}
-	blocks, text := s.cardBlocks(a), cardText(a)
+	blocks, text := Card(a), cardText(a)
 	if s.looks[a.ID] == "" && s.posted[full] == "" {
 		if a.State != approval.Asked {
 			return nil

@@ -238,10 +238,9 @@ func split(s string, n int) []string {
 	var all []string
 	open := false
 	for s != "" {
-		room := n
-		head := ""
+		room, head := n-4, ""
 		if open {
-			head, room = "```\n", n-8
+			room, head = n-8, "```\n"
 		}
 		piece := s
 		if utf8.RuneCountInString(s) > room {

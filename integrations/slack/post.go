@@ -179,10 +179,11 @@ func (p *poster) again(ctx context.Context, f func() error) error {
 
 // update replaces a message of ours.
 func (p *poster) update(ctx context.Context, channel, ts string, m post) error {
-	o := []slack.MsgOption{slack.MsgOptionText(m.text, false), slack.MsgOptionBlocks(m.blocks...)}
-	if len(m.blocks) == 0 {
-		o = []slack.MsgOption{slack.MsgOptionText(m.text, false)}
+	if m.blocks == nil {
+		// Blocks that are left out stay; an empty list takes them away.
+		m.blocks = []slack.Block{}
 	}
+	o := []slack.MsgOption{slack.MsgOptionText(m.text, false), slack.MsgOptionBlocks(m.blocks...)}
 	return p.again(ctx, func() error {
 		_, _, _, err := p.api.UpdateMessageContext(ctx, channel, ts, append(o, keyed(m.key))...)
 		return err

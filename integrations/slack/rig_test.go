@@ -2,8 +2,10 @@ package slack_test
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -56,7 +58,8 @@ type world struct {
 
 func newWorld(t testing.TB, change ...func(*slackfake.Config)) *world {
 	t.Helper()
-	var c slackfake.Config
+	// The app has the scopes of its manifest and no other.
+	c := slackfake.Config{Scopes: manifest(t).OAuth.Scopes.Bot}
 	for _, f := range change {
 		f(&c)
 	}
@@ -72,6 +75,26 @@ func newWorld(t testing.TB, change ...func(*slackfake.Config)) *world {
 	s.AddChannel(slackfake.Channel{ID: secret, Name: "secret", Private: true, Members: []string{ann, bob, s.BotUser}})
 	s.AddChannel(slackfake.Channel{ID: shared, Name: "shared", ExtShared: true, Members: []string{ann, eve, gus, s.BotUser}})
 	return w
+}
+
+// appManifest is what the tests read of the app's manifest.
+type appManifest struct {
+	OAuth struct {
+		Scopes struct{ Bot []string }
+	} `json:"oauth_config"`
+	Settings struct {
+		Events struct {
+			Bot []string `json:"bot_events"`
+		} `json:"event_subscriptions"`
+	}
+}
+
+func manifest(t testing.TB) (m appManifest) {
+	t.Helper()
+	if err := json.Unmarshal(must[[]byte](t)(os.ReadFile("../../deploy/slack/manifest.json")), &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 // process is one run of Sous over the world.

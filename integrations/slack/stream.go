@@ -57,16 +57,16 @@ func (s *stream) flush(ctx context.Context) {
 	if s.text == "" || s.broken || s.at.thread() == "" || s.Clock().Sub(s.began) < s.StreamAfter {
 		return
 	}
-	n := stable(s.text)
-	if n <= s.sent {
-		return
+	if !s.editing && s.ts != "" && s.Clock().Sub(s.opened) > s.StreamFor {
+		s.close(ctx)
 	}
-	if s.editing {
+	n := stable(s.text)
+	switch {
+	case n <= s.sent:
+		return
+	case s.editing:
 		s.edit(ctx, n)
 		return
-	}
-	if s.ts != "" && s.Clock().Sub(s.opened) > s.StreamFor {
-		s.close(ctx)
 	}
 	piece := plainLinks(s.text[s.sent:min(n, s.sent+maxStream)])
 	var err error

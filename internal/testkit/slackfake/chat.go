@@ -135,7 +135,11 @@ func (s *Server) update(a args) (answer, string) {
 	if code != "" {
 		return nil, code
 	}
-	m.Text, m.Blocks, m.Edited = text, blocks, s.ts()
+	// Blocks that are not named stay; an empty list takes them away.
+	if _, named := a["blocks"]; named {
+		m.Blocks = blocks
+	}
+	m.Text, m.Edited = text, s.ts()
 	m.Updates++
 	if meta.EventType != "" {
 		m.Metadata = meta
@@ -277,5 +281,8 @@ func (s *Server) stopStream(a args) (answer, string) {
 	}
 	m.Text += text
 	m.Streaming = false
+	if len(m.Blocks) == 0 {
+		m.Blocks, _ = json.Marshal([]any{map[string]any{"type": "markdown", "text": m.Text}})
+	}
 	return nil, ""
 }

@@ -135,6 +135,9 @@ func (s *Server) past(a args, want func(*Message) bool, newest bool) (answer, st
 		if !a.yes("include_all_metadata") {
 			delete(shown, "metadata")
 		}
+		if !newest {
+			delete(shown, "subtype")
+		}
 		all = append(all, shown)
 	}
 	if newest {

@@ -215,3 +215,10 @@ func (s *Server) OpenHome(user, tab string) string {
 func (s *Server) PressStop(user, channel, thread string) string {
 	return s.Emit(map[string]any{"type": "agent_session_stopped", "user": user, "channel": channel, "thread_ts": thread, "event_ts": "1700000000.000002"})
 }
+
+// Trigger returns a fresh trigger_id, as a click would bring.
+func (s *Server) Trigger() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.trigger()
+}
