@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
@@ -68,7 +69,7 @@ func (d *DB) append(ctx context.Context, tx pgx.Tx, e audit.Entry) error {
 	if r.Tier != nil {
 		tier = r.Tier.Number()
 	}
-	_, err = tx.Exec(ctx, insertAudit, r.Workspace, r.Seq, timeOf(&r.At), r.Kind, r.Actor, r.Subject, r.Key, r.Turn, r.Call, r.Tool,
+	_, err = tx.Exec(ctx, insertAudit, r.Workspace, r.Seq, r.At.UnixMicro(), r.Kind, r.Actor, r.Subject, r.Key, r.Turn, r.Call, r.Tool,
 		tier, r.Ruling, r.Rule, r.Approval, r.Status, r.Args, r.Note, r.Digest, r.Fields)
 	if err != nil {
 		return err
@@ -128,10 +129,10 @@ func auditWhere(ws agent.WorkspaceID, f audit.Filter) where {
 		w.and("a.actor = ?", f.Actor)
 	}
 	if !f.Since.IsZero() {
-		w.and("a.at >= ?", f.Since)
+		w.and("a.at >= ?", f.Since.UnixMicro())
 	}
 	if !f.Until.IsZero() {
-		w.and("a.at < ?", f.Until)
+		w.and("a.at < ?", f.Until.UnixMicro())
 	}
 	if f.After > 0 {
 		w.and("a.seq > ?", f.After)
@@ -142,8 +143,10 @@ func auditWhere(ws agent.WorkspaceID, f audit.Filter) where {
 func scanStored(row sqlRow) (audit.Stored, error) {
 	var r audit.Stored
 	var tier, sealedBy *int64
-	err := row.Scan(&r.Workspace, &r.Seq, timeOf(&r.At), &r.Kind, &r.Actor, &r.Subject, &r.Key, &r.Turn, &r.Call, &r.Tool, &tier,
+	var at int64
+	err := row.Scan(&r.Workspace, &r.Seq, &at, &r.Kind, &r.Actor, &r.Subject, &r.Key, &r.Turn, &r.Call, &r.Tool, &tier,
 		&r.Ruling, &r.Rule, &r.Approval, &r.Status, &r.Args, &r.Note, &r.Digest, &r.Fields, &r.Sealed, &sealedBy)
+	r.At = time.UnixMicro(at).UTC()
 	if sealedBy != nil {
 		r.SealedBy = *sealedBy
 	}

@@ -30,7 +30,8 @@ CREATE TABLE subject_keys (
 CREATE TABLE audit (
     workspace text        NOT NULL,
     seq       bigint      NOT NULL,
-    at        timestamptz NOT NULL,
+    -- at is in microseconds since 1970, as it is hashed.
+    at        bigint      NOT NULL,
     kind      text        NOT NULL,
     actor     text        NOT NULL,
     -- subject is whose key seals the payload; key is its id, 0 without payload.
