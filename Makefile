@@ -19,7 +19,7 @@ run: ## start Sous here, with nothing configured
 
 test: ## install what the tests need, then run all of them with the race detector in random order
 	@./.ci/prepare
-	@$(GO) test -race -shuffle=on $(PKGS)
+	@$(GO) test -race -shuffle=on -timeout 40m $(PKGS)
 
 check: format vet layers lint test ## everything a change must pass: format, vet, layers, lint, tests
 
