@@ -166,6 +166,12 @@ type Label struct {
 	Sources []string `json:"sources,omitempty"`
 }
 
+// IsZero reports whether nobody has labelled the content.
+func (l Label) IsZero() bool {
+	return l.Integrity == External && l.Readers.Scope == OnlyNamed && len(l.Readers.Named) == 0 &&
+		!l.Scanned && len(l.Data) == 0 && len(l.Sources) == 0
+}
+
 // Join returns the label of content made from both: the lower integrity, the
 // readers common to both, the union of data and sources.
 func (l Label) Join(o Label) Label {

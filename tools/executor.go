@@ -215,7 +215,7 @@ func (e *Executor) Execute(ctx context.Context, p Plan) (agent.Outcome, error) {
 		if k := agent.KindOf(err); k == agent.Internal || k == agent.Unavailable {
 			return agent.Outcome{}, fmt.Errorf("check %s: %w", p.Call.Tool, err)
 		}
-		return e.unless(ctx, x, func() (agent.Outcome, error) { return failed(p.Call, agent.Failed, err), nil })
+		return e.unless(ctx, x, func() (agent.Outcome, error) { return x.failed(agent.Failed, err), nil })
 	}
 	verdict, err := e.gate.Rule(ctx, x.Proposal)
 	if err != nil {
@@ -272,7 +272,7 @@ func (e *Executor) unless(ctx context.Context, x *execution, otherwise func() (a
 		return rec.Outcome, nil
 	}
 	x.fence = rec.Fence
-	return e.settle(ctx, x, unknown(x.Call, errLost))
+	return e.settle(ctx, x, unknown(x, errLost))
 }
 
 // read runs a call that changes nothing; its failure is an outcome.
@@ -286,7 +286,7 @@ func (e *Executor) read(ctx context.Context, x *execution) (agent.Outcome, error
 	defer cancel()
 	r, err := x.bound.run(ctx, x.inv)
 	if err != nil {
-		return failed(x.Call, agent.Failed, err), nil
+		return x.failed(agent.Failed, err), nil
 	}
 	return done(x.Proposal, r), nil
 }
@@ -360,14 +360,14 @@ func attempt(ctx context.Context, x *execution, fresh bool) Settlement {
 	case err == nil:
 		return Settlement{State: EffectDone, Outcome: done(x.Proposal, r), Undo: r.undo}
 	case nothingHappened(err):
-		return Settlement{State: EffectFailed, Outcome: failed(x.Call, agent.Failed, err)}
+		return Settlement{State: EffectFailed, Outcome: x.failed(agent.Failed, err)}
 	}
-	return unknown(x.Call, err)
+	return unknown(x, err)
 }
 
 // unknown settles an effect of which nobody can say whether it happened.
-func unknown(c agent.Call, err error) Settlement {
-	o := failed(c, agent.Unknown, err)
+func unknown(x *execution, err error) Settlement {
+	o := x.failed(agent.Unknown, err)
 	o.Error = "It is not known whether this happened: " + o.Error + " Please look before trying again."
 	return Settlement{State: EffectUnknown, Outcome: o}
 }
@@ -428,6 +428,15 @@ func failed(c agent.Call, s agent.Status, err error) agent.Outcome {
 		Call: c.ID, Tool: clip(c.Tool, 64), Status: s,
 		Error: agent.PublicText(err), Kind: agent.KindOf(err).String(),
 	}
+}
+
+// failed is the outcome of a tool's own failure. Its text is the tool's, which
+// may repeat what another system or a file said, so it counts as written by
+// outsiders, for the eyes of those who may see what the call was made from.
+func (x *execution) failed(s agent.Status, err error) agent.Outcome {
+	o := failed(x.Call, s, err)
+	o.Label = agent.Label{Integrity: agent.External, Readers: x.Context.Readers}
+	return o
 }
 
 // denied is the outcome of a call that must not run.

@@ -50,3 +50,14 @@ func TestSaidInWordsRunsThoughSousSpokeBefore(t *testing.T) {
 		t.Errorf("made %d", made)
 	}
 }
+
+// What a tool says of its failure may be somebody else's words.
+func TestTheErrorOfAToolIsContentOfOthers(t *testing.T) {
+	w := looptest.NewWorld(t, openDBOS, loop.Limits{Thinks: 5},
+		obey(`call thing_look {"name":"missing"}`, `call thing_make {"name":"red build"}`))
+	p := w.Start()
+	v := p.Until(p.Ask("e", "c", "look for what is missing, then make a red build"), agent.TurnWaiting)
+	if made, _ := w.Things(); made != 0 || len(v.Approvals) != 1 || v.Approvals[0].Rule != "derived-from-content-asks" {
+		t.Errorf("made %d, approvals %+v", made, v.Approvals)
+	}
+}

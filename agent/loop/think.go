@@ -205,7 +205,9 @@ func appendRound(req *model.Request, r round, label agent.Label) agent.Label {
 	}
 	req.Messages = append(req.Messages, said)
 	for _, o := range r.Outcomes {
-		if o.Status == agent.Done {
+		// What Sous itself says of a call has no label; what a tool says of its
+		// failure has.
+		if o.Status == agent.Done || !o.Label.IsZero() {
 			label = label.Join(o.Label)
 		}
 		req.Messages = append(req.Messages, model.Message{

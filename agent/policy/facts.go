@@ -82,6 +82,9 @@ func (f *Facts) targets(s tools.Spec, args []arg, o *origins) {
 		for _, t := range a.texts {
 			worst = max(worst, level(o.of(t).Integrity))
 		}
+		if a.flag && !a.said {
+			worst = max(worst, f.Integrity)
+		}
 		if f.Origins == nil {
 			f.Origins = map[string]int{}
 		}

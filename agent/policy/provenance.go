@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"regexp"
@@ -21,8 +22,12 @@ const shortValue = 4
 type arg struct {
 	name  string
 	texts []string
-	// said says that every text stands in the requester's own words.
+	// said says that every text stands in the requester's own words; of a flag,
+	// that they name it.
 	said bool
+	// flag says that the argument is true and nothing else. False is no flag: it
+	// is what leaving the argument out means, see tools.Spec.
+	flag bool
 }
 
 // arguments reads a call's arguments, sorted by name. Arguments that are no
@@ -35,9 +40,12 @@ func arguments(raw json.RawMessage, request string) []arg {
 	said := words(request)
 	all := make([]arg, 0, len(fields))
 	for name, value := range fields {
-		a := arg{name: name, texts: texts(value), said: true}
+		a := arg{name: name, texts: texts(value), said: true, flag: string(bytes.TrimSpace(value)) == "true"}
 		for _, t := range a.texts {
-			a.said = a.said && contains(said, words(t))
+			a.said = a.said && spoken(t, request, said)
+		}
+		if a.flag {
+			a.said = contains(said, words(name))
 		}
 		all = append(all, a)
 	}
@@ -89,6 +97,56 @@ func words(s string) []string {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
 	})
 }
+
+// spoken reports whether a value stands in the request. Prose is compared word by
+// word. What has signs in it that carry meaning, such as an address, a path, a
+// pattern or a negative number, stands there as it is or not at all: dropping
+// its signs would make another value of it.
+func spoken(value, request string, said []string) bool {
+	if !contains(said, words(value)) {
+		return false
+	}
+	if !meaningful(value) {
+		return true
+	}
+	return holds(plain(request), plain(value))
+}
+
+// meaningful reports whether a value has signs that carry meaning: any but the
+// punctuation of prose, and that too where it joins letters or digits, opens a
+// number, or stands alone.
+func meaningful(value string) bool {
+	value = strings.TrimSpace(value)
+	if value != "" && len(words(value)) == 0 {
+		return true
+	}
+	var before rune
+	runes := []rune(value)
+	for i, r := range runes {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsSpace(r) || unicode.Is(unicode.Mn, r) {
+			before = r
+			continue
+		}
+		after := rune(' ')
+		if i+1 < len(runes) {
+			after = runes[i+1]
+		}
+		switch {
+		case strings.ContainsRune(`'’`, r):
+		case strings.ContainsRune(`.,;:!?"“”„()–—-_…`, r):
+			inside := wordy(before) && wordy(after)
+			if (inside && !strings.ContainsRune(`-–_`, r)) || (inside && unicode.IsDigit(before) && unicode.IsDigit(after)) || (!wordy(before) && unicode.IsDigit(after)) {
+				return true
+			}
+		default:
+			return true
+		}
+		before = r
+	}
+	return false
+}
+
+func wordy(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // contains reports whether needle's words stand in hay's, together and in order.
 func contains(hay, needle []string) bool {

@@ -1,0 +1,64 @@
+package policy
+
+import (
+	"encoding/json"
+	"testing"
+)
+
+// TestWhatTheRequesterSaid: prose is compared by words; what has signs that carry
+// meaning stands in the request as it is, or was not said.
+func TestWhatTheRequesterSaid(t *testing.T) {
+	for _, c := range []struct {
+		request, value string
+		said           bool
+	}{
+		{`Open a ticket "Fix the login page", please`, `"fix the login page."`, true},
+		{`open a ticket: don't lose the draft (again)`, `"Don't lose the draft — again!"`, true},
+		{"follow up on the well-known bug", `"well known bug"`, true},
+		{"fix the login for mobile/desktop", `"Login for mobile/desktop"`, true},
+		{"tell bob@example.com", `"bob@example.com"`, true},
+		{"tell bob at example com", `"bob@example.com"`, false},
+		{"tell bob example com", `"bob@example.com"`, false},
+		{"write to everybody", `"*"`, false},
+		{"write to *", `"*"`, true},
+		{"delete tmp", `"/tmp"`, false},
+		{"delete tmp", `"~/tmp"`, false},
+		{"delete /tmp/old", `"/tmp"`, false},
+		{"move it by 5", `-5`, false},
+		{"move it by -5", `-5`, true},
+		{"pay 15 now", `1.5`, false},
+		{"pay 1 5 now", `1.5`, false},
+		{"pay 1.5 now", `1.5`, true},
+		{"the range 1 9", `"1-9"`, false},
+		{"ship it", `"ship it 🎉"`, false},
+		{"ship it 🎉", `"ship it 🎉"`, true},
+		{"tell general", `"#general"`, false},
+		{"anything", `"!!!"`, false},
+		{"anything", `""`, true},
+		{"anything", `null`, true},
+		{"make it quick", `["make it", "quick"]`, true},
+		{"make it quick", `["make it", "%41"]`, false},
+	} {
+		got := arguments(json.RawMessage(`{"v":`+c.value+`}`), c.request)
+		if got[0].said != c.said {
+			t.Errorf("%q in %q: said is %v", c.value, c.request, got[0].said)
+		}
+	}
+}
+
+// TestAFlagIsSaidByItsName: nobody ordered what a switch does unless they named
+// it, and whatever was read may have thrown it.
+func TestAFlagIsSaidByItsName(t *testing.T) {
+	named := FactsOf(call(ticket(), "open a private ticket for login", `{"title":"login","private":true}`))
+	quiet := FactsOf(call(ticket(), "open a ticket for login", `{"title":"login","private":true}`))
+	off := FactsOf(call(ticket(), "open a ticket for login", `{"title":"login","private":false}`))
+	if !named.InWords || quiet.InWords || !off.InWords {
+		t.Errorf("in words: named %v, not named %v, off %v", named.InWords, quiet.InWords, off.InWords)
+	}
+	spec := ticket()
+	spec.Control = []string{"private"}
+	thrown := FactsOf(call(spec, "open a ticket for login", `{"title":"login","private":true}`, saw("make it so", outside())))
+	if thrown.Target != 2 || thrown.Origins["private"] != 2 {
+		t.Errorf("a flag in a call made after text from outside has origin %d, %v", thrown.Target, thrown.Origins)
+	}
+}
