@@ -43,6 +43,7 @@ type app struct {
 	control   *http.Server
 	// address is where the web chat listens, "" when it does not.
 	address string
+	slack   slackParts
 }
 
 // shutdownTime is how long steps in flight may take to return at the end.
@@ -68,6 +69,7 @@ func supported(cfg config.Config) error {
 	if cfg.DatabaseURL.IsSet() {
 		errs = append(errs, agent.Errorf(agent.Invalid, "SOUS_DATABASE_URL is set, but this version keeps its data in SQLite only; unset it"))
 	}
+	errs = append(errs, checkSlack(cfg.Slack))
 	return errors.Join(errs...)
 }
 
@@ -76,6 +78,7 @@ func (a *app) join(ctx context.Context, n need) error {
 	if a.db, err = sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(a.cfg.DataDir, "sous.db"), Clock: time.Now}); err != nil {
 		return err
 	}
+	a.joinSlack()
 	a.tracker = sqlite.NewTracker(a.db, a.ticketURL)
 	if a.memory, err = memory.New(memory.Config{Store: sqlite.NewMemories(a.db), Clock: time.Now}); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sous-hq/sous/integrations/slack"
 	"github.com/sous-hq/sous/internal/config"
 	"github.com/sous-hq/sous/internal/redact"
 	"github.com/sous-hq/sous/internal/telemetry"
@@ -28,6 +29,8 @@ type cli struct {
 type hooks struct {
 	// ledger wraps the ledger of effects.
 	ledger func(tools.Ledger) tools.Ledger
+	// slack changes what the Slack front end is made of, such as its pace.
+	slack func(*slack.Config)
 }
 
 const longHelp = `Sous is the team assistant that prepares and carries out work, and asks a person

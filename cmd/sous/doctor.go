@@ -98,7 +98,7 @@ func (c *cli) examine(ctx context.Context, cfg config.Config) []finding {
 	}
 	found = append(found, c.checkModel(ctx, cfg)...)
 	if cfg.Slack.IsSet() {
-		add("slack", "off", "tokens are set, but this version has no Slack front end yet")
+		add("slack", "ok", (&app{cfg: cfg}).slackState())
 	} else {
 		add("slack", "off", "set SLACK_BOT_TOKEN and SLACK_APP_TOKEN to switch it on")
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/integrations/slack"
 	"github.com/sous-hq/sous/internal/datadir"
 	"github.com/sous-hq/sous/tools"
 )
@@ -23,6 +24,10 @@ import (
 // The test binary is sous itself when a script runs it, or when this variable
 // is set: then tests have real processes to kill.
 const beSous = "SOUSTEST_BE_SOUS"
+
+// slackPace is the shortest time between two posts to a channel, where the
+// counterpart takes them faster than Slack does.
+const slackPace = "SOUSTEST_SLACK_PACE"
 
 // crashAt names the point at which the process kills itself with SIGKILL:
 // "before intent", "after intent", "after run".
@@ -48,6 +53,9 @@ func sousProcess() int {
 	h := hooks{}
 	if at := os.Getenv(crashAt); at != "" {
 		h.ledger = func(l tools.Ledger) tools.Ledger { return crashing{l, at} }
+	}
+	if pace, err := time.ParseDuration(os.Getenv(slackPace)); err == nil {
+		h.slack = func(c *slack.Config) { c.Pace, c.Backoff = pace, pace }
 	}
 	return run(ctx, w, h)
 }

@@ -93,6 +93,9 @@ func (c *cli) serveOn(ctx context.Context, a *app, l net.Listener) error {
 	}
 	a.address = "http://" + a.cfg.Listen + "/"
 	svc := service{a.assistant, a}
+	if err := a.newBot(); err != nil {
+		return errors.Join(err, l.Close())
+	}
 	h, err := a.handler(svc, token)
 	if err != nil {
 		return errors.Join(err, l.Close())
@@ -122,7 +125,11 @@ func (c *cli) serveOn(ctx context.Context, a *app, l net.Listener) error {
 		}
 		return nil
 	})
+	talking, hush := context.WithCancel(context.WithoutCancel(ctx))
+	g.Go(func() error { a.runSlack(talking); return nil })
 	g.Go(func() error {
+		// What Slack has handed in is taken in before the front end ends.
+		defer hush()
 		<-gctx.Done()
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 		defer cancel()
@@ -161,7 +168,14 @@ func (a *app) handler(svc service, token string) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return telemetry.HTTPConfig{Metrics: a.metrics, Log: a.log, Now: time.Now}.Middleware(pages.Handler()), nil
+	all := http.NewServeMux()
+	all.Handle("/", pages.Handler())
+	if a.slack.bot != nil && a.cfg.Slack.SigningSecret.IsSet() {
+		// Slack names this server as the internet does and signs nobody in: its own
+		// signature is what counts there.
+		all.Handle("/slack/", a.slack.bot.Handler())
+	}
+	return telemetry.HTTPConfig{Metrics: a.metrics, Log: a.log, Now: time.Now}.Middleware(all), nil
 }
 
 func (a *app) countPending() (int, error) {

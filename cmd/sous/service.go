@@ -107,13 +107,6 @@ func (a *app) info() api.Info {
 	}
 }
 
-func (a *app) slackState() string {
-	if a.cfg.Slack.IsSet() {
-		return "off: tokens are set, but this version has no Slack front end yet"
-	}
-	return "off"
-}
-
 // ticketURL is where a ticket of the built-in tracker can be seen.
 func (a *app) ticketURL(id string) string {
 	return "http://" + a.cfg.Listen + "/tickets/" + url.PathEscape(id)

@@ -181,11 +181,14 @@ func nameOf(u knownUser) string {
 
 // Person implements people.Source for the accounts of this workspace.
 func (d *Directory) Person(ctx context.Context, ws agent.WorkspaceID, id agent.ActorID) (people.Person, error) {
+	user, ok := userOf(id)
+	if !ok {
+		return people.Person{}, agent.Errorf(agent.NotFound, "there is no person %s", id)
+	}
 	if _, err := d.self(ctx); err != nil {
 		return people.Person{}, err
 	}
-	user, ok := userOf(id)
-	if !ok || ws != d.workspace() || id != ActorID(d.team(), user) {
+	if ws != d.workspace() || id != ActorID(d.team(), user) {
 		return people.Person{}, agent.Errorf(agent.NotFound, "there is no person %s", id)
 	}
 	u, err := d.user(ctx, user)

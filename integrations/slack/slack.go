@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -229,7 +230,7 @@ func (b *Bot) introduce(ctx context.Context) error {
 			return nil
 		}
 		if why, _ := judge(err); why == refused {
-			return fmt.Errorf("slack: sign in: %w", err)
+			return agent.WrapError(agent.Forbidden, err, fmt.Sprintf("Slack refuses the token (%s)", or(code(err), "no reason given")))
 		}
 		b.Log.WarnContext(ctx, "slack is away", slog.Any("err", err))
 		if !sleep(ctx, pause) {
@@ -246,6 +247,9 @@ func (b *Bot) workspace() agent.WorkspaceID { return b.people.workspace() }
 func client(token, app, url string) *slack.Client {
 	options := []slack.Option{slack.OptionHTTPClient(&http.Client{Timeout: 30 * time.Second}), slack.OptionAppLevelToken(app)}
 	if url != "" {
+		if !strings.HasSuffix(url, "/") {
+			url += "/"
+		}
 		options = append(options, slack.OptionAPIURL(url))
 	}
 	return slack.New(token, options...)
