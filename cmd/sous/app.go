@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"path/filepath"
 	"time"
 
 	"github.com/sous-hq/sous/agent"
@@ -13,7 +12,6 @@ import (
 	"github.com/sous-hq/sous/agent/policy"
 	"github.com/sous-hq/sous/integrations/api"
 	"github.com/sous-hq/sous/integrations/dbos"
-	"github.com/sous-hq/sous/integrations/sqlite"
 	"github.com/sous-hq/sous/internal/config"
 	"github.com/sous-hq/sous/internal/datadir"
 	"github.com/sous-hq/sous/internal/telemetry"
@@ -30,9 +28,8 @@ type app struct {
 	hooks   hooks
 	started time.Time
 
-	db        *sqlite.DB
-	ledger    *sqlite.Ledger
-	tracker   *sqlite.Tracker
+	db        *stores
+	ledger    ledger
 	memory    *memory.Memory
 	models    *models
 	metrics   *telemetry.Metrics
@@ -75,12 +72,11 @@ func supported(cfg config.Config) error {
 
 func (a *app) join(ctx context.Context, n need) error {
 	var err error
-	if a.db, err = sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(a.cfg.DataDir, "sous.db"), Clock: time.Now}); err != nil {
+	if a.db, err = openStores(ctx, a.cfg, a.ticketURL); err != nil {
 		return err
 	}
 	a.joinSlack()
-	a.tracker = sqlite.NewTracker(a.db, a.ticketURL)
-	if a.memory, err = memory.New(memory.Config{Store: sqlite.NewMemories(a.db), Clock: time.Now}); err != nil {
+	if a.memory, err = memory.New(memory.Config{Store: a.db.memories, Clock: time.Now}); err != nil {
 		return err
 	}
 	if a.models, err = newModels(a.cfg, a.metrics); err != nil {
@@ -90,8 +86,8 @@ func (a *app) join(ctx context.Context, n need) error {
 	if err != nil {
 		return err
 	}
-	a.ledger, err = sqlite.NewLedger(a.db, sqlite.LedgerConfig{
-		ApprovalTTL: a.cfg.Limits.ApprovalTTL, UndoTTL: a.cfg.Limits.UndoTTL, People: a.people(), May: a.mayDecide,
+	a.ledger, err = a.db.newLedger(ledgerConfig{
+		approvalTTL: a.cfg.Limits.ApprovalTTL, undoTTL: a.cfg.Limits.UndoTTL, people: a.people(), may: a.mayDecide,
 	})
 	if err != nil {
 		return err
@@ -123,8 +119,9 @@ func (a *app) join(ctx context.Context, n need) error {
 		a.assistant, err = loop.NewAssistant(effects, noEngine{})
 		return err
 	}
-	a.engine, err = dbos.New(ctx, dbos.Config{SQLite: a.db.SQL(), Signals: a.db, Limits: limits, Log: a.log})
-	if err != nil {
+	durable := a.db.engine
+	durable.Limits, durable.Log = limits, a.log
+	if a.engine, err = dbos.New(ctx, durable); err != nil {
 		return err
 	}
 	if a.assistant, err = loop.NewAssistant(effects, a.engine); err != nil {

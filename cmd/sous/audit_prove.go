@@ -19,7 +19,6 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/audit"
-	"github.com/sous-hq/sous/integrations/sqlite"
 	"github.com/sous-hq/sous/internal/config"
 	"github.com/sous-hq/sous/internal/keyring"
 )
@@ -36,7 +35,7 @@ func keysFolder(cfg config.Config) string { return filepath.Join(cfg.DataDir, "k
 // that are at hand.
 type evidence struct {
 	cfg config.Config
-	*sqlite.Record
+	record
 	// ring is nil when the keys cannot be used; trouble says why.
 	ring    *keyring.Ring
 	trouble error
@@ -57,7 +56,7 @@ func (c *cli) withEvidence(ctx context.Context, trusted []string, f func(*eviden
 	if e.keys, e.known, err = publicKeys(cfg, trusted); err != nil {
 		return err
 	}
-	if e.Record, err = sqlite.OpenRecord(ctx, filepath.Join(cfg.DataDir, "sous.db")); err != nil {
+	if e.record, err = openRecord(ctx, cfg); err != nil {
 		return err
 	}
 	return errors.Join(f(e), e.Close())

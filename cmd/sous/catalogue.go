@@ -7,7 +7,6 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/loop"
-	"github.com/sous-hq/sous/integrations/sqlite"
 	"github.com/sous-hq/sous/internal/config"
 	"github.com/sous-hq/sous/memory"
 	"github.com/sous-hq/sous/prompts"
@@ -38,7 +37,7 @@ func (a *app) catalogue() (*tools.Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	tracker, err := tickets.New(tickets.Config{Tracker: a.tracker, Now: time.Now})
+	tracker, err := tickets.New(tickets.Config{Tracker: a.db.tracker, Now: time.Now})
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +58,7 @@ func (a *app) router() ([]tools.Tool, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := routing.NewRouter(routing.Config{Directory: directory, Cases: sqlite.NewRoutingCases(a.db), Now: time.Now})
+	r, err := routing.NewRouter(routing.Config{Directory: directory, Cases: a.db.cases, Now: time.Now})
 	if err != nil {
 		return nil, err
 	}

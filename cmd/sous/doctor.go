@@ -92,7 +92,7 @@ func (c *cli) examine(ctx context.Context, cfg config.Config) []finding {
 		if err := s.Service.(service).app.db.Ping(ctx); err != nil {
 			add("store", "bad", agent.PublicText(err))
 		} else {
-			add("store", "ok", s.Service.(service).app.db.Path()+" can be written")
+			add("store", "ok", s.Service.(service).app.db.what+" can be written")
 		}
 		found = append(found, checkListen(ctx, cfg))
 	}

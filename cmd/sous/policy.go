@@ -48,12 +48,13 @@ func toolNames(r *tools.Registry) []string {
 // declared returns the catalogue without the store behind it: for looking at,
 // not for running.
 func declared(cfg config.Config) (*tools.Registry, error) {
-	a := &app{cfg: cfg}
+	// The tools are declared over a store that nobody opens.
+	a := &app{cfg: cfg, db: &stores{tracker: sqlite.NewTracker(nil, nil), memories: sqlite.NewMemories(nil), cases: sqlite.NewRoutingCases(nil)}}
 	var err error
 	if a.models, err = newModels(cfg, nil); err != nil {
 		return nil, err
 	}
-	if a.memory, err = memory.New(memory.Config{Store: sqlite.NewMemories(nil), Clock: time.Now}); err != nil {
+	if a.memory, err = memory.New(memory.Config{Store: a.db.memories, Clock: time.Now}); err != nil {
 		return nil, err
 	}
 	return a.catalogue()

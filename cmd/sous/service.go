@@ -36,7 +36,7 @@ func (s service) Approval(ctx context.Context, by agent.Actor, id string) (appro
 
 // Tickets implements api.Records.
 func (s service) Tickets(ctx context.Context, by agent.Actor, q agent.TicketQuery) ([]agent.Ticket, error) {
-	all, err := s.app.tracker.Search(ctx, by.Workspace, q)
+	all, err := s.app.db.tracker.Search(ctx, by.Workspace, q)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (s service) Tickets(ctx context.Context, by agent.Actor, q agent.TicketQuer
 
 // Ticket implements api.Records.
 func (s service) Ticket(ctx context.Context, by agent.Actor, id string) (api.Ticket, error) {
-	t, err := s.app.tracker.Ticket(ctx, by.Workspace, id)
+	t, err := s.app.db.tracker.Ticket(ctx, by.Workspace, id)
 	if err != nil {
 		return api.Ticket{}, err
 	}
@@ -59,10 +59,10 @@ func (s service) Ticket(ctx context.Context, by agent.Actor, id string) (api.Tic
 		return api.Ticket{}, agent.Errorf(agent.NotFound, "there is no ticket %s", id)
 	}
 	full := api.Ticket{Ticket: t}
-	if full.Comments, err = s.app.tracker.Comments(ctx, by.Workspace, id); err != nil {
+	if full.Comments, err = s.app.db.tracker.Comments(ctx, by.Workspace, id); err != nil {
 		return api.Ticket{}, err
 	}
-	full.History, err = s.app.tracker.History(ctx, by.Workspace, id)
+	full.History, err = s.app.db.tracker.History(ctx, by.Workspace, id)
 	return full, err
 }
 
@@ -102,7 +102,7 @@ func (s service) Info(context.Context) (api.Info, error) { return s.app.info(), 
 
 func (a *app) info() api.Info {
 	return api.Info{
-		Version: version(), Store: a.db.Path() + " (SQLite)", Model: a.models.what, Slack: a.slackState(),
+		Version: version(), Store: a.db.what, Model: a.models.what, Slack: a.slackState(),
 		Address: a.address, Started: a.started, MaxUpload: a.cfg.Limits.UploadBytes,
 	}
 }

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/tink-crypto/tink-go/v2/tink"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/approval"
+	"github.com/sous-hq/sous/agent/audit"
+	"github.com/sous-hq/sous/agent/loop"
+	"github.com/sous-hq/sous/agent/pause"
+	"github.com/sous-hq/sous/agent/people"
+	"github.com/sous-hq/sous/integrations/dbos"
+	"github.com/sous-hq/sous/integrations/sqlite"
+	"github.com/sous-hq/sous/internal/config"
+	"github.com/sous-hq/sous/internal/keyring"
+	"github.com/sous-hq/sous/memory"
+	"github.com/sous-hq/sous/tools"
+	"github.com/sous-hq/sous/tools/routing"
+	"github.com/sous-hq/sous/tools/tickets"
+)
+
+// database is what Sous asks of the store it works on, whichever that is.
+type database interface {
+	loop.Store
+	audit.Trees
+	FindEffects(ctx context.Context, ws agent.WorkspaceID, f loop.EffectFilter) ([]loop.Effect, error)
+	Pause(ctx context.Context, by agent.Actor, s pause.Scope, target, reason string) (pause.Pause, error)
+	Resume(ctx context.Context, by agent.Actor, s pause.Scope, target string) (pause.Pause, error)
+	Pauses(ctx context.Context) ([]pause.Pause, error)
+	// Keys are the keys of the record, RotateKEK replaces the one that wraps the
+	// subjects' and Erase destroys a subject's.
+	Keys() (*keyring.Ring, error)
+	RotateKEK(ctx context.Context) error
+	Erase(ctx context.Context, by agent.Actor, subject agent.ActorID) (int64, error)
+	// Ping fails when the store cannot be written.
+	Ping(ctx context.Context) error
+	Close() error
+}
+
+// ledger is the store's record of calls, and where a person settles what nobody
+// else could tell.
+type ledger interface {
+	tools.Ledger
+	Resolve(ctx context.Context, by agent.Actor, key string, happened bool, note string) (loop.Effect, error)
+}
+
+// ledgerConfig is what the ledger of either store is made of.
+type ledgerConfig struct {
+	approvalTTL, undoTTL time.Duration
+	people               people.Source
+	may                  func(by agent.Actor, a approval.Approval) error
+}
+
+// stores is the store Sous works on, with all that is kept there.
+type stores struct {
+	database
+	tracker  tickets.Tracker
+	memories memory.Store
+	cases    routing.Cases
+	// newLedger returns the ledger; it knows policy and people, which come later.
+	newLedger func(ledgerConfig) (ledger, error)
+	// engine says where the durable engine keeps its tables.
+	engine dbos.Config
+	// what names the store for people; no secret is in it.
+	what string
+}
+
+// openStores opens the store the settings name: PostgreSQL when they name a
+// server, else the file in the data directory.
+func openStores(ctx context.Context, cfg config.Config, ticketURL func(id string) string) (*stores, error) {
+	db, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(cfg.DataDir, "sous.db"), Clock: time.Now})
+	if err != nil {
+		return nil, err
+	}
+	return &stores{
+		database: db, tracker: sqlite.NewTracker(db, ticketURL), memories: sqlite.NewMemories(db), cases: sqlite.NewRoutingCases(db),
+		newLedger: func(c ledgerConfig) (ledger, error) {
+			return sqlite.NewLedger(db, sqlite.LedgerConfig{ApprovalTTL: c.approvalTTL, UndoTTL: c.undoTTL, People: c.people, May: c.may})
+		},
+		engine: dbos.Config{SQLite: db.SQL(), Signals: db},
+		what:   storeName(cfg),
+	}, nil
+}
+
+// storeName names the store for people, without the password of a server.
+func storeName(cfg config.Config) string {
+	if !cfg.DatabaseURL.IsSet() {
+		return filepath.Join(cfg.DataDir, "sous.db") + " (SQLite)"
+	}
+	u, err := url.Parse(cfg.DatabaseURL.Reveal())
+	if err != nil {
+		return "PostgreSQL"
+	}
+	name := strings.TrimPrefix(u.Path, "/")
+	if u.Host == "" {
+		return fmt.Sprintf("database %s (PostgreSQL)", name)
+	}
+	return fmt.Sprintf("database %s at %s (PostgreSQL)", name, u.Host)
+}
+
+// record is the audit record, read beside whoever works with the store.
+type record interface {
+	audit.Evidence
+	Explain(ctx context.Context, ws agent.WorkspaceID, kek tink.AEAD, id string) ([]audit.Story, error)
+	Close() error
+}
+
+// openRecord opens the record of the store the settings name.
+func openRecord(ctx context.Context, cfg config.Config) (record, error) {
+	return sqlite.OpenRecord(ctx, filepath.Join(cfg.DataDir, "sous.db"))
+}
