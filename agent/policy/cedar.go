@@ -11,8 +11,6 @@ import (
 
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
-
-	"github.com/sous-hq/sous/agent"
 )
 
 // environment is what the rules are evaluated over.
@@ -20,6 +18,8 @@ type environment struct {
 	principal, resource cedar.Entity
 	others              []cedar.Entity
 	context             cedar.Record
+	// checked says that the context is one of a call and fits the schema.
+	checked bool
 }
 
 // Get implements cedar.EntityGetter.
@@ -47,65 +47,6 @@ func uid(typ cedar.EntityType, id string) cedar.EntityUID {
 	return cedar.NewEntityUID(typ, cedar.String(id))
 }
 
-// person is the entity of an actor.
-func person(a agent.Actor) cedar.Entity {
-	parents := make([]cedar.EntityUID, 0, len(a.Groups))
-	for _, g := range a.Groups {
-		parents = append(parents, uid("Group", g))
-	}
-	return cedar.Entity{
-		UID: uid("Person", string(a.ID)), Parents: cedar.NewEntityUIDSet(parents...),
-		Attributes: cedar.NewRecord(cedar.RecordMap{
-			"named": cedar.Boolean(a.ID != "" && a.Workspace != ""), "workspace": cedar.String(a.Workspace),
-			"kind": uid("Kind", a.Kind.String()), "owner": cedar.Boolean(a.Owner),
-		}),
-	}
-}
-
-func placeOf(p agent.Place) cedar.Entity {
-	return cedar.Entity{UID: uid("Place", p.ID), Attributes: cedar.NewRecord(cedar.RecordMap{
-		"kind": uid("PlaceKind", p.Kind.String()),
-	})}
-}
-
-func (f *Facts) toolEntity() cedar.Entity {
-	return cedar.Entity{
-		UID: uid("Tool", f.Tool), Parents: cedar.NewEntityUIDSet(uid("Family", f.Family)),
-		Attributes: cedar.NewRecord(cedar.RecordMap{
-			"tier": cedar.Long(f.Tier), "egress": cedar.Boolean(f.Egress),
-			"undoable": cedar.Boolean(f.Undoable), "private": cedar.Boolean(f.Private),
-		}),
-	}
-}
-
-// environment returns what rules on a call see.
-func (f *Facts) environment() *environment {
-	data := make([]cedar.Value, 0, len(f.Data))
-	for _, d := range f.Data {
-		data = append(data, uid("Data", d))
-	}
-	var foreign []cedar.Value
-	for name, origin := range f.Origins {
-		if origin >= 2 {
-			foreign = append(foreign, cedar.String(name))
-		}
-	}
-	where := placeOf(f.Place)
-	return &environment{
-		principal: person(f.By), resource: f.toolEntity(), others: []cedar.Entity{where},
-		context: cedar.NewRecord(cedar.RecordMap{
-			"tier": cedar.Long(f.Tier), "egress": cedar.Boolean(f.Egress), "place": where.UID,
-			"mode": uid("Mode", f.Mode), "integrity": cedar.Long(f.Integrity),
-			"confidentiality": cedar.Long(f.Confidentiality), "sinkClearance": cedar.Long(f.SinkClearance),
-			"ownToGive": cedar.Boolean(f.OwnToGive), "data": cedar.NewSet(data...),
-			"inWords": cedar.Boolean(f.InWords), "inPlan": cedar.Boolean(f.InPlan),
-			"unattended": cedar.Boolean(f.Unattended), "target": cedar.Long(f.Target),
-			"targetFromUser": cedar.Boolean(f.Target < 2), "foreignTargets": cedar.NewSet(foreign...),
-			"foreignLinks": cedar.Boolean(f.ForeignLinks), "digest": cedar.String(f.Digest),
-		}),
-	}
-}
-
 // answer is what a set says of one action.
 type answer struct {
 	allowed bool
@@ -118,8 +59,10 @@ var errDiagnostic = errors.New("a rule could not be evaluated")
 
 // validate checks a request and its entities against the schema.
 func (s *Set) validate(env *environment, action cedar.EntityUID) error {
-	if err := s.validator.Request(env.request(action)); err != nil {
-		return fmt.Errorf("request: %w", err)
+	if !env.checked || action == actionApprove {
+		if err := s.validator.Request(env.request(action)); err != nil {
+			return fmt.Errorf("request: %w", err)
+		}
 	}
 	for e := range env.all() {
 		if err := s.validator.Entity(e); err != nil {
@@ -136,7 +79,7 @@ func (e *environment) request(action cedar.EntityUID) cedar.Request {
 // authorize evaluates the rules for one action. Cedar skips a rule that cannot
 // be evaluated, a forbid too; so an answer with any such rule is no answer.
 func (s *Set) authorize(env *environment, action cedar.EntityUID) (answer, error) {
-	part := selection{set: s, action: action, principal: env.principal, resource: env.resource}
+	part := &selection{set: s, action: action, env: env}
 	decision, diag := cedar.Authorize(part, env, env.request(action))
 	if len(diag.Errors) > 0 {
 		e := diag.Errors[0]

@@ -47,7 +47,7 @@ func (s *Set) ExplainFacts(f Facts, sole bool) Explanation {
 	x := Explanation{Set: s.Hash}
 	var err error
 	if f.Mode, err = s.mode(&f); err == nil {
-		err = s.decide(f.environment(), &x)
+		err = s.decide(s.environment(&f), &x)
 	}
 	x.Facts = f
 	if err != nil {
@@ -77,7 +77,7 @@ func (s *Set) mode(f *Facts) (string, error) {
 	if !s.balances {
 		return "strict", nil
 	}
-	env := f.environment()
+	env := s.environment(f)
 	if err := s.validate(env, actionBalance); err != nil {
 		return "strict", err
 	}
@@ -154,7 +154,10 @@ func btoi(b bool) int {
 }
 
 func (s *Set) refs(a answer) []RuleRef {
-	var out []RuleRef
+	if len(a.rules) == 0 {
+		return nil
+	}
+	out := make([]RuleRef, 0, len(a.rules))
 	for _, i := range a.rules {
 		r := s.rules[i]
 		effect := "forbid"
@@ -195,10 +198,10 @@ type Decision struct {
 }
 
 // environment returns what rules on a decision see.
-func (d Decision) environment() *environment {
+func (d Decision) environment(p *parts) *environment {
 	f := Facts{Tool: d.Tool, Family: family(d.Tool), Tier: d.Tier.Number()}
-	where := placeOf(d.Place)
-	env := &environment{principal: person(d.By), resource: f.toolEntity(), others: []cedar.Entity{where, person(d.Requester)}}
+	where := p.place(d.Place)
+	env := &environment{principal: p.person(d.By), resource: p.tool(&f), others: []cedar.Entity{where, p.person(d.Requester)}}
 	env.context = cedar.NewRecord(cedar.RecordMap{
 		"requester": uid("Person", string(d.Requester.ID)), "place": where.UID, "tier": cedar.Long(d.Tier.Number()),
 		"confirmation": cedar.Boolean(d.Confirmation), "sole": cedar.Boolean(d.Sole),
@@ -210,7 +213,7 @@ func (d Decision) environment() *environment {
 // MayDecide returns nil when the rules let a person decide, else an error of
 // kind Forbidden that says why not.
 func (s *Set) MayDecide(d Decision) error {
-	env := d.environment()
+	env := d.environment(&s.parts)
 	if err := s.validate(env, actionApprove); err != nil {
 		return agent.WrapError(agent.Forbidden, err, "The policy could not be evaluated, so the decision does not count.")
 	}

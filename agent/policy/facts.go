@@ -79,8 +79,8 @@ func (f *Facts) targets(s tools.Spec, args []arg, o *origins) {
 			continue
 		}
 		worst := 0
-		for _, t := range a.texts {
-			worst = max(worst, level(o.of(t).Integrity))
+		for _, t := range a.plain {
+			worst = max(worst, level(o.ofPlain(t).Integrity))
 		}
 		if a.flag && !a.said {
 			worst = max(worst, f.Integrity)
@@ -125,7 +125,7 @@ func (f *Facts) content(args []arg, o *origins) {
 // contentOf is the label of what an argument may hold.
 func (o *origins) contentOf(a arg) agent.Label {
 	label := agent.Label{Integrity: agent.Requester, Readers: agent.Readers{Scope: agent.Everybody}, Scanned: true}
-	if !slices.ContainsFunc(a.texts, func(t string) bool { return o.of(t).Integrity < agent.Requester }) {
+	if !slices.ContainsFunc(a.plain, func(t string) bool { return o.ofPlain(t).Integrity < agent.Requester }) {
 		return label
 	}
 	seen := agent.Requester

@@ -22,6 +22,8 @@ const shortValue = 4
 type arg struct {
 	name  string
 	texts []string
+	// plain are the texts as origins compares them.
+	plain []string
 	// said says that every text stands in the requester's own words; of a flag,
 	// that they name it.
 	said bool
@@ -32,20 +34,22 @@ type arg struct {
 
 // arguments reads a call's arguments, sorted by name. Arguments that are no
 // object are one argument named "arguments" that nobody said.
-func arguments(raw json.RawMessage, request string) []arg {
+func arguments(raw json.RawMessage, asked string) []arg {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(raw, &fields) != nil {
-		return []arg{{name: "arguments", texts: []string{string(raw)}}}
+		return []arg{{name: "arguments", texts: []string{string(raw)}, plain: []string{plain(string(raw))}}}
 	}
-	said := words(request)
+	own := newRequest(asked)
 	all := make([]arg, 0, len(fields))
 	for name, value := range fields {
 		a := arg{name: name, texts: texts(value), said: true, flag: string(bytes.TrimSpace(value)) == "true"}
-		for _, t := range a.texts {
-			a.said = a.said && spoken(t, request, said)
+		a.plain = make([]string, len(a.texts))
+		for i, t := range a.texts {
+			a.plain[i] = plain(t)
+			a.said = a.said && own.holds(t, a.plain[i])
 		}
 		if a.flag {
-			a.said = contains(said, words(name))
+			a.said = stands(own.words, name)
 		}
 		all = append(all, a)
 	}
@@ -58,7 +62,11 @@ func arguments(raw json.RawMessage, request string) []arg {
 // that could be said.
 func texts(raw json.RawMessage) []string {
 	var one string
-	if len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &one) == nil {
+	switch n := len(raw); {
+	case n < 2 || raw[0] != '"' || raw[n-1] != '"':
+	case bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw):
+		return []string{string(raw[1 : n-1])} // nothing in it to decode
+	case json.Unmarshal(raw, &one) == nil:
 		return []string{one}
 	}
 	dec := json.NewDecoder(strings.NewReader(string(raw)))
@@ -92,24 +100,22 @@ func texts(raw json.RawMessage) []string {
 
 // words splits text into lower-case words, so that case, punctuation, white
 // space and underscores make no difference.
-func words(s string) []string {
-	return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	})
+func words(s string) []string { return strings.FieldsFunc(strings.ToLower(s), noWord) }
+
+// request is what the requester said, prepared for comparing.
+type request struct {
+	words []string
+	plain string
 }
 
-// spoken reports whether a value stands in the request. Prose is compared word by
-// word. What has signs in it that carry meaning, such as an address, a path, a
-// pattern or a negative number, stands there as it is or not at all: dropping
-// its signs would make another value of it.
-func spoken(value, request string, said []string) bool {
-	if !contains(said, words(value)) {
-		return false
-	}
-	if !meaningful(value) {
-		return true
-	}
-	return holds(plain(request), plain(value))
+func newRequest(text string) request { return request{words: words(text), plain: plain(text)} }
+
+// holds reports whether a value stands in the request; its plain form is given
+// with it. Prose is compared word by word. What has signs in it that carry
+// meaning, such as an address, a path, a pattern or a negative number, stands
+// there as it is or not at all: dropping its signs would make another value of it.
+func (q request) holds(value, plainly string) bool {
+	return stands(q.words, value) && (!meaningful(value) || holds(q.plain, plainly))
 }
 
 // meaningful reports whether a value has signs that carry meaning: any but the
@@ -148,17 +154,47 @@ func meaningful(value string) bool {
 
 func wordy(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// contains reports whether needle's words stand in hay's, together and in order.
-func contains(hay, needle []string) bool {
-	if len(needle) == 0 {
+func noWord(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
+
+// stands reports whether a text's words stand in hay's, together and in order.
+func stands(hay []string, text string) bool {
+	first, rest, any := word(strings.ToLower(text))
+	if !any {
 		return true
 	}
-	for i := 0; i+len(needle) <= len(hay); i++ {
-		if slices.Equal(hay[i:i+len(needle)], needle) {
+	for i, w := range hay {
+		if w == first && follow(hay[i+1:], rest) {
 			return true
 		}
 	}
 	return false
+}
+
+// follow reports whether hay begins with the words of a text.
+func follow(hay []string, text string) bool {
+	for i := 0; ; i++ {
+		w, rest, more := word(text)
+		switch {
+		case !more:
+			return true
+		case i >= len(hay) || hay[i] != w:
+			return false
+		}
+		text = rest
+	}
+}
+
+// word cuts the first word off a text.
+func word(text string) (first, rest string, ok bool) {
+	from := strings.IndexFunc(text, func(r rune) bool { return !noWord(r) })
+	if from < 0 {
+		return "", "", false
+	}
+	text = text[from:]
+	if to := strings.IndexFunc(text, noWord); to >= 0 {
+		return text[:to], text[to:], true
+	}
+	return text, "", true
 }
 
 // origins finds where values came from among the labelled texts a model saw.
@@ -181,8 +217,10 @@ func newOrigins(p tools.Proposal) *origins {
 // but for case and white space. When none does, the value is a stranger's: the
 // label is the context's with integrity External. A short value has the label
 // of the context.
-func (o *origins) of(value string) agent.Label {
-	value = plain(value)
+func (o *origins) of(value string) agent.Label { return o.ofPlain(plain(value)) }
+
+// ofPlain is of for a value that is plain already.
+func (o *origins) ofPlain(value string) agent.Label {
 	if value == "" {
 		return o.texts[0].Label
 	}
@@ -206,7 +244,25 @@ func (o *origins) of(value string) agent.Label {
 }
 
 // plain is text in lower case with single spaces.
-func plain(s string) string { return strings.Join(strings.Fields(strings.ToLower(s)), " ") }
+func plain(s string) string {
+	s = strings.TrimSpace(strings.ToLower(s))
+	if !uneven(s) {
+		return s
+	}
+	return strings.Join(strings.Fields(s), " ")
+}
+
+// uneven reports whether white space in a text is other than single spaces.
+func uneven(s string) bool {
+	before := ' '
+	for _, r := range s {
+		if unicode.IsSpace(r) && (r != ' ' || before == ' ') {
+			return true
+		}
+		before = r
+	}
+	return false
+}
 
 // holds reports whether value stands in text as a whole: not as a part of a
 // longer word, address, path or number.

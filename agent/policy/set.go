@@ -86,9 +86,13 @@ type rule struct {
 	reason string
 	obligations
 	// policy is the rule as written; conditions is the rule without its scope,
-	// which selection has looked at already.
-	policy, conditions *cedar.Policy
-	permit             bool
+	// which selection has looked at already, and behind without its guards too.
+	policy, conditions, behind *cedar.Policy
+	permit                     bool
+	// principal and resource are the scope, guards the places in Set.guards of
+	// what the conditions start with.
+	principal, resource any
+	guards              []int
 }
 
 // Set is a checked policy set: the standing rules and a file's. It does not change.
@@ -96,6 +100,12 @@ type Set struct {
 	rules []rule
 	// by holds the rules that can apply to an action.
 	by map[cedar.EntityUID]*index
+	// guards are the conditions that rules start with, each once.
+	guards []guard
+	// parts are entities and contexts that were made before, seen which
+	// attributes of a call's context the rules look at.
+	parts parts
+	seen  attention
 	// balances says that some rule switches balanced mode on.
 	balances bool
 	// Hash names the set: SHA-256 of its documents, hex.
@@ -143,6 +153,7 @@ func Parse(name, text string, tools []string) (*Set, error) {
 	}
 	sum := sha256.Sum256([]byte(standingText + "\x00" + text))
 	s.Hash = hex.EncodeToString(sum[:])
+	s.guard()
 	for i, r := range s.rules {
 		all := unlimited(r.policy)
 		for _, a := range []cedar.EntityUID{actionRun, actionAsk, actionBalance, actionApprove} {
@@ -156,6 +167,31 @@ func Parse(name, text string, tools []string) (*Set, error) {
 		}
 	}
 	return s, nil
+}
+
+// guard finds the guards of all rules, and what they look at.
+func (s *Set) guard() {
+	places := map[guard]int{}
+	for i := range s.rules {
+		r := &s.rules[i]
+		tree := (*ast.Policy)(r.policy.AST())
+		r.principal, r.resource = tree.Principal, tree.Resource
+		if concerns(r.policy, actionRun) || concerns(r.policy, actionAsk) || concerns(r.policy, actionBalance) {
+			s.seen.add(tree) // rules on decisions see another context
+		}
+		guards, left := guardsOf(tree)
+		if r.behind = r.conditions; len(guards) > 0 {
+			r.behind = behind(tree, left)
+		}
+		for _, g := range guards {
+			at, known := places[g]
+			if !known {
+				at = len(s.guards)
+				places[g], s.guards = at, append(s.guards, g)
+			}
+			r.guards = append(r.guards, at)
+		}
+	}
 }
 
 // Len returns how many rules there are, the standing ones included.
@@ -342,45 +378,49 @@ func scopeOf(scope any) (cedar.EntityUID, bool) {
 }
 
 // selection is the part of a set that can apply to one action by one person on
-// one tool. What it leaves out has a scope that does not match, so leaving it
-// out changes no decision; it only saves the time.
+// one tool. What it leaves out has a scope that does not match or starts with a
+// condition that is false, so leaving it out changes no decision and hides no
+// error; it only saves the time.
 type selection struct {
-	set                 *Set
-	action              cedar.EntityUID
-	principal, resource cedar.Entity
+	set    *Set
+	action cedar.EntityUID
+	env    *environment
+	// truths are of the set's guards, as far as they were looked at.
+	truths [remembered]truth
 }
 
 // All implements cedar.PolicyIterator.
-func (s selection) All() iter.Seq2[cedar.PolicyID, *cedar.Policy] {
+func (s *selection) All() iter.Seq2[cedar.PolicyID, *cedar.Policy] {
 	return func(yield func(cedar.PolicyID, *cedar.Policy) bool) {
 		x := s.set.by[s.action]
-		if x == nil {
+		if x == nil || !s.some(x.always, yield) {
 			return
 		}
-		some := func(places []int) bool {
-			for _, i := range places {
-				r := &s.set.rules[i]
-				tree := (*ast.Policy)(r.policy.AST())
-				if within(tree.Principal, s.principal) && within(tree.Resource, s.resource) && !yield(r.key, r.conditions) {
-					return false
-				}
-			}
-			return true
-		}
-		if !some(x.always) {
-			return
-		}
-		for _, e := range []cedar.Entity{s.principal, s.resource} {
-			if !some(x.scoped[e.UID]) {
+		for _, e := range []*cedar.Entity{&s.env.principal, &s.env.resource} {
+			if !s.some(x.scoped[e.UID], yield) {
 				return
 			}
 			for parent := range e.Parents.All() {
-				if !some(x.scoped[parent]) {
+				if !s.some(x.scoped[parent], yield) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// some yields those of the rules that can apply.
+func (s *selection) some(places []int, yield func(cedar.PolicyID, *cedar.Policy) bool) bool {
+	for _, i := range places {
+		r := &s.set.rules[i]
+		if !within(r.principal, &s.env.principal) || !within(r.resource, &s.env.resource) {
+			continue
+		}
+		if p := s.candidate(r); p != nil && !yield(r.key, p) {
+			return false
+		}
+	}
+	return true
 }
 
 // unscoped returns a policy with the parts of its scope left out that selection
@@ -399,7 +439,7 @@ func unscoped(tree *ast.Policy) *cedar.Policy {
 
 // within reports whether an entity may be in a scope. Groups and families have
 // no parents of their own, so one step up is enough.
-func within(scope any, e cedar.Entity) bool {
+func within(scope any, e *cedar.Entity) bool {
 	switch s := scope.(type) {
 	case ast.ScopeTypeEq:
 		return s.Entity == e.UID
