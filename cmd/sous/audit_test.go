@@ -14,6 +14,7 @@ import (
 // TestVerifyNamesTheRowThatWasChanged changes one row of
 // the file past the program, and asks which.
 func TestVerifyNamesTheRowThatWasChanged(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	parked(t, data)
 	if _, err := sous(t, data, "", "audit", "checkpoint"); err != nil {
@@ -46,6 +47,7 @@ func TestVerifyNamesTheRowThatWasChanged(t *testing.T) {
 
 // TestADecidedCallIsExplained asks why a call waits, and later what came of it.
 func TestADecidedCallIsExplained(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	a := parked(t, data)
 	id := a.Approvals[0].ID
@@ -81,6 +83,7 @@ func goOnUntil(t *testing.T, data, approval string) {
 }
 
 func TestAnErrorAboutKeysNamesTheFile(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	parked(t, data)
 	path := filepath.Join(data, "keys", "kek.json")

@@ -11,6 +11,7 @@ import (
 )
 
 func TestACallIsEditedFromTheCommandLine(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	file := filepath.Join(t.TempDir(), "planning.txt")
 	if err := os.WriteFile(file, []byte(meeting), 0o600); err != nil {

@@ -37,6 +37,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(beSous) != "" {
 		os.Exit(sousProcess())
 	}
+	// The race detector keeps a process for a second at its end, and these tests
+	// run hundreds of them.
+	_ = os.Setenv("GORACE", "atexit_sleep_ms=10 "+os.Getenv("GORACE"))
 	testscript.Main(m, map[string]func(){"sous": func() { os.Exit(sousProcess()) }})
 }
 
@@ -93,6 +96,7 @@ func TestCommands(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("SOUS_DATA", filepath.Join(e.WorkDir, "data"))
 			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("GORACE", os.Getenv("GORACE"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitready": waitReady},
@@ -236,6 +240,7 @@ func TestKillAtNamedPointsMakesEachTicketOnce(t *testing.T) {
 // TestKillAtRandomMakesEachTicketOnce kills the process after ever longer
 // times, from its first millisecond to past its end.
 func TestKillAtRandomMakesEachTicketOnce(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	a := parked(t, data)
 	for after := 5 * time.Millisecond; after < 400*time.Millisecond; after += 23 * time.Millisecond {
