@@ -28,17 +28,19 @@ const (
 	Document Kind = "document"
 	// Thread is a conversation in writing.
 	Thread Kind = "thread"
+	// Ticket is a piece of work with what was said on it.
+	Ticket Kind = "ticket"
 )
 
 // Kinds lists every kind.
 func Kinds() []Kind {
-	return []Kind{Fact, Minutes, Decision, Action, Question, Transcript, Document, Thread}
+	return []Kind{Fact, Minutes, Decision, Action, Question, Transcript, Document, Thread, Ticket}
 }
 
 // Known reports whether the kind is one of Kinds.
 func (k Kind) Known() bool {
 	switch k {
-	case Fact, Minutes, Decision, Action, Question, Transcript, Document, Thread:
+	case Fact, Minutes, Decision, Action, Question, Transcript, Document, Thread, Ticket:
 		return true
 	}
 	return false
@@ -68,11 +70,18 @@ type Item struct {
 	Title     string            `json:"title,omitempty"`
 	// Source says where it came from: a file, turn or link; it is cited.
 	Source string `json:"source,omitempty"`
-	// Author is who had it remembered; AuthorName is for display only.
+	// Author is who had it remembered. AuthorName is for display only: that
+	// person's name, or whom a document names as its author.
 	Author     agent.ActorID `json:"author"`
 	AuthorName string        `json:"author_name,omitempty"`
-	// Place is the id of the place it was said in.
+	// Place is the id of the place it was said in; Where says for people what
+	// place that is: "a direct message".
 	Place string `json:"place,omitempty"`
+	Where string `json:"where,omitempty"`
+	// Collection names what it was imported with, such as a folder; "" for what
+	// was not imported. Hash is the SHA-256, in hex, of what it was read from.
+	Collection string `json:"collection,omitempty"`
+	Hash       string `json:"hash,omitempty"`
 	// Label says who may read it and how far it can be trusted.
 	Label agent.Label `json:"label"`
 	// At is when it was said, written or held; Remembered when it was stored.
@@ -82,8 +91,8 @@ type Item struct {
 	// stored, whatever it says. Without a key the content is the identity.
 	Key string `json:"-"`
 	// Slot names what the item is the present version of; a new item takes the
-	// slot and supersedes the one that held it. FromMinutes fills it; "" holds
-	// nothing.
+	// slot and supersedes the one that held it, or, when it is of a Collection,
+	// replaces it. "" holds nothing.
 	Slot string `json:"-"`
 	// Supersedes is the id of an item that this one corrects.
 	Supersedes string `json:"supersedes,omitempty"`

@@ -41,7 +41,7 @@ func New(c Config) (*Memory, error) {
 // Invalid means the item lacks a workspace, author, kind or text, or that its
 // label says nobody may read it; TooLarge that it exceeds MaxChunks or
 // MaxChunkBytes; NotFound that the item it Supersedes is not there; Forbidden
-// that it is somebody else's.
+// that it is somebody else's, or known to people who could not read the new one.
 func (m *Memory) Remember(ctx context.Context, i Item) (Item, error) {
 	now := m.clock()
 	i, err := prepare(i, now)
@@ -50,11 +50,11 @@ func (m *Memory) Remember(ctx context.Context, i Item) (Item, error) {
 	}
 	if i.Supersedes != "" {
 		old, err := m.store.Item(ctx, i.Workspace, i.Supersedes)
-		switch {
-		case err != nil:
+		if err == nil {
+			err = mayCorrect(old, i)
+		}
+		if err != nil {
 			return Item{}, fmt.Errorf("remember: %w", err)
-		case old.Author != i.Author:
-			return Item{}, agent.Errorf(agent.Forbidden, "only the person who had it remembered can correct it")
 		}
 	}
 	stored, _, err := m.store.SaveItem(ctx, i)
@@ -62,6 +62,18 @@ func (m *Memory) Remember(ctx context.Context, i Item) (Item, error) {
 		return Item{}, fmt.Errorf("remember: %w", err)
 	}
 	return stored, nil
+}
+
+// mayCorrect reports why an item cannot take another's place. Nobody loses
+// sight of a fact because it was corrected where they were not.
+func mayCorrect(old, with Item) error {
+	switch {
+	case old.Author != with.Author:
+		return agent.Errorf(agent.Forbidden, "only the person who had it remembered can correct it")
+	case !with.Label.Readers.Covers(old.Label.Readers):
+		return agent.Errorf(agent.Forbidden, "more people know it than could read the correction; correct it where they can see it")
+	}
+	return nil
 }
 
 // prepare checks the item, cleans its text and gives it its id.
@@ -97,6 +109,7 @@ func prepare(i Item, now time.Time) (Item, error) {
 		return i, agent.Errorf(agent.Invalid, "nobody could read what is to be remembered")
 	}
 	i.Title = clip(clean(i.Title), MaxTitleBytes)
+	i.Where, i.AuthorName = clip(clean(i.Where), 200), clip(clean(i.AuthorName), 200)
 	if i.At.IsZero() {
 		i.At = now
 	}
@@ -215,42 +228,6 @@ func (m *Memory) List(ctx context.Context, f Filter) ([]Item, error) {
 		return nil, fmt.Errorf("list items: %w", err)
 	}
 	return slices.DeleteFunc(items, func(i Item) bool { return !readable(i, f.Reader) }), nil
-}
-
-// Forget makes recall pass the item over; it can be restored. One forgets what
-// one had remembered oneself; the owner of a single-person workspace anything.
-// What the actor may not read is NotFound, what is another's Forbidden.
-func (m *Memory) Forget(ctx context.Context, by agent.Actor, id string) (Item, error) {
-	return m.change(ctx, by, id, m.clock())
-}
-
-// Restore takes Forget back, under the same conditions.
-func (m *Memory) Restore(ctx context.Context, by agent.Actor, id string) (Item, error) {
-	return m.change(ctx, by, id, time.Time{})
-}
-
-func (m *Memory) change(ctx context.Context, by agent.Actor, id string, at time.Time) (Item, error) {
-	i, err := m.MayForget(ctx, by, id)
-	if err != nil || i.Forgotten.IsZero() == at.IsZero() {
-		return i, err
-	}
-	if err := m.store.SetForgotten(ctx, by, id, at); err != nil {
-		return Item{}, fmt.Errorf("change item: %w", err)
-	}
-	return m.Get(ctx, by, id)
-}
-
-// MayForget returns the item when the actor may forget or restore it, else the
-// error that Forget would give. It changes nothing.
-func (m *Memory) MayForget(ctx context.Context, by agent.Actor, id string) (Item, error) {
-	i, err := m.Get(ctx, by, id)
-	switch {
-	case err != nil:
-		return Item{}, err
-	case i.Author != by.ID && !by.Owner:
-		return Item{}, agent.Errorf(agent.Forbidden, "only the person who had it remembered can change this")
-	}
-	return i, nil
 }
 
 func readable(i Item, a agent.Actor) bool {

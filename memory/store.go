@@ -16,16 +16,26 @@ type Store interface {
 	// true. When the workspace has an item of that id already, that one is
 	// returned unchanged and fresh is false: the same save twice, or sixteen at
 	// once, is one item. In the same transaction the item named by Supersedes,
-	// and the live items that hold the same Slot, are marked superseded;
-	// Supersedes of an unknown item is NotFound and nothing is stored.
+	// and the live items that hold the same Slot, are marked superseded, or, when
+	// the new item is of a Collection, those of the Slot are removed as Remove
+	// does. Supersedes of an unknown item is NotFound and nothing is stored.
 	SaveItem(ctx context.Context, i Item) (stored Item, fresh bool, err error)
 	// Item returns an item with its chunks, live or not, whoever may read it.
 	Item(ctx context.Context, ws agent.WorkspaceID, id string) (Item, error)
 	// Items lists items without their chunks, newest At first.
 	Items(ctx context.Context, f Filter) ([]Item, error)
-	// SetForgotten marks the item forgotten by the actor at a time, or, with a
-	// zero time, remembered again. Doing it twice changes nothing.
+	// SetForgotten marks the item, and all versions that it took the place of,
+	// forgotten by the actor at a time, or, with a zero time, what was forgotten
+	// with it remembered again. Doing it twice changes nothing.
 	SetForgotten(ctx context.Context, by agent.Actor, id string, at time.Time) error
+	// Revert makes a superseded item live again and marks the one that took its
+	// place forgotten, as SetForgotten does. Conflict means that it is not
+	// superseded, or that its successor has been superseded in turn.
+	Revert(ctx context.Context, by agent.Actor, id string, at time.Time) error
+	// Remove takes items out for good, with their passages, with what finds them
+	// and with the versions they took the place of, and returns how many items
+	// there were. Ids that name nothing are passed over.
+	Remove(ctx context.Context, by agent.Actor, ids []string) (int, error)
 	// Search returns the best hits, best first: live chunks that the reader may
 	// read and the filters let pass. With terms a hit shares one with the query,
 	// stands beside one that does, opens an item whose title does, or is of a
@@ -45,6 +55,8 @@ type Filter struct {
 	Reader agent.Actor
 	Kinds  []Kind
 	Author agent.ActorID
+	// Collection keeps what was imported with it.
+	Collection string
 	// Forgotten and Superseded list such items too.
 	Forgotten, Superseded bool
 	// Limit is at most this many; 0 means 100.

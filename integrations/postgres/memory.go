@@ -41,7 +41,7 @@ func (m *Memories) SaveItem(ctx context.Context, i memory.Item) (memory.Item, bo
 			return err
 		}
 		fresh = true
-		if err := supersede(ctx, tx, i, seq); err != nil {
+		if err := m.supersede(ctx, tx, i, seq); err != nil {
 			return err
 		}
 		if err := insertReaders(ctx, tx, i, seq); err != nil {
@@ -70,31 +70,13 @@ func (m *Memories) SaveItem(ctx context.Context, i memory.Item) (memory.Item, bo
 // insertItem returns the new item's seq, or 0 when its id is taken.
 func insertItem(ctx context.Context, tx pgx.Tx, i memory.Item) (int64, error) {
 	seq, _, err := first(tx.QueryRow(ctx, `INSERT INTO memory_items
-		(workspace, id, kind, title, title_terms, source, author, author_name, place, label, scope, at, remembered, slot, supersedes, chunks)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+		(workspace, id, kind, title, title_terms, source, author, author_name, place, label, scope, at, remembered, slot, supersedes, chunks,
+		place_name, collection, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
 		ON CONFLICT (workspace, id) DO NOTHING RETURNING seq`,
 		i.Workspace, i.ID, i.Kind, storable(i.Title), storable(strings.Join(memory.Terms(i.Title), " ")), storable(i.Source), i.Author, storable(i.AuthorName), i.Place,
-		jsonOf(i.Label), i.Label.Readers.Scope, timeOf(&i.At), timeOf(&i.Remembered), i.Slot, i.Supersedes, len(i.Chunks)), scanInt)
+		jsonOf(i.Label), i.Label.Readers.Scope, timeOf(&i.At), timeOf(&i.Remembered), i.Slot, i.Supersedes, len(i.Chunks),
+		storable(i.Where), storable(i.Collection), i.Hash), scanInt)
 	return seq, err
-}
-
-func supersede(ctx context.Context, tx pgx.Tx, i memory.Item, seq int64) error {
-	if i.Supersedes != "" {
-		r, err := tx.Exec(ctx, `UPDATE memory_items SET superseded_by = $1 WHERE workspace = $2 AND id = $3`,
-			i.ID, i.Workspace, i.Supersedes)
-		if err != nil {
-			return err
-		}
-		if r.RowsAffected() == 0 {
-			return memoryNotFound(i.Supersedes)
-		}
-	}
-	if i.Slot == "" {
-		return nil
-	}
-	_, err := tx.Exec(ctx, `UPDATE memory_items SET superseded_by = $1
-		WHERE workspace = $2 AND slot = $3 AND slot <> '' AND seq <> $4 AND superseded_by = ''`, i.ID, i.Workspace, i.Slot, seq)
-	return err
 }
 
 func insertReaders(ctx context.Context, tx pgx.Tx, i memory.Item, seq int64) error {
@@ -223,6 +205,9 @@ func (m *Memories) Items(ctx context.Context, f memory.Filter) ([]memory.Item, e
 	if f.Author != "" {
 		w.and(`i.author = ?`, f.Author)
 	}
+	if f.Collection != "" {
+		w.and(`i.collection = ?`, storable(f.Collection))
+	}
 	if len(f.Kinds) > 0 {
 		w.and(`i.kind = ANY (?)`, f.Kinds)
 	}
@@ -242,37 +227,6 @@ func (m *Memories) Items(ctx context.Context, f memory.Filter) ([]memory.Item, e
 	return items, nil
 }
 
-// SetForgotten implements memory.Store.
-func (m *Memories) SetForgotten(ctx context.Context, by agent.Actor, id string, at time.Time) error {
-	who := by.ID
-	if at.IsZero() {
-		who = ""
-	}
-	return m.db.write(ctx, by.Workspace, func(tx pgx.Tx) error {
-		var known int
-		err := tx.QueryRow(ctx, `SELECT count(*) FROM memory_items WHERE workspace = $1 AND id = $2`, by.Workspace, id).Scan(&known)
-		if err != nil {
-			return err
-		}
-		if known == 0 {
-			return memoryNotFound(id)
-		}
-		r, err := tx.Exec(ctx, `UPDATE memory_items SET forgotten = $1::timestamptz, forgotten_by = $2
-			WHERE workspace = $3 AND id = $4 AND (forgotten IS NULL) <> ($1::timestamptz IS NULL)`, timeOf(&at), who, by.Workspace, id)
-		if err != nil {
-			return err
-		}
-		if r.RowsAffected() == 0 {
-			return nil
-		}
-		note := "restored " + id
-		if !at.IsZero() {
-			note = "forgot " + id
-		}
-		return m.db.record(ctx, tx, audit.Entry{Workspace: by.Workspace, Kind: audit.MemoryWritten, Actor: by.ID, Note: note})
-	})
-}
-
 // readable is the condition that an actor may read item i: the SQL twin of
 // agent.Readers.Includes. Its arguments are readerArgs.
 const readable = `i.workspace = $1 AND (i.scope = 'public' OR i.scope = 'workspace' AND $3 OR i.scope = '' AND EXISTS
@@ -286,7 +240,7 @@ func readerArgs(a agent.Actor) []any {
 }
 
 const itemColumns = `i.seq, i.workspace, i.id, i.kind, i.title, i.source, i.author, i.author_name, i.place, i.label,
-	i.at, i.remembered, i.slot, i.supersedes, i.superseded_by, i.forgotten, i.forgotten_by`
+	i.at, i.remembered, i.slot, i.supersedes, i.superseded_by, i.forgotten, i.forgotten_by, i.place_name, i.collection, i.hash`
 
 type storedItem struct {
 	memory.Item
@@ -296,7 +250,8 @@ type storedItem struct {
 func scanItem(row sqlRow) (storedItem, error) {
 	var i storedItem
 	err := row.Scan(&i.seq, &i.Workspace, &i.ID, &i.Kind, &i.Title, &i.Source, &i.Author, &i.AuthorName, &i.Place, jsonOf(&i.Label),
-		timeOf(&i.At), timeOf(&i.Remembered), &i.Slot, &i.Supersedes, &i.SupersededBy, timeOf(&i.Forgotten), &i.ForgottenBy)
+		timeOf(&i.At), timeOf(&i.Remembered), &i.Slot, &i.Supersedes, &i.SupersededBy, timeOf(&i.Forgotten), &i.ForgottenBy,
+		&i.Where, &i.Collection, &i.Hash)
 	return i, err
 }
 

@@ -3,11 +3,9 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/audit"
@@ -46,7 +44,7 @@ func (m *Memories) SaveItem(ctx context.Context, i memory.Item) (memory.Item, bo
 			return err
 		}
 		fresh = true
-		if err := supersede(ctx, tx, i, seq); err != nil {
+		if err := m.supersede(ctx, tx, i, seq); err != nil {
 			return err
 		}
 		if err := insertReaders(ctx, tx, i, seq); err != nil {
@@ -75,11 +73,12 @@ func (m *Memories) SaveItem(ctx context.Context, i memory.Item) (memory.Item, bo
 // insertItem returns the new item's seq, or 0 when its id is taken.
 func insertItem(ctx context.Context, tx *sql.Tx, i memory.Item) (int64, error) {
 	r, err := tx.ExecContext(ctx, `INSERT INTO memory_items
-		(workspace, id, kind, title, title_terms, source, author, author_name, place, label, scope, at, remembered, slot, supersedes, chunks)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		(workspace, id, kind, title, title_terms, source, author, author_name, place, label, scope, at, remembered, slot, supersedes, chunks,
+		place_name, collection, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (workspace, id) DO NOTHING`,
 		i.Workspace, i.ID, i.Kind, i.Title, strings.Join(memory.Terms(i.Title), " "), i.Source, i.Author, i.AuthorName, i.Place,
-		jsonOf(i.Label), i.Label.Readers.Scope, timeOf(&i.At), timeOf(&i.Remembered), i.Slot, i.Supersedes, len(i.Chunks))
+		jsonOf(i.Label), i.Label.Readers.Scope, timeOf(&i.At), timeOf(&i.Remembered), i.Slot, i.Supersedes, len(i.Chunks),
+		i.Where, i.Collection, i.Hash)
 	if err != nil {
 		return 0, err
 	}
@@ -87,25 +86,6 @@ func insertItem(ctx context.Context, tx *sql.Tx, i memory.Item) (int64, error) {
 		return 0, err
 	}
 	return r.LastInsertId()
-}
-
-func supersede(ctx context.Context, tx *sql.Tx, i memory.Item, seq int64) error {
-	if i.Supersedes != "" {
-		r, err := tx.ExecContext(ctx, `UPDATE memory_items SET superseded_by = ? WHERE workspace = ? AND id = ?`,
-			i.ID, i.Workspace, i.Supersedes)
-		if err != nil {
-			return err
-		}
-		if n, err := r.RowsAffected(); err != nil || n == 0 {
-			return errors.Join(err, memoryNotFound(i.Supersedes))
-		}
-	}
-	if i.Slot == "" {
-		return nil
-	}
-	_, err := tx.ExecContext(ctx, `UPDATE memory_items SET superseded_by = ?
-		WHERE workspace = ? AND slot = ? AND slot <> '' AND seq <> ? AND superseded_by = ''`, i.ID, i.Workspace, i.Slot, seq)
-	return err
 }
 
 func insertReaders(ctx context.Context, tx *sql.Tx, i memory.Item, seq int64) error {
@@ -212,6 +192,10 @@ func (m *Memories) Items(ctx context.Context, f memory.Filter) ([]memory.Item, e
 		where += ` AND i.author = ?`
 		args = append(args, f.Author)
 	}
+	if f.Collection != "" {
+		where += ` AND i.collection = ?`
+		args = append(args, f.Collection)
+	}
 	if len(f.Kinds) > 0 {
 		where += ` AND i.kind IN ` + marks(len(f.Kinds))
 		args = append(args, anyKinds(f.Kinds)...)
@@ -232,37 +216,6 @@ func (m *Memories) Items(ctx context.Context, f memory.Filter) ([]memory.Item, e
 	return items, nil
 }
 
-// SetForgotten implements memory.Store.
-func (m *Memories) SetForgotten(ctx context.Context, by agent.Actor, id string, at time.Time) error {
-	who := by.ID
-	if at.IsZero() {
-		who = ""
-	}
-	return m.db.tx(ctx, func(tx *sql.Tx) error {
-		var known int
-		err := tx.QueryRowContext(ctx, `SELECT count(*) FROM memory_items WHERE workspace = ? AND id = ?`, by.Workspace, id).Scan(&known)
-		if err != nil {
-			return err
-		}
-		if known == 0 {
-			return memoryNotFound(id)
-		}
-		r, err := tx.ExecContext(ctx, `UPDATE memory_items SET forgotten = ?1, forgotten_by = ?2
-			WHERE workspace = ?3 AND id = ?4 AND (forgotten IS NULL) <> (?1 IS NULL)`, timeOf(&at), who, by.Workspace, id)
-		if err != nil {
-			return err
-		}
-		if n, err := r.RowsAffected(); err != nil || n == 0 {
-			return err
-		}
-		note := "restored " + id
-		if !at.IsZero() {
-			note = "forgot " + id
-		}
-		return m.db.record(ctx, tx, audit.Entry{Workspace: by.Workspace, Kind: audit.MemoryWritten, Actor: by.ID, Note: note})
-	})
-}
-
 // readable is the condition that an actor may read item i: the SQL twin of
 // agent.Readers.Includes. Its arguments are readerArgs.
 const readable = `i.workspace = ?1 AND (i.scope = 'public' OR i.scope = 'workspace' AND ?3 OR i.scope = '' AND EXISTS
@@ -276,7 +229,7 @@ func readerArgs(a agent.Actor) []any {
 }
 
 const itemColumns = `i.seq, i.workspace, i.id, i.kind, i.title, i.source, i.author, i.author_name, i.place, i.label,
-	i.at, i.remembered, i.slot, i.supersedes, i.superseded_by, i.forgotten, i.forgotten_by`
+	i.at, i.remembered, i.slot, i.supersedes, i.superseded_by, i.forgotten, i.forgotten_by, i.place_name, i.collection, i.hash`
 
 type storedItem struct {
 	memory.Item
@@ -286,7 +239,8 @@ type storedItem struct {
 func scanItem(row sqlRow) (storedItem, error) {
 	var i storedItem
 	err := row.Scan(&i.seq, &i.Workspace, &i.ID, &i.Kind, &i.Title, &i.Source, &i.Author, &i.AuthorName, &i.Place, jsonOf(&i.Label),
-		timeOf(&i.At), timeOf(&i.Remembered), &i.Slot, &i.Supersedes, &i.SupersededBy, timeOf(&i.Forgotten), &i.ForgottenBy)
+		timeOf(&i.At), timeOf(&i.Remembered), &i.Slot, &i.Supersedes, &i.SupersededBy, timeOf(&i.Forgotten), &i.ForgottenBy,
+		&i.Where, &i.Collection, &i.Hash)
 	return i, err
 }
 

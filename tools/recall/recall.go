@@ -54,7 +54,7 @@ type recallIn struct {
 	Query string   `json:"query" jsonschema:"the question or the words to look for; empty for the newest"`
 	Limit int      `json:"limit,omitempty" jsonschema:"at most this many passages, 1 to 50; 10 when left out"`
 	Since string   `json:"since,omitempty" jsonschema:"only what was said on or after this day, YYYY-MM-DD"`
-	Kinds []string `json:"kinds,omitempty" jsonschema:"only these kinds: fact, minutes, decision, action, question, transcript, document, thread"`
+	Kinds []string `json:"kinds,omitempty" jsonschema:"only these kinds: fact, minutes, decision, action, question, transcript, document, thread, ticket"`
 }
 
 type recallOut struct {

@@ -41,6 +41,13 @@ func Memories(t *testing.T, open func(t *testing.T) memory.Store) {
 		"a passage comes back with its place in the item and its citation": memoryCitation,
 		"what one may read is found behind thousands that one may not":     memoryCrowd,
 		"one among thousands of passages is found":                         memoryMany,
+		"a fact is forgotten with all it took the place of":                memoryForgetVersions,
+		"a correction is taken back once and not behind a newer one":       memoryRevert,
+		"nobody loses sight of a fact that is corrected elsewhere":         memoryCorrectElsewhere,
+		"the history of a fact is there for those who may read it":         memoryHistory,
+		"an imported item replaces the version before it":                  memoryReplace,
+		"what is removed is gone and leaves what is beside it":             memoryRemove,
+		"a collection lists what was imported with it":                     memoryCollection,
 	} {
 		t.Run(name, func(t *testing.T) { promise(t, newRecaller(t, open(t))) })
 	}
@@ -139,7 +146,7 @@ func (r *recaller) storeShowsNothing(t *testing.T, a agent.Actor, text string) {
 func memoryRoundTrip(t *testing.T, r *recaller) {
 	in := memory.Item{
 		Workspace: "w", Kind: memory.Minutes, Title: "Design weekly", Source: "file:f1", Author: "ann", AuthorName: "Ann",
-		Place: "C1", Label: everyMember(), At: time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC), Chunks: []memory.Chunk{
+		Place: "C1", Where: "the design channel", Collection: "minutes", Hash: "ab12", Label: everyMember(), At: time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC), Chunks: []memory.Chunk{
 			{Kind: memory.Decision, Text: "Rubber buttons.", Quote: "let's go with rubber", Speaker: "Zoë", Position: "0:12:03", At: time.Date(2026, 3, 2, 10, 12, 3, 0, time.UTC)},
 			{Text: "A second passage."},
 		},
