@@ -27,7 +27,7 @@ func (c *cli) doctorCommand() *cobra.Command {
 	return c.jsonFlag(&cobra.Command{
 		Use: "doctor", Short: "Explain the settings in force and check the parts", Args: cobra.NoArgs,
 		Long: `Explain where each setting comes from and check the parts: data directory, store,
-model, web address. The exit code is 1 when something is wrong.`,
+model, web address, Slack. The exit code is 1 when something is wrong.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.doctor(cmd.Context()) },
 	})
 }
@@ -97,11 +97,7 @@ func (c *cli) examine(ctx context.Context, cfg config.Config) []finding {
 		found = append(found, checkListen(ctx, cfg))
 	}
 	found = append(found, c.checkModel(ctx, cfg)...)
-	if cfg.Slack.IsSet() {
-		add("slack", "ok", (&app{cfg: cfg}).slackState())
-	} else {
-		add("slack", "off", "set SLACK_BOT_TOKEN and SLACK_APP_TOKEN to switch it on")
-	}
+	found = append(found, c.checkSlackApp(ctx, cfg)...)
 	if err := s.close(); err != nil {
 		add("store", "bad", err.Error())
 	}

@@ -75,6 +75,10 @@ type Slack struct {
 	SigningSecret Secret
 	// APIURL is the root of Slack's Web API; empty means Slack's own.
 	APIURL string
+	// PublicURL is where Slack reaches Sous over HTTP; empty means nowhere.
+	PublicURL string
+	// ConfigToken makes and changes apps; commands alone use it.
+	ConfigToken Secret
 }
 
 // IsSet reports whether any credential of a Slack app was given.

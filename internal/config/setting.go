@@ -97,6 +97,10 @@ func connectionSettings() []setting {
 			setting{key: "slack.signing_secret", env: "SLACK_SIGNING_SECRET", doc: "verifies requests sent over HTTP"}),
 		webURL(func(c *Config) *string { return &c.Slack.APIURL },
 			setting{key: "slack.api_url", env: "SLACK_API_URL", doc: "root of Slack's Web API; unset means Slack's own"}),
+		webURL(func(c *Config) *string { return &c.Slack.PublicURL },
+			setting{key: "slack.public_url", env: "SLACK_PUBLIC_URL", doc: "where Slack reaches Sous over HTTP"}),
+		secret(func(c *Config) *Secret { return &c.Slack.ConfigToken },
+			setting{key: "slack.config_token", env: "SLACK_CONFIG_TOKEN", doc: "configuration token, for sous slack apply and doctor"}),
 		{
 			key: "log.level", env: "SOUS_LOG_LEVEL", doc: "least severe level logged", def: "info",
 			allowed: "debug, info, warn or error",

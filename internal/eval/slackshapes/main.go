@@ -6,12 +6,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -21,6 +23,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/sous-hq/sous/integrations/slack"
+	"github.com/sous-hq/sous/integrations/slack/setup"
 )
 
 func main() {
@@ -40,6 +43,7 @@ type figures struct {
 	Parsed        int  `json:"parsed"`
 	Refused       int  `json:"refused_by_name"`
 	Panics        int  `json:"panics"`
+	Manifests     int  `json:"manifests"`
 	ManifestValid bool `json:"manifest_valid"`
 }
 
@@ -61,10 +65,8 @@ func run(ctx context.Context, argv []string, out io.Writer) error {
 	if err := samples(*data, out, &f); err != nil {
 		return err
 	}
-	if err := valid(*schema, *manifest); err != nil {
-		fmt.Fprintf(out, "manifest: %v\n", err)
-	} else {
-		f.ManifestValid = true
+	if err := manifests(*schema, *manifest, out, &f); err != nil {
+		return err
 	}
 	if err := json.NewEncoder(out).Encode(f); err != nil {
 		return fmt.Errorf("print the figures: %w", err)
@@ -119,9 +121,44 @@ func guarded(parse func([]byte) (string, error), raw []byte) (name string, err e
 	return parse(raw)
 }
 
-// valid checks the manifest against Slack's schema. Formats the schema names but
-// JSON Schema does not know are left to Slack.
-func valid(schema, manifest string) error {
+// manifests checks the published manifest and every form of it that the command
+// prints against Slack's schema.
+func manifests(schema, published string, out io.Writer, f *figures) error {
+	check, err := compile(schema)
+	if err != nil {
+		return err
+	}
+	raw, err := os.ReadFile(published)
+	if err != nil {
+		return fmt.Errorf("read the manifest: %w", err)
+	}
+	all := map[string][]byte{published: raw}
+	for name, form := range map[string]setup.Form{
+		"http": {URL: "https://sous.example"}, "socket with an address": {URL: "https://sous.example", Socket: true},
+		"several workspaces": {URL: "https://sous.example", Many: true}, "another name": {Name: "Chef"},
+	} {
+		if all[name], err = setup.Manifest(form); err != nil {
+			return fmt.Errorf("the manifest for %s: %w", name, err)
+		}
+	}
+	f.ManifestValid = true
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		f.Manifests++
+		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(all[name]))
+		if err == nil {
+			err = check.Validate(v)
+		}
+		if err != nil {
+			f.ManifestValid = false
+			fmt.Fprintf(out, "manifest %s: %v\n", name, err)
+		}
+	}
+	return nil
+}
+
+// compile reads Slack's schema. Formats the schema names but JSON Schema does not
+// know are left to Slack.
+func compile(schema string) (*jsonschema.Schema, error) {
 	c := jsonschema.NewCompiler()
 	c.UseRegexpEngine(func(p string) (jsonschema.Regexp, error) {
 		// Go has no look-ahead. The schema has it for domains alone, and we name none.
@@ -129,18 +166,7 @@ func valid(schema, manifest string) error {
 	})
 	s, err := c.Compile(schema)
 	if err != nil {
-		return fmt.Errorf("read the schema: %w", err)
+		return nil, fmt.Errorf("read the schema: %w", err)
 	}
-	raw, err := os.ReadFile(manifest)
-	if err != nil {
-		return fmt.Errorf("read the manifest: %w", err)
-	}
-	v, err := jsonschema.UnmarshalJSON(strings.NewReader(string(raw)))
-	if err != nil {
-		return fmt.Errorf("read the manifest: %w", err)
-	}
-	if err := s.Validate(v); err != nil {
-		return fmt.Errorf("not valid: %w", err)
-	}
-	return nil
+	return s, nil
 }

@@ -193,6 +193,24 @@ func (s *Server) Shortcut(user, callback string, m Message) Delivery {
 	return s.send(p, trigger)
 }
 
+// GlobalShortcut runs a shortcut that belongs to no message.
+func (s *Server) GlobalShortcut(user, callback string) Delivery {
+	s.mu.Lock()
+	p, trigger := s.interaction("shortcut", user)
+	p["callback_id"], p["action_ts"] = callback, s.ts()
+	s.mu.Unlock()
+	return s.send(p, trigger)
+}
+
+// Look tells the app which channel a person has open beside it; "" is none.
+func (s *Server) Look(user, channel string) string {
+	context := map[string]any{}
+	if channel != "" {
+		context["entities"] = []any{map[string]any{"type": "slack#/types/channel_id", "value": channel, "team_id": s.Team}}
+	}
+	return s.Emit(map[string]any{"type": "app_context_changed", "user": user, "channel": s.DM(user), "context": context, "event_ts": "1700000000.000003"})
+}
+
 // Command types a slash command in a channel; the answer is what the app said to it.
 func (s *Server) Command(user, channel, command, text string) Delivery {
 	s.mu.Lock()

@@ -5,6 +5,7 @@
 package slackfake
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -18,8 +19,11 @@ import (
 type Config struct {
 	// Team and BotUser are the ids of the workspace and of the app's bot.
 	Team, BotUser string
-	// BotToken, AppToken and SigningSecret are the app's credentials.
-	BotToken, AppToken, SigningSecret string
+	// BotToken, AppToken and SigningSecret are the app's credentials, ConfigToken
+	// that of the person who makes and changes apps.
+	BotToken, AppToken, SigningSecret, ConfigToken string
+	// ClientID and ClientSecret are those of its installation by OAuth.
+	ClientID, ClientSecret string
 	// Scopes are those the bot token has; nil means all that the fake knows.
 	Scopes []string
 	// Retries are the pauses before the second, third and fourth delivery; Slack's
@@ -83,6 +87,7 @@ type Server struct {
 	lastPost map[string]time.Time
 	triggers map[string]time.Time
 	uploads  map[string]*File
+	apps     map[string]json.RawMessage
 
 	app      string
 	client   *http.Client
@@ -139,6 +144,9 @@ func New(c Config) *Server {
 	set(&c.BotToken, "xoxb-fake-bot-token")
 	set(&c.AppToken, "xapp-fake-app-token")
 	set(&c.SigningSecret, "fake-signing-secret")
+	set(&c.ClientID, "1111111111.2222222222")
+	set(&c.ClientSecret, "fake-client-secret")
+	set(&c.ConfigToken, "xoxe.xoxp-fake-config-token")
 	if c.Scopes == nil {
 		c.Scopes = AllScopes()
 	}
@@ -158,7 +166,7 @@ func New(c Config) *Server {
 		Config: c, users: map[string]User{}, channels: map[string]*Channel{}, messages: map[string][]*Message{},
 		files: map[string]*File{}, views: map[string]*View{}, status: map[string]string{}, prompts: map[string][]string{},
 		titles: map[string]string{}, failures: map[string][]Failure{}, lastPost: map[string]time.Time{},
-		triggers: map[string]time.Time{}, uploads: map[string]*File{}, tickets: map[string]bool{}, stop: make(chan struct{}),
+		triggers: map[string]time.Time{}, uploads: map[string]*File{}, apps: map[string]json.RawMessage{}, tickets: map[string]bool{}, stop: make(chan struct{}),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 	s.AddUser(User{ID: c.BotUser, Name: "sous", RealName: "Sous", Bot: true})

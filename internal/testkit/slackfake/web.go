@@ -64,15 +64,35 @@ type method struct {
 	scopes []string
 	// known are the arguments it takes besides token.
 	known []string
-	// app says that it takes the app-level token.
-	app bool
-	run func(s *Server, a args) (answer, string)
+	// token is which token it takes: the bot's, the app-level one, a configuration
+	// token, or none.
+	token tokenKind
+	run   func(s *Server, a args) (answer, string)
 }
 
+// tokenKind is a kind of token.
+type tokenKind int
+
+const (
+	botToken tokenKind = iota
+	appToken
+	configToken
+	noToken
+)
+
+// methods are all that the fake knows.
 func methods() map[string]method {
+	all := chatMethods()
+	for _, more := range []map[string]method{manifestMethods()} {
+		maps.Copy(all, more)
+	}
+	return all
+}
+
+func chatMethods() map[string]method {
 	return map[string]method{
 		"auth.test":                             {run: (*Server).authTest},
-		"apps.connections.open":                 {app: true, run: (*Server).connectionsOpen},
+		"apps.connections.open":                 {token: appToken, run: (*Server).connectionsOpen},
 		"chat.postMessage":                      {scopes: []string{"chat:write"}, known: postArgs(), run: (*Server).postMessage},
 		"chat.postEphemeral":                    {scopes: []string{"chat:write"}, known: append(postArgs(), "user"), run: (*Server).postEphemeral},
 		"chat.update":                           {scopes: []string{"chat:write"}, known: append(postArgs(), "ts"), run: (*Server).update},
@@ -180,29 +200,37 @@ func (s *Server) call(m method, r *http.Request, a args) (answer, string) {
 		token = a.str("token")
 	}
 	delete(a, "token")
-	want := s.BotToken
-	if m.app {
-		want = s.AppToken
-	}
-	switch {
-	case token == "":
-		return nil, "not_authed"
-	case token != want && (token == s.BotToken || token == s.AppToken):
-		return nil, "not_allowed_token_type"
-	case token != want:
-		return nil, "invalid_auth"
+	if code := s.admits(m.token, token); code != "" {
+		return nil, code
 	}
 	for name := range a {
 		if !slices.Contains(m.known, name) {
 			return nil, "invalid_arguments"
 		}
 	}
-	if len(m.scopes) > 0 && !slices.ContainsFunc(m.scopes, s.hasScope) {
+	if m.token == botToken && len(m.scopes) > 0 && !slices.ContainsFunc(m.scopes, s.hasScope) {
 		return answer{"needed": m.scopes[0], "provided": strings.Join(s.Scopes, ",")}, "missing_scope"
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return m.run(s, a)
+}
+
+// admits says why a token may not call a method, "" when it may.
+func (s *Server) admits(kind tokenKind, token string) string {
+	tokens := map[tokenKind]string{botToken: s.BotToken, appToken: s.AppToken, configToken: s.ConfigToken}
+	if kind == noToken || token != "" && token == tokens[kind] {
+		return ""
+	}
+	if token == "" {
+		return "not_authed"
+	}
+	for _, other := range tokens {
+		if token == other {
+			return "not_allowed_token_type"
+		}
+	}
+	return "invalid_auth"
 }
 
 func (s *Server) hasScope(scope string) bool { return slices.Contains(s.Scopes, scope) }
@@ -249,6 +277,7 @@ func (s *Server) reply(w http.ResponseWriter, name string, out answer, code stri
 		s.Observe(name, b)
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("X-OAuth-Scopes", strings.Join(s.Scopes, ","))
 	_, _ = w.Write(b)
 }
 
