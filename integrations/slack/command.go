@@ -43,11 +43,11 @@ func (b *Bot) command(ctx context.Context, body []byte) (any, error) {
 	rest = strings.TrimSpace(rest)
 	switch strings.ToLower(word) {
 	case "ask":
-		return b.ask(ctx, me, by, c, rest, nil)
+		return b.ask(ctx, by, c, rest, nil)
 	case "forget":
-		return b.ask(ctx, me, by, c, "Forget "+rest, nil)
+		return b.ask(ctx, by, c, "Forget "+rest, nil)
 	case "summarize", "summarise", "minutes":
-		return b.summarise(ctx, me, by, c, rest)
+		return b.summarise(ctx, by, c, rest)
 	case "approvals":
 		return b.waiting(ctx, by)
 	case "status":
@@ -55,12 +55,12 @@ func (b *Bot) command(ctx context.Context, body []byte) (any, error) {
 	case "", "help":
 		return said(commandHelp), nil
 	}
-	return b.ask(ctx, me, by, c, strings.TrimSpace(c.Text), nil)
+	return b.ask(ctx, by, c, strings.TrimSpace(c.Text), nil)
 }
 
 // ask makes a turn of a command. It is answered in the direct messages, because a
 // command has no message that others could see the answer under.
-func (b *Bot) ask(ctx context.Context, me identity, by agent.Actor, c slack.SlashCommand, text string, files []string) (any, error) {
+func (b *Bot) ask(ctx context.Context, by agent.Actor, c slack.SlashCommand, text string, files []string) (any, error) {
 	if text == "" && len(files) == 0 {
 		return said(commandHelp), nil
 	}
@@ -68,50 +68,56 @@ func (b *Bot) ask(ctx context.Context, me identity, by agent.Actor, c slack.Slas
 	if err != nil {
 		return said(refusal(err)), nil
 	}
-	at := where{me.team, dm, commandRoot(c.TriggerID)}
-	place := b.people.Place(ctx, dm, "im", c.UserID)
-	if err := b.accept(ctx, by, at, loop.Incoming{Event: turnID(me.team, dm, at.root), Conversation: at.conversation(), Place: place, Text: text, Files: files}); err != nil {
+	if err := b.askIn(ctx, by, dm, c.UserID, commandRoot(c.TriggerID), text, files); err != nil {
 		return nil, err
 	}
 	return said("I answer in our direct messages."), nil
+}
+
+// askIn makes a turn in a person's direct messages that no message began.
+func (b *Bot) askIn(ctx context.Context, by agent.Actor, dm, user, root, text string, files []string) error {
+	me, err := b.self(ctx)
+	if err != nil {
+		return err
+	}
+	at := where{me.team, dm, root}
+	return b.accept(ctx, by, at, loop.Incoming{
+		Event: turnID(me.team, dm, root), Conversation: at.conversation(), Place: b.people.Place(ctx, dm, "im", user), Text: text, Files: files,
+	})
 }
 
 // channelRef is a channel as Slack writes it into a command.
 var channelRef = regexp.MustCompile(`<#([A-Z0-9]+)(?:\|[^>]*)?>`) //nolint:gochecknoglobals // a compiled pattern, never changed
 
 // summarise reads a channel's history for somebody who is in it.
-func (b *Bot) summarise(ctx context.Context, me identity, by agent.Actor, c slack.SlashCommand, text string) (any, error) {
+func (b *Bot) summarise(ctx context.Context, by agent.Actor, c slack.SlashCommand, text string) (any, error) {
 	channel := c.ChannelID
 	if m := channelRef.FindStringSubmatch(text); m != nil {
 		channel = m[1]
 		text = strings.Replace(text, m[0], "", 1)
 	}
-	members, err := b.people.members(ctx, channel)
-	if err != nil {
-		return said("I am not in that channel: invite me first."), nil
+	if err := b.isIn(ctx, channel, c.UserID); err != nil {
+		return said(refusal(err)), nil
 	}
-	in := false
-	for _, m := range members {
-		in = in || m == c.UserID
-	}
-	if !in {
-		return said("You are not in that channel."), nil
-	}
-	now := b.Clock()
-	if u, err := b.people.user(ctx, c.UserID); err == nil {
-		now = now.In(u.zone())
-	}
-	from := since(text, now)
+	from := since(text, b.localNow(ctx, c.UserID))
 	// Only its sender sees the answer, so that is who may read the file too.
 	dm, err := b.people.dm(ctx, c.UserID)
 	if err != nil {
 		return said(refusal(err)), nil
 	}
-	f, err := b.historyFile(ctx, by, b.people.Place(ctx, dm, "im", c.UserID), channel, from)
-	if err != nil {
-		return said(refusal(err)), nil
-	}
-	return b.ask(ctx, me, by, c, fmt.Sprintf("Summarise what was said since %s", from.Format("2 January 2006 15:04")), []string{f.ID})
+	// Reading takes as long as Slack's limits want, and a command's answer cannot wait.
+	b.longer(ctx, "summary of a channel", func(ctx context.Context) error {
+		f, err := b.historyFile(ctx, by, b.people.Place(ctx, dm, "im", c.UserID), channel, from)
+		if err == nil {
+			words := fmt.Sprintf("Summarise what was said since %s", from.Format("2 January 2006 15:04"))
+			err = b.askIn(ctx, by, dm, c.UserID, commandRoot(c.TriggerID), words, []string{f.ID})
+		}
+		if err != nil {
+			b.tell(ctx, c.ChannelID, "", c.UserID, refusal(err))
+		}
+		return err
+	})
+	return said(fmt.Sprintf("I am reading <#%s> since %s. The minutes come in our direct messages.", channel, when(from))), nil
 }
 
 // waiting lists what waits for the person's decision.

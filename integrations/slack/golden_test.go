@@ -79,7 +79,7 @@ func TestCardsAndModalsLookAsTheyDid(t *testing.T) {
 		golden(t, name, raw)
 	}
 	for name, view := range map[string]any{
-		"modal-reject": front.RejectModal(asked(), m), "modal-edit": front.EditModal(asked(), m), "modal-ask": front.AskModal(asked(), m),
+		"modal-reject": front.RejectModal(asked(), m), "modal-edit": front.EditModal(asked(), m), "modal-ask": front.AskModal(asked(), m), "modal-question": front.QuestionModal(),
 		"home": front.HomeView([]approval.Approval{asked()}, []approval.Approval{asked(), confirm}, "Model: built-in", "https://sous.example/"),
 	} {
 		raw := must[[]byte](t)(json.Marshal(view))

@@ -52,9 +52,16 @@ func (b *Bot) happened(ctx context.Context, me identity, ev inner) error {
 	case "app_mention":
 		return b.said(ctx, me, ev, "")
 	case "app_home_opened":
+		b.looks(string(ev.User), ev.Context.channel())
 		b.later(ctx, "home", func(ctx context.Context) error { return b.opened(ctx, ev) })
-	case "assistant_thread_started":
+	case "app_context_changed":
+		b.looks(string(ev.User), ev.Context.channel())
+	case "assistant_thread_started", "assistant_thread_context_changed":
 		if a := ev.Assistant; a != nil {
+			b.looks(a.User, a.Context.Channel)
+			if ev.Type != "assistant_thread_started" {
+				return nil
+			}
 			b.later(ctx, "prompts", func(ctx context.Context) error { return b.suggest(ctx, a.Channel, a.Thread) })
 		}
 	case "agent_session_stopped":
@@ -115,11 +122,12 @@ func (b *Bot) said(ctx context.Context, me identity, ev inner, again string) err
 	if err != nil {
 		return err
 	}
-	if ev.Thread != "" && len(files) == 0 && asksForThread(text) {
-		f, err := b.threadFile(ctx, by, place, at)
-		if err != nil {
+	if len(files) == 0 {
+		f, err := b.meantFile(ctx, by, place, ev, text)
+		switch {
+		case err != nil:
 			notes = append(notes, agent.PublicText(err))
-		} else {
+		case f.ID != "":
 			files = append(files, f.ID)
 		}
 	}
@@ -141,6 +149,22 @@ func (b *Bot) said(ctx context.Context, me identity, ev inner, again string) err
 		b.notice(ctx, at, id, strings.Join(notes, "\n"))
 	}
 	return nil
+}
+
+// meantFile stores what was said in the thread or channel that the words ask about;
+// without such words there is no file.
+func (b *Bot) meantFile(ctx context.Context, by agent.Actor, place agent.Place, ev inner, text string) (agent.FileRef, error) {
+	switch {
+	case ev.Thread != "" && asksForThread(text):
+		me, err := b.self(ctx)
+		if err != nil {
+			return agent.FileRef{}, err
+		}
+		return b.threadFile(ctx, by, place, where{me.team, string(ev.Channel), ev.Thread})
+	case channelWords.MatchString(text):
+		return b.channelFile(ctx, by, place, ev, text)
+	}
+	return agent.FileRef{}, nil
 }
 
 // accept hands a request in. What it is refused for is told to the person; what

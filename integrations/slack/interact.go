@@ -43,6 +43,12 @@ func (b *Bot) interaction(ctx context.Context, body []byte) (any, error) {
 		return b.submitted(ctx, by, c)
 	case "message_action":
 		return nil, b.shortcut(ctx, me, by, c)
+	case "shortcut":
+		if c.Callback == shortAsk {
+			if _, err := b.api.OpenViewContext(ctx, c.Trigger, QuestionModal()); err != nil {
+				return nil, b.refused(ctx, c, agent.WrapError(agent.Unavailable, err, "Slack did not open the form; please try again"))
+			}
+		}
 	}
 	return nil, nil
 }
@@ -159,15 +165,18 @@ func decider(a approval.Approval) string {
 
 // submitted acts on a modal. A refusal keeps it open, beside the field.
 func (b *Bot) submitted(ctx context.Context, by agent.Actor, c click) (any, error) {
-	var m meta
-	if json.Unmarshal([]byte(c.View.Meta), &m) != nil || m.Approval == "" {
-		return nil, nil
-	}
 	values := map[string]string{}
 	for field, inputs := range c.View.State.Values {
 		if v := inputs[inputID].Value; v != nil {
 			values[field] = *v
 		}
+	}
+	if c.View.Callback == modalQuestion {
+		return b.asked(ctx, by, c, values[fieldText])
+	}
+	var m meta
+	if json.Unmarshal([]byte(c.View.Meta), &m) != nil || m.Approval == "" {
+		return nil, nil
 	}
 	var err error
 	field := fieldText
@@ -198,10 +207,24 @@ func (b *Bot) submitted(ctx context.Context, by agent.Actor, c click) (any, erro
 	return nil, nil
 }
 
-// The shortcuts on a message.
+// asked takes what was asked in the form of the global shortcut; the answer goes
+// into the person's direct messages. The view's id makes it one turn.
+func (b *Bot) asked(ctx context.Context, by agent.Actor, c click, text string) (any, error) {
+	dm, err := b.people.dm(ctx, c.User.ID)
+	if err == nil {
+		err = b.askIn(ctx, by, dm, c.User.ID, commandRoot(c.View.ID), clip(text, maxInput), nil)
+	}
+	if err != nil {
+		return slack.NewErrorsViewSubmissionResponse(map[string]string{fieldText: refusal(err)}), nil
+	}
+	return nil, nil
+}
+
+// The shortcuts: two on a message and one that is everywhere.
 const (
 	shortMinutes = "sous_minutes"
 	shortSummary = "sous_summary"
+	shortAsk     = "sous_ask_anywhere"
 )
 
 // shortcut makes the minutes of the thread a message belongs to.

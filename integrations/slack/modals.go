@@ -17,13 +17,15 @@ const (
 	modalReject = "sous_reject_modal"
 	modalEdit   = "sous_edit_modal"
 	modalAsk    = "sous_ask_modal"
-	fieldText   = "text"
-	inputID     = "value"
+	// modalQuestion is the form of the global shortcut.
+	modalQuestion = "sous_question_modal"
+	fieldText     = "text"
+	inputID       = "value"
 )
 
 // meta is what a modal carries: ids alone.
 type meta struct {
-	Approval string `json:"approval"`
+	Approval string `json:"approval,omitempty"`
 	Channel  string `json:"channel,omitempty"`
 	Thread   string `json:"thread,omitempty"`
 }
@@ -64,6 +66,13 @@ func AskModal(a approval.Approval, m meta) slack.ModalViewRequest {
 	return modal(modalAsk, "Ask a question", "Ask", m,
 		section("*"+escape(toolTitle(a.Call.Tool))+"* stays open. Everybody who sees the card sees the question."),
 		input(fieldText, "Question", "", false))
+}
+
+// QuestionModal asks what the person wants, from wherever they are.
+func QuestionModal() slack.ModalViewRequest {
+	return modal(modalQuestion, "Ask Sous", "Ask", meta{},
+		section("I answer in our direct messages. Nobody else sees the question or the answer."),
+		input(fieldText, "What can I do for you?", "", false))
 }
 
 // EditModal shows every argument for editing.

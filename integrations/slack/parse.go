@@ -47,6 +47,7 @@ type inner struct {
 	Message     *inner     `json:"message"`
 	Previous    *inner     `json:"previous_message"`
 	Edited      *edited    `json:"edited"`
+	Context     *looking   `json:"context"`
 	Assistant   *assistant `json:"assistant_thread"`
 }
 
@@ -59,6 +60,44 @@ type assistant struct {
 	User    string `json:"user_id"`
 	Channel string `json:"channel_id"`
 	Thread  string `json:"thread_ts"`
+	Context struct {
+		Channel string `json:"channel_id"`
+	} `json:"context"`
+}
+
+// looking is what a person has open in Slack, the most relevant first.
+type looking struct {
+	Entities []struct {
+		Type  string          `json:"type"`
+		Value json.RawMessage `json:"value"`
+	} `json:"entities"`
+}
+
+// The kinds of things a person has open that name a channel
+// (docs.slack.dev/reference/events/app_context_changed).
+const (
+	entityChannel = "slack#/types/channel_id"
+	entityMessage = "slack#/types/message_context"
+)
+
+// channel is the channel a person looks at, "" when it is none.
+func (l *looking) channel() string {
+	if l == nil {
+		return ""
+	}
+	for _, e := range l.Entities {
+		var id string
+		var in struct {
+			Channel string `json:"channel_id"`
+		}
+		switch {
+		case e.Type == entityChannel && json.Unmarshal(e.Value, &id) == nil && id != "":
+			return id
+		case e.Type == entityMessage && json.Unmarshal(e.Value, &in) == nil && in.Channel != "":
+			return in.Channel
+		}
+	}
+	return ""
 }
 
 // dropped is a file as an event names it.
@@ -96,7 +135,7 @@ func (l *loose) UnmarshalJSON(raw []byte) error {
 // handled are the events something is done about.
 func handled(kind string) bool {
 	switch kind {
-	case "message", "app_mention", "app_home_opened", "assistant_thread_started", "agent_session_stopped",
+	case "message", "app_mention", "app_home_opened", "app_context_changed", "assistant_thread_started", "assistant_thread_context_changed", "agent_session_stopped",
 		"user_change", "team_join", "subteam_created", "subteam_updated", "subteam_members_changed",
 		"member_joined_channel", "member_left_channel", "channel_shared", "channel_unshared",
 		"app_uninstalled", "tokens_revoked":

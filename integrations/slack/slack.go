@@ -131,6 +131,8 @@ type Bot struct {
 
 	mu     sync.Mutex
 	engage map[string]bool
+	// looking is which channel a person has open beside the app.
+	looking map[string]string
 	// followed are the turns whose progress is being shown; fresh those that wait
 	// for Run to begin with them.
 	followed map[string]bool
@@ -170,7 +172,7 @@ func New(c Config) (*Bot, error) {
 	}
 	api := client(c.BotToken, c.AppToken, c.APIURL)
 	b := &Bot{
-		Config: c, api: api, people: c.Directory, seen: newReplays(), engage: map[string]bool{}, followed: map[string]bool{}, wake: make(chan struct{}, 1),
+		Config: c, api: api, people: c.Directory, seen: newReplays(), engage: map[string]bool{}, looking: map[string]string{}, followed: map[string]bool{}, wake: make(chan struct{}, 1),
 	}
 	b.post = &poster{api: api, clock: c.Clock, pace: c.Pace, backoff: c.Backoff, log: c.Log, last: map[string]time.Time{}}
 	return b, nil
@@ -257,8 +259,17 @@ func client(token, app, url string) *slack.Client {
 
 // later does something after the acknowledgement, on a context of its own.
 func (b *Bot) later(ctx context.Context, what string, f func(ctx context.Context) error) {
+	b.afterwards(ctx, time.Minute, what, f)
+}
+
+// longer is later for what reads much of Slack and may have to wait between pages.
+func (b *Bot) longer(ctx context.Context, what string, f func(ctx context.Context) error) {
+	b.afterwards(ctx, 10*time.Minute, what, f)
+}
+
+func (b *Bot) afterwards(ctx context.Context, most time.Duration, what string, f func(ctx context.Context) error) {
 	b.busy.Go(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
 		defer cancel()
 		if err := f(ctx); err != nil {
 			b.Log.WarnContext(ctx, "slack: not shown", slog.String("what", what), slog.Any("err", err))

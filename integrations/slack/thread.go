@@ -22,6 +22,64 @@ var threadWords = regexp.MustCompile(`(?i)\b(summari[sz]e|summary|minutes|recap)
 
 func asksForThread(text string) bool { return threadWords.MatchString(text) }
 
+// channelWords are how people ask for the minutes of a channel without naming it.
+var channelWords = regexp.MustCompile(`(?i)\b(summari[sz]e|summary|minutes|recap|catch me up)\b.*\b(this|the) channel\b`) //nolint:gochecknoglobals // a compiled pattern, never changed
+
+// looks notes which channel a person has open beside the app; it is a hint, so it
+// lives in memory alone.
+func (b *Bot) looks(user, channel string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.looking) >= maxLooking {
+		clear(b.looking)
+	}
+	if delete(b.looking, user); channel != "" {
+		b.looking[user] = channel
+	}
+}
+
+// maxLooking bounds of how many people it is known what they look at.
+const maxLooking = 10_000
+
+// channelFile stores what was said in the channel that the words mean: the one they
+// were said in, or in a direct message the one the person has open.
+func (b *Bot) channelFile(ctx context.Context, by agent.Actor, place agent.Place, ev inner, text string) (agent.FileRef, error) {
+	user, channel := string(ev.User), string(ev.Channel)
+	if ev.ChannelType == "im" {
+		b.mu.Lock()
+		channel = b.looking[user]
+		b.mu.Unlock()
+		if channel == "" {
+			return agent.FileRef{}, agent.Errorf(agent.Invalid, "Which channel? Try /sous summarize #channel since Monday.")
+		}
+		if err := b.isIn(ctx, channel, user); err != nil {
+			return agent.FileRef{}, err
+		}
+	}
+	return b.historyFile(ctx, by, place, channel, since(text, b.localNow(ctx, user)))
+}
+
+// isIn is an error unless the person is in the channel and so is Sous.
+func (b *Bot) isIn(ctx context.Context, channel, user string) error {
+	members, err := b.people.members(ctx, channel)
+	switch {
+	case err != nil:
+		return agent.WrapError(agent.Forbidden, err, "I am not in that channel: invite me first.")
+	case !slices.Contains(members, user):
+		return agent.Errorf(agent.Forbidden, "You are not in that channel.")
+	}
+	return nil
+}
+
+// localNow is the time in the person's own zone.
+func (b *Bot) localNow(ctx context.Context, user string) time.Time {
+	now := b.Clock()
+	if u, err := b.people.user(ctx, user); err == nil {
+		return now.In(u.zone())
+	}
+	return now
+}
+
 // threadFile stores what was said in a thread as a transcript.
 func (b *Bot) threadFile(ctx context.Context, by agent.Actor, place agent.Place, at where) (agent.FileRef, error) {
 	var all []slack.Message
