@@ -14,6 +14,7 @@ import (
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/audit"
+	"github.com/sous-hq/sous/agent/delivery"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/pause"
 	"github.com/sous-hq/sous/integrations/postgres"
@@ -61,6 +62,11 @@ func fill(t *testing.T, db *postgres.DB, clock *storetest.Clock) {
 	_, err = approve(ctx, db, agent.Actor{Workspace: "acme", ID: "bob", Kind: agent.Member}, id, clock)
 	must(err)
 	must(db.SaveCheckpoint(ctx, audit.Checkpoint{Workspace: "acme", Size: 1, At: clock.Now()}, "signed"))
+
+	front := delivery.Front{Workspace: "acme", Source: "slack"}
+	_, err = db.Keep(ctx, front, []delivery.Delivery{{ID: "d1", Body: []byte("x")}})
+	must(err)
+	must(db.Settle(ctx, front, delivery.Settled{Posts: []delivery.Post{{About: "e1", Key: "k", Place: "c", Ref: "1"}}, Over: []string{"e1"}}))
 
 	w := agent.Write{By: ann, Key: "w1", Label: label}
 	tracker := postgres.NewTracker(db, nil)

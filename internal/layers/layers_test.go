@@ -46,6 +46,7 @@ func rules() []rule {
 		{under: "agent/audit", layer: 1, what: "a concept"},
 		{under: "agent/model", layer: 1, what: "a concept"},
 		{under: "agent/people", layer: 1, what: "a concept"},
+		{under: "agent/delivery", layer: 1, what: "a concept"},
 		{under: "agent/pause", layer: 1, what: "a concept"},
 		{under: "tools", layer: 1, what: "a concept"},
 		{under: "memory", layer: 1, what: "a concept"},

@@ -1,0 +1,165 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/delivery"
+)
+
+var _ delivery.Store = (*DB)(nil)
+
+// jot runs f in one transaction that leaves the workspace to others: what it
+// writes is read by nobody else's transaction, so nothing has to stand still.
+func (d *DB) jot(ctx context.Context, ws agent.WorkspaceID, f func(tx pgx.Tx) error) error {
+	if ws == "" {
+		return errors.New("a write needs a workspace")
+	}
+	return d.transact(ctx, begin("BEGIN", roleApp, ws), f)
+}
+
+// Keep implements delivery.Store.
+func (d *DB) Keep(ctx context.Context, f delivery.Front, all []delivery.Delivery) ([]bool, error) {
+	fresh := make([]bool, len(all))
+	var ids, queues []string
+	var bodies [][]byte
+	for _, one := range all {
+		if one.ID == "" || f.Source == "" {
+			return nil, errors.New("keep deliveries: a source and an id are required")
+		}
+		ids, queues, bodies = append(ids, storable(one.ID)), append(queues, storable(one.Queue)), append(bodies, one.Body)
+	}
+	err := d.jot(ctx, f.Workspace, func(tx pgx.Tx) error {
+		// By id, so that two batches at once never wait for each other in a circle.
+		kept, err := every(ctx, tx, scanText, `INSERT INTO deliveries (workspace, source, id, queue, body, at, n)
+			SELECT $1, $2, d.id, d.queue, d.body, $3, d.n FROM unnest($4::text[], $5::text[], $6::bytea[]) WITH ORDINALITY d (id, queue, body, n)
+			ORDER BY d.id, d.n ON CONFLICT DO NOTHING RETURNING id`, f.Workspace, f.Source, d.now(), ids, queues, bodies)
+		if err != nil {
+			return err
+		}
+		is := make(map[string]bool, len(kept))
+		for _, id := range kept {
+			is[id] = true
+		}
+		for i, id := range ids {
+			fresh[i] = is[id]
+			delete(is, id)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("keep deliveries: %w", err)
+	}
+	return fresh, nil
+}
+
+// Waiting implements delivery.Store.
+func (d *DB) Waiting(ctx context.Context, f delivery.Front, before time.Time) ([]delivery.Delivery, error) {
+	all, err := list(ctx, d, f.Workspace, scanDelivery, `SELECT id, queue, body, at FROM deliveries
+		WHERE workspace = $1 AND source = $2 AND done IS NULL AND at < $3 ORDER BY at, n`, f.Workspace, f.Source, stored(before))
+	if err != nil {
+		return nil, fmt.Errorf("read deliveries: %w", err)
+	}
+	return all, nil
+}
+
+func scanDelivery(row sqlRow) (delivery.Delivery, error) {
+	var one delivery.Delivery
+	err := row.Scan(&one.ID, &one.Queue, &one.Body, timeOf(&one.At))
+	return one, err
+}
+
+// Settle implements delivery.Store.
+func (d *DB) Settle(ctx context.Context, f delivery.Front, s delivery.Settled) error {
+	now := d.now()
+	err := d.jot(ctx, f.Workspace, func(tx pgx.Tx) error {
+		var b pgx.Batch
+		if len(s.Done) > 0 {
+			b.Queue(`UPDATE deliveries SET body = NULL, done = $4
+				WHERE workspace = $1 AND source = $2 AND id = ANY($3) AND done IS NULL`, f.Workspace, f.Source, s.Done, now)
+		}
+		for _, p := range s.Posts {
+			b.Queue(`INSERT INTO posts (workspace, source, about, key, place, ref) VALUES ($1, $2, $3, $4, $5, $6)
+				ON CONFLICT (workspace, source, about, key) DO UPDATE SET place = excluded.place, ref = excluded.ref`,
+				f.Workspace, f.Source, p.About, p.Key, p.Place, p.Ref)
+		}
+		for _, about := range s.Over {
+			b.Queue(`INSERT INTO shows AS s (workspace, source, about, holder, until, over) VALUES ($1, $2, $3, '', $4, $4)
+				ON CONFLICT (workspace, source, about) DO UPDATE SET over = excluded.over WHERE s.over IS NULL`, f.Workspace, f.Source, about, now)
+		}
+		return tx.SendBatch(ctx, &b).Close()
+	})
+	if err != nil {
+		return fmt.Errorf("settle deliveries: %w", err)
+	}
+	return nil
+}
+
+// Take implements delivery.Store.
+func (d *DB) Take(ctx context.Context, f delivery.Front, l delivery.Lease) (delivery.Standing, error) {
+	now := d.now()
+	got := delivery.Elsewhere
+	err := d.jot(ctx, f.Workspace, func(tx pgx.Tx) error {
+		over, taken, err := first(tx.QueryRow(ctx, `INSERT INTO shows AS s (workspace, source, about, holder, until) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (workspace, source, about) DO UPDATE SET holder = excluded.holder, until = excluded.until
+			WHERE s.over IS NOT NULL OR s.holder = excluded.holder OR s.until <= $6
+			RETURNING s.over IS NOT NULL`, f.Workspace, f.Source, l.About, l.Holder, now.Add(l.For), now), scanBool)
+		switch {
+		case err != nil || !taken:
+			return err
+		case over:
+			got = delivery.Over
+		default:
+			got = delivery.Mine
+		}
+		return nil
+	})
+	if err != nil {
+		return delivery.Elsewhere, fmt.Errorf("take a lease: %w", err)
+	}
+	return got, nil
+}
+
+// Posts implements delivery.Store.
+func (d *DB) Posts(ctx context.Context, f delivery.Front, about string) ([]delivery.Post, error) {
+	all, err := list(ctx, d, f.Workspace, scanPost, `SELECT about, key, place, ref FROM posts
+		WHERE workspace = $1 AND source = $2 AND about = $3 ORDER BY key COLLATE "C"`, f.Workspace, f.Source, about)
+	if err != nil {
+		return nil, fmt.Errorf("read posts: %w", err)
+	}
+	return all, nil
+}
+
+func scanPost(row sqlRow) (delivery.Post, error) {
+	var p delivery.Post
+	err := row.Scan(&p.About, &p.Key, &p.Place, &p.Ref)
+	return p, err
+}
+
+// Forget implements delivery.Store.
+func (d *DB) Forget(ctx context.Context, f delivery.Front, before time.Time) error {
+	before = stored(before)
+	err := d.jot(ctx, f.Workspace, func(tx pgx.Tx) error {
+		var b pgx.Batch
+		b.Queue(`DELETE FROM deliveries WHERE workspace = $1 AND source = $2 AND done < $3`, f.Workspace, f.Source, before)
+		b.Queue(`DELETE FROM posts WHERE workspace = $1 AND source = $2 AND about IN
+			(SELECT about FROM shows WHERE workspace = $1 AND source = $2 AND over < $3)`, f.Workspace, f.Source, before)
+		b.Queue(`DELETE FROM shows WHERE workspace = $1 AND source = $2 AND over < $3`, f.Workspace, f.Source, before)
+		return tx.SendBatch(ctx, &b).Close()
+	})
+	if err != nil {
+		return fmt.Errorf("forget deliveries: %w", err)
+	}
+	return nil
+}
+
+func scanBool(row sqlRow) (bool, error) {
+	var b bool
+	err := row.Scan(&b)
+	return b, err
+}

@@ -1,0 +1,16 @@
+package sqlite_test
+
+import (
+	"testing"
+
+	"github.com/sous-hq/sous/agent/delivery"
+	"github.com/sous-hq/sous/internal/testkit/storetest"
+)
+
+func TestDeliveries(t *testing.T) {
+	t.Parallel()
+	storetest.Deliveries(t, func(t *testing.T) (delivery.Store, *storetest.Clock) {
+		s := openStores(t)
+		return s.Store.(delivery.Store), s.Clock
+	})
+}
