@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,23 +30,57 @@ type tab struct {
 	ctx context.Context //nolint:containedctx // chromedp keeps the browser in it
 }
 
+// chromium is one browser for all tests of the package; each test gets a tab
+// with cookies of its own.
+type chromium struct {
+	once sync.Once
+	ctx  context.Context //nolint:containedctx // chromedp keeps the browser in it
+	stop func()
+	err  error
+}
+
+var browser chromium
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if browser.stop != nil {
+		browser.stop()
+	}
+	os.Exit(code)
+}
+
+func (c *chromium) start() (context.Context, error) {
+	c.once.Do(func() {
+		path, err := exec.LookPath("chromium")
+		if err != nil {
+			c.err = errors.New("these tests look at the pages in a real browser: install it with “apt-get install -y --no-install-recommends chromium”")
+			return
+		}
+		options := append(chromedp.DefaultExecAllocatorOptions[:],
+			chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+			chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-dev-shm-usage", true))
+		alloc, stopProcess := chromedp.NewExecAllocator(context.Background(), options...)
+		ctx, stop := chromedp.NewContext(alloc)
+		c.ctx, c.stop = ctx, func() { stop(); stopProcess() }
+		c.err = chromedp.Do(ctx)
+	})
+	return c.ctx, c.err
+}
+
 // open opens the chat in headless Chromium. With SHOTS set to a folder the
 // tests leave pictures there for people to look at.
 func open(t *testing.T, width, height int64) *tab {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
+	t.Parallel()
+	parent, err := browser.start()
 	if err != nil {
-		t.Fatal("these tests look at the pages in a real browser: install it with “apt-get install -y --no-install-recommends chromium”")
+		t.Fatal(err)
 	}
 	r := newRig(t)
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(int(width), int(height)),
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-dev-shm-usage", true))
-	alloc, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, closeTab := chromedp.NewContext(alloc)
+	ctx, closeTab := chromedp.NewContext(parent, chromedp.WithNewBrowserContext())
 	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
-	// The browser goes before the server it talks to.
-	t.Cleanup(func() { cancel(); closeTab(); stop() })
+	// The tab goes before the server it talks to.
+	t.Cleanup(func() { cancel(); closeTab() })
 	b := &tab{rig: r, t: t, ctx: ctx}
 	b.run(chromedp.EmulateViewport(width, height))
 	if err := chromedp.Listen(ctx, func(ev any) {
