@@ -58,8 +58,10 @@ func told(t *testing.T, p *looptest.Process, turn string) {
 }
 
 func TestAPausedTurnAsksNoModelAndGoesOnWhenResumed(t *testing.T) {
+	t.Parallel()
 	for _, s := range []pause.Scope{pause.Everything, pause.Workspace, pause.Turn} {
 		t.Run(string(s), func(t *testing.T) {
+			t.Parallel()
 			target := ""
 			if s == pause.Turn {
 				target = "e1"
@@ -86,6 +88,7 @@ func TestAPausedTurnAsksNoModelAndGoesOnWhenResumed(t *testing.T) {
 }
 
 func TestAPausedTurnCanBeStopped(t *testing.T) {
+	t.Parallel()
 	w := looptest.NewWorld(t, openDBOS, loop.Limits{}, maker)
 	p := w.Start()
 	setPause(t, p, pause.Workspace, "")
@@ -101,6 +104,7 @@ func TestAPausedTurnCanBeStopped(t *testing.T) {
 }
 
 func TestATurnDoesNotStopForAnotherTurnsPause(t *testing.T) {
+	t.Parallel()
 	w := looptest.NewWorld(t, openDBOS, loop.Limits{}, maker)
 	p := w.Start()
 	setPause(t, p, pause.Turn, "other")
@@ -112,6 +116,7 @@ func TestATurnDoesNotStopForAnotherTurnsPause(t *testing.T) {
 }
 
 func TestAPausedToolIsRefusedAndTheModelIsToldWhy(t *testing.T) {
+	t.Parallel()
 	w := looptest.NewWorld(t, openDBOS, loop.Limits{}, maker)
 	p := w.Start()
 	setPause(t, p, pause.Tool, "thing_make")
@@ -130,6 +135,7 @@ func TestAPausedToolIsRefusedAndTheModelIsToldWhy(t *testing.T) {
 }
 
 func TestAnApprovedCallWaitsForThePauseToEnd(t *testing.T) {
+	t.Parallel()
 	w := looptest.NewWorld(t, openDBOS, loop.Limits{}, func(req model.Request) (model.Response, error) {
 		if len(looptest.Results(req)) > 0 {
 			return looptest.Say("made")
@@ -155,6 +161,7 @@ func TestAnApprovedCallWaitsForThePauseToEnd(t *testing.T) {
 }
 
 func TestAnEffectCanBeUndoneForASetTime(t *testing.T) {
+	t.Parallel()
 	w := looptest.NewWorld(t, openDBOS, loop.Limits{}, maker)
 	var late time.Duration
 	w.Clock = func() time.Time { return time.Now().Add(late) }

@@ -8,6 +8,7 @@ import (
 )
 
 func TestOnlyThePersonWhoAsksSpeaksAsTheRequester(t *testing.T) {
+	t.Parallel()
 	ann, bob := agent.Actor{Workspace: "w", ID: "ann"}, agent.Actor{Workspace: "w", ID: "bob"}
 	for _, c := range []struct {
 		by   agent.Actor
@@ -29,6 +30,7 @@ func TestOnlyThePersonWhoAsksSpeaksAsTheRequester(t *testing.T) {
 }
 
 func TestThePlanIsWhatWasPlannedBeforeAnythingExternalWasRead(t *testing.T) {
+	t.Parallel()
 	step := func(i agent.Integrity, tools ...string) round {
 		r := round{Plan: plan{Context: agent.Label{Integrity: i}}}
 		for _, name := range tools {

@@ -22,6 +22,7 @@ func obey(calls ...string) func(model.Request) (model.Response, error) {
 }
 
 func TestAFileNameIsContentOfOthers(t *testing.T) {
+	t.Parallel()
 	w := looptest.NewWorld(t, openDBOS, loop.Limits{Thinks: 5}, obey(`call thing_make {"name":"red build"}`))
 	p := w.Start()
 	ctx := context.Background()
@@ -42,6 +43,7 @@ func TestAFileNameIsContentOfOthers(t *testing.T) {
 }
 
 func TestSaidInWordsRunsThoughSousSpokeBefore(t *testing.T) {
+	t.Parallel()
 	w := looptest.NewWorld(t, openDBOS, loop.Limits{Thinks: 5}, obey("hello", `call thing_make {"name":"red build"}`))
 	p := w.Start()
 	p.Until(p.Ask("e1", "c", "hi"), agent.TurnDone)
@@ -53,6 +55,7 @@ func TestSaidInWordsRunsThoughSousSpokeBefore(t *testing.T) {
 
 // What a tool says of its failure may be somebody else's words.
 func TestTheErrorOfAToolIsContentOfOthers(t *testing.T) {
+	t.Parallel()
 	w := looptest.NewWorld(t, openDBOS, loop.Limits{Thinks: 5},
 		obey(`call thing_look {"name":"missing"}`, `call thing_make {"name":"red build"}`))
 	p := w.Start()

@@ -231,6 +231,7 @@ func wantKind(t *testing.T, err error, k agent.Kind, says string) {
 // approved by somebody who may not: the requester, by any account, programs,
 // guests, strangers, the deactivated and people from elsewhere.
 func TestNobodyGetsRoundTheApprovers(t *testing.T) {
+	t.Parallel()
 	w := newTeam(t)
 	a := w.asked("e1")
 	elsewhere := session("bob")
@@ -266,6 +267,7 @@ func TestNobodyGetsRoundTheApprovers(t *testing.T) {
 }
 
 func TestAQuorumRunsTheCallOnceTheLastHasSaidYes(t *testing.T) {
+	t.Parallel()
 	w := newTeam(t)
 	w.gate.set(sreOf(2))
 	a := w.asked("e1")
@@ -288,6 +290,7 @@ func TestAQuorumRunsTheCallOnceTheLastHasSaidYes(t *testing.T) {
 }
 
 func TestAnApproverWhoLeavesIsAskedRoundAnew(t *testing.T) {
+	t.Parallel()
 	w := newTeam(t)
 	w.gate.set(sreOf(2))
 	a := w.asked("e1")
@@ -312,6 +315,7 @@ func TestAnApproverWhoLeavesIsAskedRoundAnew(t *testing.T) {
 }
 
 func TestAnEditIsARequestOfItsOwn(t *testing.T) {
+	t.Parallel()
 	w := newTeam(t)
 	a := w.asked("e1")
 	_, err := w.Edit(t.Context(), session("dan"), a.ID, json.RawMessage(`{"amount":9000,"to":"dan"}`))
@@ -337,6 +341,7 @@ func TestAnEditIsARequestOfItsOwn(t *testing.T) {
 }
 
 func TestTheRequestersOwnEditIsTheirConfirmation(t *testing.T) {
+	t.Parallel()
 	w := newTeam(t)
 	w.gate.set(agent.Verdict{Ruling: agent.Ask, Rule: "derived", Reason: "It was read.", ByRequester: true})
 	a := w.asked("e1")
@@ -362,6 +367,7 @@ func TestTheRequestersOwnEditIsTheirConfirmation(t *testing.T) {
 }
 
 func TestARequesterWhoEditsStillNeedsAnother(t *testing.T) {
+	t.Parallel()
 	w := newTeam(t)
 	a := w.asked("e1")
 	_, err := w.Edit(t.Context(), session("ann"), a.ID, json.RawMessage(`{"amount":5,"to":"supplier"}`))
@@ -377,6 +383,7 @@ func TestARequesterWhoEditsStillNeedsAnother(t *testing.T) {
 }
 
 func TestASayIsHandedToSomebodyElse(t *testing.T) {
+	t.Parallel()
 	w := newTeam(t)
 	a := w.asked("e1")
 	for to, says := range map[agent.ActorID]string{"ann": "asked for this", "ann-phone": "asked for this", "gus": "no member", "old": "deactivated", "zed": "not known"} {
@@ -399,6 +406,7 @@ func TestASayIsHandedToSomebodyElse(t *testing.T) {
 }
 
 func TestWhatNobodyDecidesFindsSomebodyWhoCan(t *testing.T) {
+	t.Parallel()
 	w := newTeam(t, approval.Stage{After: time.Hour, Groups: []string{"board"}}, approval.Stage{After: 2 * time.Hour, Groups: []string{"leads"}})
 	a := w.asked("e1")
 	if q, err := w.Queue(t.Context(), session("lee")); err != nil || len(q) != 0 {
@@ -427,6 +435,7 @@ func TestWhatNobodyDecidesFindsSomebodyWhoCan(t *testing.T) {
 }
 
 func TestEscalationNeedsNobodyToLook(t *testing.T) {
+	t.Parallel()
 	w := newTeam(t, approval.Stage{After: 200 * time.Millisecond, Groups: []string{"leads"}})
 	a := w.asked("e1")
 	for deadline := time.Now().Add(10 * time.Second); a.Stage == 0; time.Sleep(10 * time.Millisecond) {
@@ -442,6 +451,7 @@ func TestEscalationNeedsNobodyToLook(t *testing.T) {
 }
 
 func TestRemindersGoToThoseAtWork(t *testing.T) {
+	t.Parallel()
 	w := newTeam(t)
 	a := w.asked("e1")
 	w.people(strings.Replace(staff, "{id: cat, name: Cat, groups: [sre]}", "{id: cat, groups: [sre], away_until: 2100-01-01}", 1))
@@ -460,6 +470,7 @@ func TestRemindersGoToThoseAtWork(t *testing.T) {
 }
 
 func TestAStoppedRequestLeavesNothingToApprove(t *testing.T) {
+	t.Parallel()
 	w := newTeam(t)
 	a := w.asked("e1")
 	fatal(t, w.Stop(t.Context(), session("ann"), "e1"))
@@ -475,6 +486,7 @@ func TestAStoppedRequestLeavesNothingToApprove(t *testing.T) {
 }
 
 func TestTheSameClickTwiceIsOneDecision(t *testing.T) {
+	t.Parallel()
 	w := newTeam(t)
 	a := w.asked("e1")
 	for range 3 {

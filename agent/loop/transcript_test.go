@@ -33,12 +33,14 @@ var update = flag.Bool("update", false, "rewrite the transcripts")
 //	-- decide --      one decision a line: yes, or no and a reason; may be missing
 //	-- transcript --  what happened: the record, then the answer
 func TestTranscripts(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no transcripts: %v", err)
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
 			a, err := txtar.ParseFile(file)
 			if err != nil {
 				t.Fatal(err)
