@@ -83,7 +83,7 @@ func (p *Checkpointer) Run(ctx context.Context) error {
 		if n := p.c.Trees.Recorded(); n-rows >= CheckpointRows || n != rows && p.c.Now().Sub(last) >= CheckpointEvery {
 			rows, last = n, p.c.Now()
 			if err := p.Sign(ctx); err != nil && ctx.Err() == nil {
-				p.c.Log.ErrorContext(ctx, "audit checkpoint not signed", "err", err)
+				p.c.Log.ErrorContext(ctx, "audit checkpoint not signed", slog.Any("err", err))
 				rows-- // again in a while, even if nothing is added
 			}
 		}

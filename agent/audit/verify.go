@@ -143,7 +143,7 @@ func (v *verification) openCheckpoints(ctx context.Context) error {
 	}
 	all := v.Signed
 	for i, text := range inside {
-		all = append(all[:len(all):len(all)], SignedNote{fmt.Sprintf("checkpoint %d of the store", i+1), text})
+		all = append(slices.Clip(all), SignedNote{fmt.Sprintf("checkpoint %d of the store", i+1), text})
 	}
 	for _, s := range all {
 		c, err := OpenCheckpoint(s.Text, v.Known)
@@ -180,72 +180,85 @@ func (v *verification) openKeys(ctx context.Context) error {
 
 var errSkip = errors.New("enough")
 
+// walk recomputes the tree row by row, beside the one that was stored.
+type walk struct {
+	*verification
+	tree   *growing
+	stored *hashes
+	marks  []mark
+	next   int64
+}
+
 // walkAll recomputes the whole tree.
 func (v *verification) walkAll(ctx context.Context) error {
-	tree := &growing{}
-	stored := newHashes(ctx, v.Evidence, v.Workspace)
-	defer stored.close()
-	marks, next := v.marks, int64(1)
-	grow := func(seq int64, h *tlog.Hash) {
-		for id := tlog.StoredHashIndex(0, seq-1); id < tlog.StoredHashIndex(0, seq); id++ {
-			kept, ok := stored.at(id)
-			switch {
-			case id > tlog.StoredHashIndex(0, seq-1):
-				if want := tree.inner(id); !ok || kept != want {
-					v.report.problem(seq, "a hash of the tree above this row was changed or is missing (hash %d)", id)
-				}
-			case h == nil && ok:
-				tree.add(kept)
-			case h == nil:
-				tree.add(tlog.Hash{})
-			case !ok:
-				v.report.problem(seq, "the tree has no hash of this row")
-				tree.add(*h)
-			default:
-				if kept != *h {
-					v.report.problem(seq, "the row is not the one that was recorded: it does not fit its hash in the tree")
-				}
-				tree.add(kept)
-			}
-		}
-		for len(marks) > 0 && marks[0].Size <= tree.size {
-			v.compare(marks[0], tree.root())
-			marks = marks[1:]
-		}
+	w := &walk{verification: v, tree: &growing{}, stored: newHashes(ctx, v.Evidence, v.Workspace), marks: v.marks, next: 1}
+	defer w.stored.close()
+	for len(w.marks) > 0 && w.marks[0].Size == 0 {
+		v.compare(w.marks[0], w.tree.root())
+		w.marks = w.marks[1:]
 	}
-	for len(marks) > 0 && marks[0].Size == 0 {
-		v.compare(marks[0], tree.root())
-		marks = marks[1:]
-	}
-	err := v.Evidence.Rows(ctx, v.Workspace, 0, 0, func(s Stored) error {
-		if s.Seq < next {
-			v.report.problem(s.Seq, "there is a row %d where %d was to come", s.Seq, next)
-			return nil
-		}
-		if s.Seq-next > maxProblems {
-			v.report.problem(next, "rows %d to %d are missing", next, s.Seq-1)
-			next = s.Seq
-			return errSkip
-		}
-		for ; next < s.Seq; next++ {
-			v.report.problem(next, "row %d is missing", next)
-			grow(next, nil)
-		}
-		next++
-		h := s.Hash()
-		grow(s.Seq, &h)
-		v.row(s)
-		return nil
-	})
-	if err != nil && !errors.Is(err, errSkip) {
+	if err := v.Evidence.Rows(ctx, v.Workspace, 0, 0, w.row); err != nil && !errors.Is(err, errSkip) {
 		return err
 	}
-	if err := stored.err(); err != nil {
+	if err := w.stored.err(); err != nil {
 		return err
 	}
-	v.report.Root = tree.root()
-	v.tail(marks, stored, next)
+	v.report.Root = w.tree.root()
+	v.tail(w.marks, w.stored, w.next)
 	return v.orphans(ctx)
+}
+
+// row takes the next row, and what is missing before it.
+func (w *walk) row(s Stored) error {
+	if s.Seq < w.next {
+		w.report.problem(s.Seq, "there is a row %d where %d was to come", s.Seq, w.next)
+		return nil
+	}
+	if s.Seq-w.next > maxProblems {
+		w.report.problem(w.next, "rows %d to %d are missing", w.next, s.Seq-1)
+		w.next = s.Seq
+		return errSkip
+	}
+	for ; w.next < s.Seq; w.next++ {
+		w.report.problem(w.next, "row %d is missing", w.next)
+		w.grow(w.next, nil)
+	}
+	w.next++
+	h := s.Hash()
+	w.grow(s.Seq, &h)
+	w.verification.row(s)
+	return nil
+}
+
+// grow adds a row's hashes, h being nil for a row that is not there, and
+// compares the marks that the tree has reached.
+func (w *walk) grow(seq int64, h *tlog.Hash) {
+	leaf := tlog.StoredHashIndex(0, seq-1)
+	w.tree.add(w.leaf(seq, leaf, h))
+	for id := leaf + 1; id < tlog.StoredHashIndex(0, seq); id++ {
+		if kept, ok := w.stored.at(id); !ok || kept != w.tree.inner(id) {
+			w.report.problem(seq, "a hash of the tree above this row was changed or is missing (hash %d)", id)
+		}
+	}
+	for len(w.marks) > 0 && w.marks[0].Size <= w.tree.size {
+		w.compare(w.marks[0], w.tree.root())
+		w.marks = w.marks[1:]
+	}
+}
+
+// leaf returns the hash to go on with for a row: the one that was stored, where
+// there is one.
+func (w *walk) leaf(seq, id int64, h *tlog.Hash) tlog.Hash {
+	kept, ok := w.stored.at(id)
+	switch {
+	case h == nil || ok && kept == *h:
+		return kept
+	case !ok:
+		w.report.problem(seq, "the tree has no hash of this row")
+		return *h
+	}
+	w.report.problem(seq, "the row is not the one that was recorded: it does not fit its hash in the tree")
+	return kept
 }
 
 // tail reports what is left over after the last row.

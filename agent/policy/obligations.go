@@ -60,7 +60,7 @@ func readObligations(a cedar.Annotations) (o obligations, wrong []string) {
 
 // read takes one annotation and says what is wrong with it, if anything.
 func (o *obligations) read(key, v string) (wrong string) {
-	ok := true
+	var ok bool
 	switch key {
 	case annotID:
 		ok, wrong = idShape.MatchString(v), "an id has letters, digits, dots, dashes and underscores, 64 at most"
@@ -103,7 +103,7 @@ func groups(v string) (names []string, ok bool) {
 // shortest time, the groups that are in every list. possible is false when the
 // lists have no group in common, so that nobody could decide.
 func strictest(all []obligations) (o obligations, possible bool) {
-	o.confirm, o.quorum, possible = len(all) > 0, 1, true
+	o.confirm, o.quorum = len(all) > 0, 1
 	for _, x := range all {
 		o.confirm = o.confirm && x.confirm
 		o.quorum = max(o.quorum, x.quorum)

@@ -158,8 +158,8 @@ func noWord(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 
 // stands reports whether a text's words stand in hay's, together and in order.
 func stands(hay []string, text string) bool {
-	first, rest, any := word(strings.ToLower(text))
-	if !any {
+	first, rest, some := word(strings.ToLower(text))
+	if !some {
 		return true
 	}
 	for i, w := range hay {
@@ -303,7 +303,7 @@ func edge(neighbour string, before bool) bool {
 
 // pointers are what leads a reader elsewhere: links, addresses, mentions. Bare
 // host names count, since many clients make links of them.
-var pointers = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://[^\s"'<>)\]]+|[\p{L}\d._%+-]+@[\p{L}\d.-]+\.\p{L}{2,}|<[@#!][^>]+>|(?:^|[\s(,;])@[\p{L}\d._-]{2,}|(?:[\p{L}\d](?:[\p{L}\d-]*[\p{L}\d])?\.)+\p{L}{2,}(?:/[^\s"'<>)\]]*)?`) //nolint:gochecknoglobals // a constant
+var pointers = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://[^\s"'<>)\]]+|[\p{L}\d._%+-]+@[\p{L}\d.-]+\.\p{L}{2,}|<[@#!][^>]+>|(?:^|[\s(,;])@[\p{L}\d._-]{2,}|(?:[\p{L}\d](?:[\p{L}\d-]*[\p{L}\d])?\.)+\p{L}{2,}(?:/[^\s"'<>)\]]*)?`)
 
 // pointsOutside reports whether a text carries a link, an address or a mention
 // that came from outside.

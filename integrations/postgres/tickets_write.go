@@ -242,7 +242,7 @@ func once[T any](ctx context.Context, db *DB, k keyed, f func(tx pgx.Tx) (T, err
 		if out, err = f(tx); err != nil {
 			return err
 		}
-		//nolint:gosec // the table is one of ours
+
 		_, err = tx.Exec(ctx, `INSERT INTO `+k.table+` (workspace, key, op, result) VALUES ($1, $2, $3, $4)`,
 			k.By.Workspace, k.Key, k.op, jsonOf(out))
 		return err

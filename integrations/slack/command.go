@@ -87,7 +87,7 @@ func (b *Bot) askIn(ctx context.Context, by agent.Actor, dm, user, root, text st
 }
 
 // channelRef is a channel as Slack writes it into a command.
-var channelRef = regexp.MustCompile(`<#([A-Z0-9]+)(?:\|[^>]*)?>`) //nolint:gochecknoglobals // a compiled pattern, never changed
+var channelRef = regexp.MustCompile(`<#([A-Z0-9]+)(?:\|[^>]*)?>`)
 
 // summarise reads a channel's history for somebody who is in it.
 func (b *Bot) summarise(ctx context.Context, by agent.Actor, c slack.SlashCommand, text string) (any, error) {

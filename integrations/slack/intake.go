@@ -288,7 +288,7 @@ func (b *Bot) stop(ctx context.Context, me identity, at where, user string) erro
 }
 
 // markup is what Slack writes in angle brackets.
-var markup = regexp.MustCompile(`<([^<>\s][^<>]*)>`) //nolint:gochecknoglobals // a compiled pattern, never changed
+var markup = regexp.MustCompile(`<([^<>\s][^<>]*)>`)
 
 // readable turns Slack's markup into words: people by the name the directory has
 // for them, channels by name, links as addresses.

@@ -18,7 +18,7 @@ import (
 const maxRead = 5000
 
 // threadWords are how people ask for the minutes of where they are.
-var threadWords = regexp.MustCompile(`(?i)\b(summari[sz]e|summary|minutes|recap)\b.*\b(this|the) (thread|discussion|conversation)\b`) //nolint:gochecknoglobals // a compiled pattern, never changed
+var threadWords = regexp.MustCompile(`(?i)\b(summari[sz]e|summary|minutes|recap)\b.*\b(this|the) (thread|discussion|conversation)\b`)
 
 func asksForThread(text string) bool { return threadWords.MatchString(text) }
 

@@ -17,7 +17,7 @@ import (
 // auditRows is how many rows the benchmark verifies. Filling a store with a
 // million takes minutes, so the default is smaller; the figure reported is the
 // time for a million.
-var auditRows = flag.Int("audit.rows", 20_000, "rows of the record that BenchmarkVerify verifies") //nolint:gochecknoglobals // how tests take flags
+var auditRows = flag.Int("audit.rows", 20_000, "rows of the record that BenchmarkVerify verifies")
 
 // fillRecord records n rows, two of three with a payload, a thousand a commit.
 func fillRecord(b *testing.B, db *sqlite.DB, n int) {

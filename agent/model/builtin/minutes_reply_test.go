@@ -24,8 +24,11 @@ func TestWhatIsAskedOfSomebodyCountsByTheReply(t *testing.T) {
 		lines []string
 		want  string
 	}{
-		{"asked by name and accepted", []string{"Ann Lee: Bob, can you also tell the cooks about the new limit?", "Bob Ross: Sure, I can do that."},
-			"Tell the cooks about the new limit [Bob Ross]"},
+		{
+			"asked by name and accepted",
+			[]string{"Ann Lee: Bob, can you also tell the cooks about the new limit?", "Bob Ross: Sure, I can do that."},
+			"Tell the cooks about the new limit [Bob Ross]",
+		},
 		{"the name last", []string{"Ann Lee: Would you paint the fence, Bob?", "Bob Ross: Yes."}, "Paint the fence [Bob Ross]"},
 		{"please", []string{"Ann Lee: Bob, please warn the neighbours about the noise.", "Bob Ross: No problem."}, "Warn the neighbours about the noise [Bob Ross]"},
 		{"the day is in the reply", []string{"Ann Lee: Bob, could you paint the fence?", "Bob Ross: Okay, I'll do it by Thursday."}, "Paint the fence [Bob Ross] (thursday)"},

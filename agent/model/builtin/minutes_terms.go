@@ -68,7 +68,7 @@ func (v *terms) use(toks []tok, j int) {
 	switch {
 	case prev.class&beforeVerb != 0:
 		v.verb[stem]++
-	case prev.class&(beforeNoun) != 0 && qualifies, predicative(prev.low):
+	case prev.class&beforeNoun != 0 && qualifies, predicative(prev.low):
 		v.adjective[stem]++
 	case prev.class&beforeNoun != 0, prev.class == 0 && !qualifies, !qualifies && prev.class == isCommon && articleBefore(toks, j) != "":
 		v.noun[stem]++
@@ -88,16 +88,6 @@ func predicative(low string) bool {
 func (v *terms) nounish(stem string) float64 {
 	n, b := float64(v.noun[stem]), float64(v.verb[stem])
 	return n / (n + 2*b + adjectiveCost*float64(v.adjective[stem]) + 0.7)
-}
-
-// weight is how much a stem says about the meeting as a whole: often, but not
-// only in one place.
-func (v *terms) weight(stem string) float64 {
-	tf := float64(v.tf[stem])
-	if tf < 2 {
-		return 0
-	}
-	return 1 + math.Log(tf)
 }
 
 // collect gathers noun phrases of one to three meaningful words.

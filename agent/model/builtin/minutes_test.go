@@ -200,8 +200,15 @@ func wordsIn(s string) []string {
 
 func TestSmallAndOddMeetingsHaveASummary(t *testing.T) {
 	for _, lines := range [][]string{
-		{"Ann: Hello."}, {"(unknown): We met."}, {"Ann: um uh"}, {"Ann: ???"}, {"Анна: Мы думаем, что это хороший план."},
-		{"Ann: " + strings.Repeat("word ", 5000)}, {"Ann: I'll"}, {"Ann: we decided to"}, {"Ann: can you, Ann?"},
+		{"Ann: Hello."},
+		{"(unknown): We met."},
+		{"Ann: um uh"},
+		{"Ann: ???"},
+		{"Анна: Мы думаем, что это хороший план."},
+		{"Ann: " + strings.Repeat("word ", 5000)},
+		{"Ann: I'll"},
+		{"Ann: we decided to"},
+		{"Ann: can you, Ann?"},
 	} {
 		if d := minutesOf(t, cues(lines...)); d.Summary == "" || d.Decisions == nil || d.Actions == nil || d.Questions == nil {
 			t.Errorf("%.40q: %+v", lines[0], d)

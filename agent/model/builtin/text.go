@@ -41,8 +41,10 @@ func (l *lexicon) tokenise(s string) []tok {
 	return out
 }
 
-const openers = "([\"“‘{"
-const closers = ")]\"”}.,;:!?…"
+const (
+	openers = "([\"“‘{"
+	closers = ")]\"”}.,;:!?…"
+)
 
 func (l *lexicon) field(out []tok, f string) []tok {
 	f = strings.TrimLeft(f, openers)

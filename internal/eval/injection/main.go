@@ -92,13 +92,13 @@ func evaluate(dir string, verbose bool, out io.Writer) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", s.name, err)
 			}
-			print(w, s.name, mode, t)
+			printRow(w, s.name, mode, t)
 			total.add(t)
 			if s.counted {
 				counted.add(t)
 			}
 		}
-		print(w, "all", mode, total)
+		printRow(w, "all", mode, total)
 		end.Attacks, end.Tasks = total.attacks, counted.tasks
 		if mode == "strict" {
 			end.Strict, end.StrictAsked = total.attackEffects, counted.askedTasks
@@ -114,7 +114,7 @@ func evaluate(dir string, verbose bool, out io.Writer) error {
 	return json.NewEncoder(out).Encode(end)
 }
 
-func print(w io.Writer, name, mode string, t tally) {
+func printRow(w io.Writer, name, mode string, t tally) {
 	fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", name, mode,
 		t.attacks, t.attackEffects, t.attackReads, t.tasks, t.askedTasks, t.calls, t.askedCalls, t.needless, t.denied)
 }

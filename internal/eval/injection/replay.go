@@ -22,8 +22,6 @@ type run struct {
 	context agent.Label
 	texts   []tools.Labelled
 	calls   int
-	// blocked are the ids of rules that denied a call of the task itself.
-	blocked []string
 }
 
 func requester() agent.Actor {

@@ -440,7 +440,10 @@ func proofSearch(t *testing.T, p Provable) {
 		{"planted-0001", "field", 1},
 		{"7", "field", 1},
 		{`{"n":[1,true], "title":"planted-0001"}`, "args", 1},
-		{"planted", "", 0}, {"PLANTED-0001", "", 0}, {"", "", 0}, {"true", "", 0},
+		{"planted", "", 0},
+		{"PLANTED-0001", "", 0},
+		{"", "", 0},
+		{"true", "", 0},
 	} {
 		found, err := audit.Search(t.Context(), p.Evidence(), acme, p.KEK, tt.value)
 		if err != nil || len(found) != tt.want {
