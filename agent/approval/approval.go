@@ -102,13 +102,15 @@ type Approval struct {
 	Handed []Delegation `json:"handed,omitempty"`
 	// Notes are what was asked and answered about it.
 	Notes []Note `json:"notes,omitempty"`
-	// Reminded counts the reminders that were sent.
-	Reminded int `json:"reminded,omitempty"`
+	// Reminded counts the reminders that were sent, RemindedAt is when the last was.
+	Reminded   int       `json:"reminded,omitempty"`
+	RemindedAt time.Time `json:"reminded_at,omitzero"`
 
 	DecidedBy   agent.ActorID `json:"decided_by,omitempty"`
 	DecidedName string        `json:"decided_name,omitempty"`
 	DecidedAt   time.Time     `json:"decided_at,omitzero"`
-	// Event is the id of the delivery that brought the decision, "" for none.
+	// Event is the id of the delivery that brought the decision or the edit, ""
+	// for none.
 	Event string `json:"event,omitempty"`
 	// Comment is the decider's reason, which goes back to the model on a no.
 	Comment string `json:"comment,omitempty"`
@@ -134,9 +136,12 @@ type Vote struct {
 type Delegation struct {
 	From agent.ActorID `json:"from"`
 	To   agent.ActorID `json:"to"`
-	// Name is to's, for display.
-	Name string    `json:"name,omitempty"`
-	At   time.Time `json:"at"`
+	// Name is to's, for display, and Giver is from's.
+	Name  string    `json:"name,omitempty"`
+	Giver string    `json:"giver,omitempty"`
+	At    time.Time `json:"at"`
+	// Event is the id of the delivery that brought it, "" for none.
+	Event string `json:"event,omitempty"`
 }
 
 // Note is something said about an approval.
@@ -145,6 +150,8 @@ type Note struct {
 	Name string        `json:"name,omitempty"`
 	Text string        `json:"text"`
 	At   time.Time     `json:"at"`
+	// Event is the id of the delivery that brought it, "" for none.
+	Event string `json:"event,omitempty"`
 }
 
 // NewID returns the id of the approval for a call: eight letters that people

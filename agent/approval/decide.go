@@ -83,11 +83,30 @@ func (a Approval) heard(d Decision) bool {
 	return a.State == Denied && a.DecidedBy == d.By.ID && a.Event == d.Event
 }
 
+// Change is something other than a yes or no that a person does to an approval.
+type Change struct {
+	// By is the person as the directory knows them now.
+	By agent.Actor
+	// Event is the id of the delivery that brings it; the same again changes
+	// nothing and is no error. "" means there is none.
+	Event string
+	At    time.Time
+}
+
+// again reports whether a delivery, brought by this person, is this very one.
+func (c Change) again(by agent.ActorID, event string) bool {
+	return c.Event != "" && c.Event == event && (by == c.By.ID || by == c.By.Human())
+}
+
 // Edit closes the approval because somebody wrote other arguments; the call with
 // those is a request of its own. The requester may, and whoever may decide.
-func (a Approval) Edit(by agent.Actor, args json.RawMessage, now time.Time) (Approval, error) {
+func (a Approval) Edit(c Change, args json.RawMessage) (Approval, error) {
+	by, now := c.By, c.At
 	if err := a.concerns(by); err != nil {
 		return a, err
+	}
+	if a.State == Superseded && c.again(a.EditedBy, a.Event) {
+		return a, nil
 	}
 	if err := a.open(now); err != nil {
 		return a, err
@@ -102,7 +121,7 @@ func (a Approval) Edit(by agent.Actor, args json.RawMessage, now time.Time) (App
 		return a, agent.Errorf(agent.Invalid, "these are the arguments that are asked already")
 	}
 	a.end(Superseded, by, now)
-	a.Edited, a.EditedBy = slices.Clone(args), by.Human()
+	a.Edited, a.EditedBy, a.Event = slices.Clone(args), by.Human(), c.Event
 	return a, nil
 }
 
@@ -120,7 +139,11 @@ func (a Approval) concerns(by agent.Actor) error {
 // Delegate hands by's say to another member. Who has given it away no longer
 // has it, so nobody gains a second voice; and nobody chooses who decides on
 // their own request.
-func (a Approval) Delegate(by, to agent.Actor, now time.Time) (Approval, error) {
+func (a Approval) Delegate(c Change, to agent.Actor) (Approval, error) {
+	by, now := c.By, c.At
+	if by.Workspace == a.Workspace && slices.ContainsFunc(a.Handed, func(d Delegation) bool { return d.To == to.ID && c.again(d.From, d.Event) }) {
+		return a, nil
+	}
 	if err := a.MayDecide(by); err != nil {
 		return a, err
 	}
@@ -138,7 +161,7 @@ func (a Approval) Delegate(by, to agent.Actor, now time.Time) (Approval, error) 
 	if err := a.mayReceive(to); err != nil {
 		return a, err
 	}
-	a.Handed = append(slices.Clone(a.Handed), Delegation{From: by.ID, To: to.ID, Name: to.Name, At: now})
+	a.Handed = append(slices.Clone(a.Handed), Delegation{From: by.ID, To: to.ID, Giver: by.Name, Name: to.Name, At: now, Event: c.Event})
 	return a, nil
 }
 
@@ -158,9 +181,13 @@ func (a Approval) mayReceive(to agent.Actor) error {
 
 // Say adds a question or an answer about the approval. The requester may, and
 // whoever may decide.
-func (a Approval) Say(by agent.Actor, text string, now time.Time) (Approval, error) {
+func (a Approval) Say(c Change, text string) (Approval, error) {
+	by, now := c.By, c.At
 	if err := a.concerns(by); err != nil {
 		return a, err
+	}
+	if slices.ContainsFunc(a.Notes, func(n Note) bool { return c.again(n.By, n.Event) }) {
+		return a, nil
 	}
 	if err := a.open(now); err != nil {
 		return a, err
@@ -172,7 +199,7 @@ func (a Approval) Say(by agent.Actor, text string, now time.Time) (Approval, err
 	case len(text) > maxNote || len(a.Notes) >= maxNotes:
 		return a, agent.Errorf(agent.TooLarge, "an approval holds at most %d notes of %d bytes", maxNotes, maxNote)
 	}
-	a.Notes = append(slices.Clone(a.Notes), Note{By: by.ID, Name: by.Name, Text: text, At: now})
+	a.Notes = append(slices.Clone(a.Notes), Note{By: by.ID, Name: by.Name, Text: text, At: now, Event: c.Event})
 	return a, nil
 }
 

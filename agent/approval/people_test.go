@@ -10,6 +10,9 @@ import (
 	"github.com/sous-hq/sous/agent/approval"
 )
 
+// does is what somebody does at a time.
+func does(by agent.Actor, when time.Time) approval.Change { return approval.Change{By: by, At: when} }
+
 func in(id string, groups ...string) agent.Actor {
 	a := member(id)
 	a.Groups = groups
@@ -126,11 +129,11 @@ func TestTheSameDeliveryAgainChangesNothing(t *testing.T) {
 
 func TestASayIsHandedOnOnce(t *testing.T) {
 	bob, cat, dan := in("bob", "sre"), in("cat"), in("dan")
-	a := must(t)(askedOf(1, "sre").Delegate(bob, cat, start()))
+	a := must(t)(askedOf(1, "sre").Delegate(does(bob, start()), cat))
 	wantError(t, a.MayDecide(cat), false, 0, "")
 	wantError(t, a.MayDecide(bob), true, agent.Forbidden, "you handed this to CAT")
 	wantError(t, a.MayDecide(dan), true, agent.Forbidden, "only members of sre")
-	a = must(t)(a.Delegate(cat, dan, start()))
+	a = must(t)(a.Delegate(does(cat, start()), dan))
 	wantError(t, a.MayDecide(cat), true, agent.Forbidden, "handed")
 	wantError(t, a.MayDecide(dan), false, 0, "")
 
@@ -165,7 +168,7 @@ func TestASayIsHandedOnOnce(t *testing.T) {
 		{"of one's own request, alone", sole, owner, bob, agent.Forbidden},
 		{"of what is decided", must(t)(askedOf(1, "sre").Approve(bob, start())), bob, dan, agent.Conflict},
 	} {
-		_, err := tt.a.Delegate(tt.from, tt.to, start())
+		_, err := tt.a.Delegate(does(tt.from, start()), tt.to)
 		if err == nil || agent.KindOf(err) != tt.kind {
 			t.Errorf("%s: %v; want %v", tt.name, err, tt.kind)
 		}
@@ -182,7 +185,7 @@ func TestAnEditClosesWhatWasAsked(t *testing.T) {
 	a.Digest = digest
 	args := []byte(`{"amount":20}`)
 	for _, by := range []agent.Actor{member("ann"), member("bob")} {
-		e := must(t)(a.Edit(by, args, start()))
+		e := must(t)(a.Edit(does(by, start()), args))
 		if e.State != approval.Superseded || string(e.Edited) != string(args) || e.DecidedBy != by.ID || e.Outdated() {
 			t.Errorf("edited by %s: %+v", by.ID, e)
 		}
@@ -191,13 +194,13 @@ func TestAnEditClosesWhatWasAsked(t *testing.T) {
 		_, err = e.Approve(member("cat"), start())
 		wantError(t, err, true, agent.Conflict, strings.ToUpper(string(by.ID))+" already changed this")
 	}
-	_, err = a.Edit(member("bob"), []byte(`{ "amount": 10 }`), start())
+	_, err = a.Edit(does(member("bob"), start()), []byte(`{ "amount": 10 }`))
 	wantError(t, err, true, agent.Invalid, "already")
-	_, err = a.Edit(member("bob"), []byte(`{`), start())
+	_, err = a.Edit(does(member("bob"), start()), []byte(`{`))
 	wantError(t, err, true, agent.Invalid, "not JSON")
-	_, err = askedOf(1, "sre").Edit(member("bob"), args, start())
+	_, err = askedOf(1, "sre").Edit(does(member("bob"), start()), args)
 	wantError(t, err, true, agent.Forbidden, "only members of sre")
-	_, err = a.Edit(member("bob"), args, a.Expires)
+	_, err = a.Edit(does(member("bob"), a.Expires), args)
 	wantError(t, err, true, agent.Expired, "expired")
 
 	// Whoever wrote the arguments does not approve them.
@@ -212,16 +215,16 @@ func TestAnEditClosesWhatWasAsked(t *testing.T) {
 }
 
 func TestQuestionsAreForThoseConcerned(t *testing.T) {
-	a := must(t)(askedOf(1, "sre").Say(in("bob", "sre"), " Why now? ", start()))
-	a = must(t)(a.Say(member("ann"), "The build is red.", start()))
+	a := must(t)(askedOf(1, "sre").Say(does(in("bob", "sre"), start()), " Why now? "))
+	a = must(t)(a.Say(does(member("ann"), start()), "The build is red."))
 	if len(a.Notes) != 2 || a.Notes[0].Text != "Why now?" || a.Notes[1].By != "ann" || a.State != approval.Asked {
 		t.Errorf("notes %+v", a.Notes)
 	}
-	_, err := a.Say(member("cat"), "me too", start())
+	_, err := a.Say(does(member("cat"), start()), "me too")
 	wantError(t, err, true, agent.Forbidden, "only members of sre")
-	_, err = a.Say(member("ann"), " ", start())
+	_, err = a.Say(does(member("ann"), start()), " ")
 	wantError(t, err, true, agent.Invalid, "nothing")
-	_, err = a.Say(member("ann"), strings.Repeat("x", 4001), start())
+	_, err = a.Say(does(member("ann"), start()), strings.Repeat("x", 4001))
 	wantError(t, err, true, agent.TooLarge, "at most")
 }
 
@@ -306,7 +309,7 @@ func TestAYesIsCheckedAgainBeforeItRuns(t *testing.T) {
 
 func TestAHandedSayEndsWithTheOneWhoGaveIt(t *testing.T) {
 	ann, bob, cat := member("ann"), in("bob", "sre"), in("cat")
-	a := must(t)(must(t)(askedOf(1, "sre").Delegate(bob, cat, start())).Approve(cat, start()))
+	a := must(t)(must(t)(askedOf(1, "sre").Delegate(does(bob, start()), cat)).Approve(cat, start()))
 	check := approval.Check{Verdict: agent.Verdict{Ruling: agent.Ask, Approvers: []string{"sre"}}}
 	check.People = people(ann, bob, cat)
 	if err := a.Stands(check); err != nil {
@@ -329,4 +332,40 @@ func TestOutdatedIsFinal(t *testing.T) {
 	wantError(t, err, true, agent.Conflict, "no longer holds: the tool has changed")
 	_, err = asked().Outdate("x")
 	wantError(t, err, true, agent.Conflict, "has not been decided")
+}
+
+func TestTheSameDeliveryChangesNothingTwice(t *testing.T) {
+	bob, cat := in("bob", "sre"), in("cat")
+	click := func(by agent.Actor) approval.Change {
+		return approval.Change{By: by, Event: "click-1", At: start()}
+	}
+	for _, tt := range []struct {
+		name  string
+		f     func(a approval.Approval, c approval.Change) (approval.Approval, error)
+		other string
+	}{
+		{"a note", func(a approval.Approval, c approval.Change) (approval.Approval, error) { return a.Say(c, "Why?") }, ""},
+		{"a hand-over", func(a approval.Approval, c approval.Change) (approval.Approval, error) { return a.Delegate(c, cat) }, "you handed this to CAT"},
+		{"an edit", func(a approval.Approval, c approval.Change) (approval.Approval, error) {
+			return a.Edit(c, []byte(`{"amount":5}`))
+		}, "BOB already changed this"},
+	} {
+		once := must(t)(tt.f(askedOf(1, "sre"), click(bob)))
+		again, err := tt.f(once, click(bob))
+		if err != nil || len(again.Notes) != len(once.Notes) || len(again.Handed) != len(once.Handed) || again.State != once.State {
+			t.Errorf("%s: the same delivery again: %+v, %v", tt.name, again, err)
+		}
+		second := click(bob)
+		second.Event = "click-2"
+		switch _, err := tt.f(once, second); {
+		case tt.other == "" && err != nil:
+			t.Errorf("%s: another delivery: %v", tt.name, err)
+		case tt.other != "" && (err == nil || !strings.Contains(err.Error(), tt.other)):
+			t.Errorf("%s: another delivery: %v; want %q", tt.name, err, tt.other)
+		}
+		// Somebody else's delivery of that name is not the same.
+		if got, err := tt.f(once, click(in("dan", "sre"))); err == nil && len(got.Notes) == len(once.Notes) && len(got.Handed) == len(once.Handed) {
+			t.Errorf("%s: another person's delivery was taken for it", tt.name)
+		}
+	}
 }

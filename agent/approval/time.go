@@ -99,7 +99,7 @@ func (a Approval) Remind(n int, now time.Time) (Approval, error) {
 	if n <= a.Reminded || n > a.RemindersDue(now) {
 		return a, agent.Errorf(agent.Conflict, "no such reminder of approval %s is due", a.ID)
 	}
-	a.Reminded = n
+	a.Reminded, a.RemindedAt = n, now
 	return a, nil
 }
 

@@ -107,7 +107,7 @@ func TestWhatNobodyDecidesGoesFurther(t *testing.T) {
 		t.Error("a confirmation goes to nobody else")
 	}
 	// A say that was handed to somebody does not go round them.
-	handed := must(t)(a.Delegate(in("bob", "sre"), in("cat"), start()))
+	handed := must(t)(a.Delegate(does(in("bob", "sre"), start()), in("cat")))
 	_, err = handed.Escalate([]string{"sre"}, start())
 	wantError(t, err, true, agent.Conflict, "no further")
 }

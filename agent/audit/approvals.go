@@ -10,6 +10,8 @@ const (
 	ApprovalEscalated Kind = "approval.escalated"
 	// ApprovalNoted is a question or an answer about it.
 	ApprovalNoted Kind = "approval.noted"
+	// ApprovalReminded says that those whose turn it is were reminded.
+	ApprovalReminded Kind = "approval.reminded"
 	// ApprovalClosed says that it ended without being used: the call was edited,
 	// what was approved has changed, or its turn is over.
 	ApprovalClosed Kind = "approval.closed"

@@ -50,8 +50,10 @@ func (a *Assistant) Answer(ctx context.Context, by agent.Actor, in Answer) (appr
 
 // Edit asks for the call with other arguments in place of those it was asked
 // with. It is a request of its own: policy rules on it again, and whoever wrote
-// the arguments does not approve them, unless their own yes is enough.
-func (a *Assistant) Edit(ctx context.Context, by agent.Actor, id string, args json.RawMessage) (approval.Approval, error) {
+// the arguments does not approve them, unless their own yes is enough. The event
+// is the id of the delivery that brings it, "" for none: the same again changes
+// nothing and is no error.
+func (a *Assistant) Edit(ctx context.Context, by agent.Actor, id string, args json.RawMessage, event string) (approval.Approval, error) {
 	return a.transit(ctx, by, id, func(p approval.Approval, by agent.Actor, now time.Time) (approval.Approval, error) {
 		tool, known := a.Executor.Tools().Get(p.Call.Tool)
 		if !known {
@@ -61,12 +63,12 @@ func (a *Assistant) Edit(ctx context.Context, by agent.Actor, id string, args js
 		if err != nil {
 			return p, err
 		}
-		return p.Edit(by, bound, now)
+		return p.Edit(approval.Change{By: by, Event: event, At: now}, bound)
 	})
 }
 
-// Delegate hands by's say on an approval to somebody else.
-func (a *Assistant) Delegate(ctx context.Context, by agent.Actor, id string, to agent.ActorID) (approval.Approval, error) {
+// Delegate hands by's say on an approval to somebody else; event is as for Edit.
+func (a *Assistant) Delegate(ctx context.Context, by agent.Actor, id string, to agent.ActorID, event string) (approval.Approval, error) {
 	if a.People == nil {
 		return approval.Approval{}, agent.Errorf(agent.Forbidden, "there is nobody else in this workspace")
 	}
@@ -75,14 +77,15 @@ func (a *Assistant) Delegate(ctx context.Context, by agent.Actor, id string, to 
 		return approval.Approval{}, err
 	}
 	return a.transit(ctx, by, id, func(p approval.Approval, by agent.Actor, now time.Time) (approval.Approval, error) {
-		return p.Delegate(by, other, now)
+		return p.Delegate(approval.Change{By: by, Event: event, At: now}, other)
 	})
 }
 
-// Note adds a question or an answer about an approval, for all who see it.
-func (a *Assistant) Note(ctx context.Context, by agent.Actor, id, text string) (approval.Approval, error) {
+// Note adds a question or an answer about an approval, for all who see it; event
+// is as for Edit.
+func (a *Assistant) Note(ctx context.Context, by agent.Actor, id, text, event string) (approval.Approval, error) {
 	return a.transit(ctx, by, id, func(p approval.Approval, by agent.Actor, now time.Time) (approval.Approval, error) {
-		return p.Say(by, text, now)
+		return p.Say(approval.Change{By: by, Event: event, At: now}, text)
 	})
 }
 

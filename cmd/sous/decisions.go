@@ -42,13 +42,13 @@ func (a *app) mayDecide(by agent.Actor, p approval.Approval) error {
 func (c *cli) approvalCommands() []*cobra.Command {
 	return []*cobra.Command{
 		c.onApproval("edit ID JSON", "Ask for a call with other arguments instead", func(ctx context.Context, s *session, id, args string) (approval.Approval, error) {
-			return s.Edit(ctx, s.by, id, json.RawMessage(args))
+			return s.Edit(ctx, s.by, id, json.RawMessage(args), "")
 		}),
 		c.onApproval("hand ID PERSON", "Hand your say to somebody else", func(ctx context.Context, s *session, id, to string) (approval.Approval, error) {
-			return s.Delegate(ctx, s.by, id, agent.ActorID(to))
+			return s.Delegate(ctx, s.by, id, agent.ActorID(to), "")
 		}),
 		c.onApproval("note ID TEXT", "Ask or answer something about a call that waits", func(ctx context.Context, s *session, id, text string) (approval.Approval, error) {
-			return s.Note(ctx, s.by, id, text)
+			return s.Note(ctx, s.by, id, text, "")
 		}),
 	}
 }

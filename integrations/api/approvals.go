@@ -28,6 +28,7 @@ type decisionIn struct {
 
 type editIn struct {
 	ID   string `path:"id" maxLength:"300"`
+	Key  string `header:"Idempotency-Key" maxLength:"200" doc:"The id of the click: the same again changes nothing and is no error."`
 	Body struct {
 		Args object `json:"args" doc:"All arguments of the call, as it is to be asked instead."`
 	}
@@ -35,6 +36,7 @@ type editIn struct {
 
 type delegateIn struct {
 	ID   string `path:"id" maxLength:"300"`
+	Key  string `header:"Idempotency-Key" maxLength:"200" doc:"The id of the click: the same again changes nothing and is no error."`
 	Body struct {
 		To agent.ActorID `json:"to" minLength:"1" maxLength:"300" doc:"The id of the person who is to decide in your place."`
 	}
@@ -42,6 +44,7 @@ type delegateIn struct {
 
 type noteIn struct {
 	ID   string `path:"id" maxLength:"300"`
+	Key  string `header:"Idempotency-Key" maxLength:"200" doc:"The id of the click: the same again changes nothing and is no error."`
 	Body struct {
 		Text string `json:"text" minLength:"1" maxLength:"4000"`
 	}
@@ -76,15 +79,15 @@ func (s *server) approvals(h huma.API) {
 		}))
 	huma.Register(h, operation(post, "/approvals/{id}/edit", "edit-approval", "Ask for the call with other arguments instead"),
 		call(s, func(ctx context.Context, by agent.Actor, in *editIn) (approval.Approval, error) {
-			return svc.Edit(ctx, by, in.ID, in.Body.Args.RawMessage)
+			return svc.Edit(ctx, by, in.ID, in.Body.Args.RawMessage, in.Key)
 		}))
 	huma.Register(h, operation(post, "/approvals/{id}/delegate", "delegate-approval", "Hand your say to somebody else"),
 		call(s, func(ctx context.Context, by agent.Actor, in *delegateIn) (approval.Approval, error) {
-			return svc.Delegate(ctx, by, in.ID, in.Body.To)
+			return svc.Delegate(ctx, by, in.ID, in.Body.To, in.Key)
 		}))
 	huma.Register(h, operation(post, "/approvals/{id}/notes", "note-approval", "Ask or answer something about it"),
 		call(s, func(ctx context.Context, by agent.Actor, in *noteIn) (approval.Approval, error) {
-			return svc.Note(ctx, by, in.ID, in.Body.Text)
+			return svc.Note(ctx, by, in.ID, in.Body.Text, in.Key)
 		}))
 }
 
@@ -116,18 +119,18 @@ func (c *Client) Answer(ctx context.Context, _ agent.Actor, in loop.Answer) (app
 }
 
 // Edit implements Decisions.
-func (c *Client) Edit(ctx context.Context, _ agent.Actor, id string, args json.RawMessage) (approval.Approval, error) {
-	return c.onApproval(ctx, pathTo("approvals", id, "/edit"), map[string]any{"args": args}, "")
+func (c *Client) Edit(ctx context.Context, _ agent.Actor, id string, args json.RawMessage, event string) (approval.Approval, error) {
+	return c.onApproval(ctx, pathTo("approvals", id, "/edit"), map[string]any{"args": args}, event)
 }
 
 // Delegate implements Decisions.
-func (c *Client) Delegate(ctx context.Context, _ agent.Actor, id string, to agent.ActorID) (approval.Approval, error) {
-	return c.onApproval(ctx, pathTo("approvals", id, "/delegate"), map[string]any{"to": to}, "")
+func (c *Client) Delegate(ctx context.Context, _ agent.Actor, id string, to agent.ActorID, event string) (approval.Approval, error) {
+	return c.onApproval(ctx, pathTo("approvals", id, "/delegate"), map[string]any{"to": to}, event)
 }
 
 // Note implements Decisions.
-func (c *Client) Note(ctx context.Context, _ agent.Actor, id, text string) (approval.Approval, error) {
-	return c.onApproval(ctx, pathTo("approvals", id, "/notes"), map[string]any{"text": text}, "")
+func (c *Client) Note(ctx context.Context, _ agent.Actor, id, text, event string) (approval.Approval, error) {
+	return c.onApproval(ctx, pathTo("approvals", id, "/notes"), map[string]any{"text": text}, event)
 }
 
 // onApproval posts something that is done to an approval; event is the id of the

@@ -42,17 +42,17 @@ func TestACallIsEditedByteForByteAndTalkedAbout(t *testing.T) {
 	both(t, func(t *testing.T, svc api.Service, _ local) {
 		turn := ask(t, svc, "make a chair")
 		asked := until(t, svc, turn, loop.EventApproval)
-		noted, err := svc.Note(t.Context(), ann, asked.Approval, "Which wood?")
+		noted, err := svc.Note(t.Context(), ann, asked.Approval, "Which wood?", "n1")
 		if err != nil || len(noted.Notes) != 1 || noted.Notes[0].Text != "Which wood?" {
 			t.Errorf("noted %+v, %v", noted, err)
 		}
-		if _, err := svc.Delegate(t.Context(), ann, asked.Approval, "bob"); agent.KindOf(err) != agent.Forbidden {
+		if _, err := svc.Delegate(t.Context(), ann, asked.Approval, "bob", ""); agent.KindOf(err) != agent.Forbidden {
 			t.Errorf("handed to nobody: %v", err)
 		}
-		if _, err := svc.Edit(t.Context(), ann, asked.Approval, json.RawMessage(`{"nam":"x"}`)); agent.KindOf(err) != agent.Invalid {
+		if _, err := svc.Edit(t.Context(), ann, asked.Approval, json.RawMessage(`{"nam":"x"}`), ""); agent.KindOf(err) != agent.Invalid {
 			t.Errorf("an edit that does not fit: %v", err)
 		}
-		was, err := svc.Edit(t.Context(), ann, asked.Approval, json.RawMessage(`{"name":"oak <chair> & 9007199254740993"}`))
+		was, err := svc.Edit(t.Context(), ann, asked.Approval, json.RawMessage(`{"name":"oak <chair> & 9007199254740993"}`), "e1")
 		if err != nil || was.State != approval.Superseded {
 			t.Fatalf("edited %+v, %v", was, err)
 		}

@@ -48,11 +48,13 @@ type Decisions interface {
 	// Answer is Decide with the id of the delivery: the same again is no error.
 	Answer(ctx context.Context, by agent.Actor, in loop.Answer) (approval.Approval, error)
 	// Edit asks for the call with other arguments; it returns what it supersedes.
-	Edit(ctx context.Context, by agent.Actor, id string, args json.RawMessage) (approval.Approval, error)
+	// The event of this and the next two is the id of the delivery, "" for none:
+	// the same again is no error.
+	Edit(ctx context.Context, by agent.Actor, id string, args json.RawMessage, event string) (approval.Approval, error)
 	// Delegate hands the actor's say to another person.
-	Delegate(ctx context.Context, by agent.Actor, id string, to agent.ActorID) (approval.Approval, error)
+	Delegate(ctx context.Context, by agent.Actor, id string, to agent.ActorID, event string) (approval.Approval, error)
 	// Note adds a question or an answer for all who see it.
-	Note(ctx context.Context, by agent.Actor, id, text string) (approval.Approval, error)
+	Note(ctx context.Context, by agent.Actor, id, text, event string) (approval.Approval, error)
 }
 
 // Records reads what Sous keeps.

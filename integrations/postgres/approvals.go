@@ -82,9 +82,11 @@ func (d *DB) Change(ctx context.Context, by agent.Actor, id string, f func(appro
 // changed is the approval with what a transition may change of it.
 func changed(was, now approval.Approval) approval.Approval {
 	got := was
-	got.State, got.Comment, got.Event, got.Edited = now.State, now.Comment, now.Event, now.Edited
+	got.State, got.Comment, got.Event = now.State, now.Comment, now.Event
+	got.Edited, got.EditedBy = now.Edited, now.EditedBy
 	got.DecidedBy, got.DecidedName, got.DecidedAt = now.DecidedBy, now.DecidedName, stored(now.DecidedAt)
 	got.Stage, got.Handed, got.Notes, got.Reminded = now.Stage, now.Handed, now.Notes, now.Reminded
+	got.RemindedAt = stored(now.RemindedAt)
 	if len(now.Votes) > len(was.Votes) {
 		vote := now.Votes[len(was.Votes)]
 		vote.At = stored(vote.At)
@@ -116,7 +118,7 @@ func (d *DB) storeChange(ctx context.Context, tx pgx.Tx, by agent.Actor, was, no
 	case len(now.Notes) > len(was.Notes):
 		e.Kind, e.Note = audit.ApprovalNoted, now.Notes[len(now.Notes)-1].Text
 	case now.Reminded > was.Reminded:
-		return storeApproval(ctx, tx, now)
+		e.Kind, e.Note = audit.ApprovalReminded, fmt.Sprintf("reminder %d", now.Reminded)
 	default:
 		return nil
 	}
@@ -160,9 +162,11 @@ func (d *DB) decided(ctx context.Context, tx pgx.Tx, e audit.Entry, a approval.A
 	if err := d.record(ctx, tx, e); err != nil {
 		return err
 	}
-	return send(ctx, tx, address{a.Workspace, a.Call.Turn, loop.InboxTopic}, loop.Signal{
-		Type: loop.SignalDecided, Approval: a.ID, State: a.State, By: e.Actor, Text: a.Comment, Args: string(a.Edited),
-	})
+	sig := loop.Signal{Type: loop.SignalDecided, Approval: a.ID, State: a.State, By: e.Actor, Text: a.Comment}
+	if len(a.Edited) > 0 {
+		sig.By, sig.Args = a.EditedBy, string(a.Edited)
+	}
+	return send(ctx, tx, address{a.Workspace, a.Call.Turn, loop.InboxTopic}, sig)
 }
 
 // closingNote says why an approval was closed unused.

@@ -184,7 +184,7 @@ func (b *Bot) submitted(ctx context.Context, by agent.Actor, c click) (any, erro
 	case modalReject:
 		_, err = b.Decisions.Answer(ctx, by, loop.Answer{Approval: m.Approval, Comment: clip(values[fieldText], maxInput), Event: "slack/" + c.View.ID})
 	case modalAsk:
-		_, err = b.Decisions.Note(ctx, by, m.Approval, values[fieldText])
+		_, err = b.Decisions.Note(ctx, by, m.Approval, values[fieldText], "slack/"+c.View.ID)
 	case modalEdit:
 		a, seen := b.seenBy(ctx, by, m.Approval)
 		if err = seen; err != nil {
@@ -197,7 +197,7 @@ func (b *Bot) submitted(ctx context.Context, by agent.Actor, c click) (any, erro
 		if all, ok := arguments(a.Call.Args, nil); ok && len(all) > 0 {
 			field = all[0].Name
 		}
-		_, err = b.Decisions.Edit(ctx, by, m.Approval, args)
+		_, err = b.Decisions.Edit(ctx, by, m.Approval, args, "slack/"+c.View.ID)
 	default:
 		return nil, nil
 	}

@@ -40,8 +40,8 @@ type Decisions interface {
 	Queue(ctx context.Context, by agent.Actor) ([]approval.Approval, error)
 	Pending(ctx context.Context, by agent.Actor) ([]approval.Approval, error)
 	Answer(ctx context.Context, by agent.Actor, in loop.Answer) (approval.Approval, error)
-	Edit(ctx context.Context, by agent.Actor, id string, args json.RawMessage) (approval.Approval, error)
-	Note(ctx context.Context, by agent.Actor, id, text string) (approval.Approval, error)
+	Edit(ctx context.Context, by agent.Actor, id string, args json.RawMessage, event string) (approval.Approval, error)
+	Note(ctx context.Context, by agent.Actor, id, text, event string) (approval.Approval, error)
 }
 
 // Records reads what there is; loop.Store is one. It checks no readers.

@@ -87,6 +87,7 @@ func changed(was, now approval.Approval) approval.Approval {
 	got.Edited, got.EditedBy = now.Edited, now.EditedBy
 	got.DecidedBy, got.DecidedName, got.DecidedAt = now.DecidedBy, now.DecidedName, stored(now.DecidedAt)
 	got.Stage, got.Handed, got.Notes, got.Reminded = now.Stage, now.Handed, now.Notes, now.Reminded
+	got.RemindedAt = stored(now.RemindedAt)
 	if len(now.Votes) > len(was.Votes) {
 		vote := now.Votes[len(was.Votes)]
 		vote.At = stored(vote.At)
@@ -118,7 +119,7 @@ func (d *DB) storeChange(ctx context.Context, tx *sql.Tx, by agent.Actor, was, n
 	case len(now.Notes) > len(was.Notes):
 		e.Kind, e.Note = audit.ApprovalNoted, now.Notes[len(now.Notes)-1].Text
 	case now.Reminded > was.Reminded:
-		return storeApproval(ctx, tx, now)
+		e.Kind, e.Note = audit.ApprovalReminded, fmt.Sprintf("reminder %d", now.Reminded)
 	default:
 		return nil
 	}

@@ -34,9 +34,9 @@ func TestACardSaysWhereItsDecisionStands(t *testing.T) {
 		}
 		return a
 	}
-	one := must(must(asked.Approve(bob, now)).Say(cat, "Why <now>?", now))
+	one := must(must(asked.Approve(bob, now)).Say(approval.Change{By: cat, At: now}, "Why <now>?"))
 	both := must(one.Approve(cat, now))
-	edited := must(asked.Edit(bob, []byte(`{"to":"y"}`), now))
+	edited := must(asked.Edit(approval.Change{By: bob, At: now}, []byte(`{"to":"y"}`)))
 	for _, tt := range []struct {
 		name  string
 		a     approval.Approval

@@ -214,8 +214,12 @@ func sideways(t *testing.T, s Stores) {
 	bob, cat := of("bob", "sre"), of("cat")
 	now := s.Clock.Now()
 	for _, f := range []func(a approval.Approval) (approval.Approval, error){
-		func(a approval.Approval) (approval.Approval, error) { return a.Say(bob, "Why now?", now) },
-		func(a approval.Approval) (approval.Approval, error) { return a.Delegate(bob, cat, now) },
+		func(a approval.Approval) (approval.Approval, error) {
+			return a.Say(approval.Change{By: bob, At: now}, "Why now?")
+		},
+		func(a approval.Approval) (approval.Approval, error) {
+			return a.Delegate(approval.Change{By: bob, At: now}, cat)
+		},
 		func(a approval.Approval) (approval.Approval, error) { a.Stage++; return a, nil },
 	} {
 		if _, err := s.Change(t.Context(), bob, id, f); err != nil {
@@ -245,9 +249,10 @@ func remindRace(t *testing.T, s Stores) {
 		return err
 	})
 	oneWinner(t, errs, agent.Conflict, "no such reminder")
-	if a := read(t, s, id); a.Reminded != 1 {
-		t.Errorf("reminded %d times", a.Reminded)
+	if a := read(t, s, id); a.Reminded != 1 || !a.RemindedAt.Equal(s.Clock.Now()) {
+		t.Errorf("reminded %d times, last at %s", a.Reminded, a.RemindedAt)
 	}
+	wantKinds(t, s, audit.CallAsked, audit.ApprovalReminded)
 }
 
 func editTold(t *testing.T, s Stores) {
@@ -256,7 +261,7 @@ func editTold(t *testing.T, s Stores) {
 	args := `{"title":"Fix <the> tests"}`
 	errs := race(racers, func(int) error {
 		_, err := s.Change(t.Context(), ann(), id, func(a approval.Approval) (approval.Approval, error) {
-			return a.Edit(ann(), []byte(args), s.Clock.Now())
+			return a.Edit(approval.Change{By: ann(), At: s.Clock.Now()}, []byte(args))
 		})
 		return err
 	})
@@ -274,6 +279,22 @@ func editTold(t *testing.T, s Stores) {
 	}
 	_, err := s.Ledger.Intend(t.Context(), withApproval(p, id))
 	wantError(t, err, agent.Conflict, "already changed this")
+
+	// By whatever account somebody edits, the turn hears of the human.
+	id = ask(t, s, proposal(t, ann(), "e2", 1), asks())
+	phone := person(acme, "ann-phone")
+	phone.Person = "ann"
+	for range 2 { // a click that is delivered twice
+		got, err := s.Change(t.Context(), phone, id, func(a approval.Approval) (approval.Approval, error) {
+			return a.Edit(approval.Change{By: phone, Event: "click-1", At: s.Clock.Now()}, []byte(args))
+		})
+		if err != nil || got.EditedBy != "ann" || read(t, s, id).EditedBy != "ann" {
+			t.Fatalf("edited %+v, %v", got, err)
+		}
+	}
+	if got := heard(t, s, "e2"); len(got) != 1 || got[0].By != "ann" {
+		t.Errorf("turn heard %+v; want one signal by ann", got)
+	}
 }
 
 func askedAnew(t *testing.T, s Stores) {
@@ -286,7 +307,7 @@ func askedAnew(t *testing.T, s Stores) {
 		}
 		seen[id] = true
 		_, err := s.Change(t.Context(), ann(), id, func(a approval.Approval) (approval.Approval, error) {
-			return a.Edit(ann(), []byte(`{"title":"x"}`), s.Clock.Now())
+			return a.Edit(approval.Change{By: ann(), At: s.Clock.Now()}, []byte(`{"title":"x"}`))
 		})
 		if err != nil {
 			t.Fatal(err)
