@@ -245,3 +245,20 @@ func TestTree(t *testing.T) {
 		}
 	})
 }
+
+// TestMigrationsAreNumberedOneByOne: they are applied by number, so one that is
+// taken twice, or left out, means another order on somebody's machine.
+func TestMigrationsAreNumberedOneByOne(t *testing.T) {
+	files, err := filepath.Glob("../../integrations/*/migrations/*.sql")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no migrations: %v", err)
+	}
+	last := map[string]int{}
+	for _, f := range files {
+		folder := filepath.Dir(f)
+		last[folder]++
+		if want := fmt.Sprintf("%04d_", last[folder]); !strings.HasPrefix(filepath.Base(f), want) {
+			t.Errorf("%s: the next number is %s", f, want)
+		}
+	}
+}
