@@ -15,8 +15,11 @@ import (
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/agent/delivery"
+	"github.com/sous-hq/sous/agent/feedback"
+	"github.com/sous-hq/sous/agent/install"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/pause"
+	"github.com/sous-hq/sous/agent/review"
 	"github.com/sous-hq/sous/integrations/postgres"
 	"github.com/sous-hq/sous/internal/testkit/pgtest"
 	"github.com/sous-hq/sous/internal/testkit/storetest"
@@ -67,6 +70,11 @@ func fill(t *testing.T, db *postgres.DB, clock *storetest.Clock) {
 	_, err = db.Keep(ctx, front, []delivery.Delivery{{ID: "d1", Body: []byte("x")}})
 	must(err)
 	must(db.Settle(ctx, front, delivery.Settled{Posts: []delivery.Post{{About: "e1", Key: "k", Place: "c", Ref: "1"}}, Over: []string{"e1"}}))
+
+	must(postgres.NewFeedback(db).Rate(ctx, feedback.Rating{Workspace: "acme", Turn: "e1", By: "ann", At: clock.Now()}))
+	_, err = db.OpenReview(ctx, review.Review{ID: "R1", Workspace: "acme", Turn: "e1", Reviewer: ann, State: review.Draft, Created: clock.Now()})
+	must(err)
+	must(db.Install(ctx, install.Installation{Workspace: "acme", System: "slack", Team: "T1", Token: "t", At: clock.Now()}))
 
 	w := agent.Write{By: ann, Key: "w1", Label: label}
 	tracker := postgres.NewTracker(db, nil)
