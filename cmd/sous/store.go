@@ -13,6 +13,7 @@ import (
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/audit"
+	"github.com/sous-hq/sous/agent/feedback"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/pause"
 	"github.com/sous-hq/sous/agent/people"
@@ -64,6 +65,7 @@ type stores struct {
 	tracker  tickets.Tracker
 	memories memory.Store
 	cases    routing.Cases
+	feedback feedback.Store
 	// newLedger returns the ledger; it knows policy and people, which come later.
 	newLedger func(ledgerConfig) (ledger, error)
 	// engine says where the durable engine keeps its tables.
@@ -81,6 +83,7 @@ func openStores(ctx context.Context, cfg config.Config, ticketURL func(id string
 	}
 	return &stores{
 		database: db, tracker: sqlite.NewTracker(db, ticketURL), memories: sqlite.NewMemories(db), cases: sqlite.NewRoutingCases(db),
+		feedback: sqlite.NewFeedback(db),
 		newLedger: func(c ledgerConfig) (ledger, error) {
 			return sqlite.NewLedger(db, sqlite.LedgerConfig{ApprovalTTL: c.approvalTTL, UndoTTL: c.undoTTL, People: c.people, May: c.may})
 		},

@@ -19,6 +19,7 @@ import (
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/audit"
+	"github.com/sous-hq/sous/agent/feedback"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/model"
 	"github.com/sous-hq/sous/integrations/api"
@@ -64,6 +65,20 @@ func (l local) Memories(_ context.Context, _ agent.Actor, query string, limit in
 
 func (l local) Audit(ctx context.Context, by agent.Actor, f audit.Filter) ([]audit.Entry, error) {
 	return l.rig.DB.Audit(ctx, by.Workspace, f)
+}
+
+func (l local) Rate(ctx context.Context, by agent.Actor, turn string, o feedback.Opinion) (feedback.Rating, error) {
+	v, err := l.View(ctx, by, turn)
+	if err != nil {
+		return feedback.Rating{}, err
+	}
+	return feedback.New(by, v.Turn, o, time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC))
+}
+
+func (l local) Ratings(_ context.Context, by agent.Actor, f feedback.Filter) (api.Ratings, error) {
+	return api.Ratings{
+		Tally: feedback.Tally{Bad: f.Limit, Reasons: map[feedback.Reason]int{feedback.Wrong: 1}}, Ratings: []feedback.Rating{{Turn: f.Turn, By: f.By, Good: f.Bad, At: f.Since}},
+	}, nil
 }
 
 func (l local) Info(context.Context) (api.Info, error) {
@@ -278,6 +293,13 @@ func TestRecordsSurviveTheWay(t *testing.T) {
 	same(t, func(s api.Service) (any, error) { return s.Info(t.Context()) }, p, client)
 	turn := ask(t, client, "hello")
 	until(t, client, turn, loop.EventEnd)
+	said := feedback.Opinion{Reasons: []feedback.Reason{feedback.Slow}, Text: "late & <wrong>"}
+	same(t, func(s api.Service) (any, error) { return s.Rate(t.Context(), ann, turn, said) }, p, client)
+	asked := feedback.Filter{Turn: "t", By: "bob", Bad: true, Since: time.Date(2026, 3, 1, 9, 0, 0, 1000, time.UTC), Limit: 3}
+	same(t, func(s api.Service) (any, error) { return s.Ratings(t.Context(), ann, asked) }, p, client)
+	if _, err := client.Rate(t.Context(), ann, turn, feedback.Opinion{Reasons: []feedback.Reason{"ugly"}}); agent.KindOf(err) != agent.Invalid {
+		t.Errorf("a reason nobody knows: %v", err)
+	}
 	f := audit.Filter{Kinds: []audit.Kind{audit.TurnAccepted, audit.TurnEnded}, Actor: "ann", Since: time.Now().Add(-time.Hour), Until: time.Now().Add(time.Hour), Limit: 1, Newest: true}
 	same(t, func(s api.Service) (any, error) { return s.Audit(t.Context(), ann, f) }, p, client)
 }

@@ -80,6 +80,7 @@ type Service interface {
 	Decisions
 	Records
 	Control
+	Feedback
 }
 
 // Ticket is a ticket with what was said and done on it, oldest first.

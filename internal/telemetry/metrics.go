@@ -24,6 +24,7 @@ type Metrics struct {
 	modelSeconds  *prometheus.HistogramVec
 	toolCalls     *prometheus.CounterVec
 	approvals     *prometheus.CounterVec
+	feedback      *prometheus.CounterVec
 	httpRequests  *prometheus.CounterVec
 	httpSeconds   *prometheus.HistogramVec
 }
@@ -41,6 +42,7 @@ func New(version string) *Metrics {
 		modelSeconds:  prometheus.NewHistogramVec(histogram("sous_model_seconds", "Seconds a language model took to answer.", seconds), []string{"model"}),
 		toolCalls:     counter("sous_tool_calls_total", "Calls of a tool, by tool and outcome.", "tool", "outcome"),
 		approvals:     counter("sous_approvals_total", "Approvals, by the state they reached.", "state"),
+		feedback:      counter("sous_feedback_total", "What people said of answers, by verdict; who changes their mind counts again.", "verdict"),
 		httpRequests:  counter("sous_http_requests_total", "HTTP requests, by route and status code.", "route", "code"),
 		httpSeconds:   prometheus.NewHistogramVec(histogram("sous_http_seconds", "Seconds until an HTTP request was answered.", seconds), []string{"route", "code"}),
 	}
@@ -49,7 +51,7 @@ func New(version string) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	}, func() float64 { return 1 })
 	m.registry.MustRegister(
-		m.turns, m.turnSeconds, m.modelRequests, m.modelSeconds, m.toolCalls, m.approvals, m.httpRequests, m.httpSeconds, build,
+		m.turns, m.turnSeconds, m.modelRequests, m.modelSeconds, m.toolCalls, m.approvals, m.feedback, m.httpRequests, m.httpSeconds, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -83,6 +85,11 @@ func (m *Metrics) ToolCall(tool, outcome string) {
 // Approval counts an approval that reached state.
 func (m *Metrics) Approval(state string) {
 	m.approvals.WithLabelValues(state).Inc()
+}
+
+// Feedback counts one word on an answer, good or bad.
+func (m *Metrics) Feedback(verdict string) {
+	m.feedback.WithLabelValues(verdict).Inc()
 }
 
 // PendingApprovals has pending asked, at each scrape, for how many approvals wait for a person; when it
