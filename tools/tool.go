@@ -115,8 +115,8 @@ func (t Tool) Spec() Spec { return t.spec }
 // Schema returns the JSON Schema of the arguments.
 func (t Tool) Schema() json.RawMessage { return t.schema }
 
-// Bind checks arguments without running anything and returns them in canonical
-// form; for previews and tests.
+// Bind checks arguments without running anything and returns them as they will be
+// used, in the order of the schema; for previews and tests.
 func (t Tool) Bind(args json.RawMessage) (json.RawMessage, error) {
 	b, err := t.bind(args)
 	if err != nil {
@@ -183,11 +183,11 @@ func New[In, Out any](spec Spec, f Funcs[In, Out]) (Tool, error) {
 		return Tool{}, err
 	}
 	return Tool{spec: spec, schema: raw, definition: definition, bind: func(args json.RawMessage) (*bound, error) {
-		in, canonical, err := decode[In](resolved, args)
+		in, typed, err := decode[In](resolved, args)
 		if err != nil {
 			return nil, agent.Errorf(agent.Invalid, "%s: %w", spec.Name, err)
 		}
-		return f.bound(in, canonical), nil
+		return f.bound(in, typed), nil
 	}}, nil
 }
 
@@ -213,8 +213,9 @@ func (s Spec) validate() error {
 	return nil
 }
 
-// decode checks args against the schema and decodes them strictly. The
-// canonical form goes through the Go type, so 1 and 1.0 are the same number.
+// decode checks args against the schema and decodes them strictly. What it
+// returns has gone through the Go type, so 1 and 1.0 are the same number and
+// people see the arguments in the order in which the tool declares them.
 func decode[In any](schema *jsonschema.Resolved, args json.RawMessage) (In, json.RawMessage, error) {
 	var in In
 	if len(args) > maxArgs {
@@ -238,12 +239,13 @@ func decode[In any](schema *jsonschema.Resolved, args json.RawMessage) (In, json
 	if _, err := dec.Token(); err != io.EOF {
 		return in, nil, fmt.Errorf("the arguments are more than one JSON value")
 	}
-	typed, err := json.Marshal(in)
-	if err != nil {
+	var typed bytes.Buffer
+	enc := json.NewEncoder(&typed)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(in); err != nil {
 		return in, nil, fmt.Errorf("the arguments cannot be written back: %w", err)
 	}
-	canonical, err := agent.CanonicalJSON(typed)
-	return in, canonical, err
+	return in, bytes.TrimRight(typed.Bytes(), "\n"), nil
 }
 
 func (f Funcs[In, Out]) bound(in In, args json.RawMessage) *bound {
