@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -69,6 +70,46 @@ type Call struct {
 	Tool  string `json:"tool"`
 	// Args is a JSON object.
 	Args json.RawMessage `json:"args"`
+}
+
+// Argument is one argument of a call.
+type Argument struct {
+	Name  string
+	Value json.RawMessage
+}
+
+// Arguments lists the arguments in the order they are written, as they will be
+// used: of a repeated name the last value counts, as it does for a tool. It
+// returns nil when they are no object.
+func (c Call) Arguments() []Argument {
+	dec := json.NewDecoder(bytes.NewReader(c.Args))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil
+	}
+	all := []Argument{}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return nil
+		}
+		a := Argument{Name: fmt.Sprint(name)}
+		if err := dec.Decode(&a.Value); err != nil {
+			return nil
+		}
+		all = append(slices.DeleteFunc(all, func(o Argument) bool { return o.Name == a.Name }), a)
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil
+	}
+	return all
+}
+
+// Note is something about a call that people see beside its arguments.
+type Note struct {
+	// Title says what it is, such as "Ticket T-7"; Text is plain text, and may
+	// have been written by outsiders.
+	Title string `json:"title"`
+	Text  string `json:"text"`
 }
 
 // Digest binds actor, tool and canonical arguments: SHA-256, hex. Two calls

@@ -125,3 +125,26 @@ func TestPeopleSeeOnlyTextThatWasWrittenForThem(t *testing.T) {
 		t.Errorf("%v lost or repeats its cause", wrapped)
 	}
 }
+
+func TestArgumentsAreListedAsTheyWillBeUsed(t *testing.T) {
+	for raw, want := range map[string]string{
+		`{"to":"bob","amount":1,"to":"eve"}`: `amount=1 to="eve"`,
+		`{"b":{"x":[1,2]},"a":null}`:         `b={"x":[1,2]} a=null`,
+		`{}`:                                 ``,
+		`[1]`:                                `no object`,
+		`{"a":1`:                             `no object`,
+		``:                                   `no object`,
+	} {
+		all := agent.Call{Args: json.RawMessage(raw)}.Arguments()
+		var parts []string
+		for _, a := range all {
+			parts = append(parts, a.Name+"="+string(a.Value))
+		}
+		if all == nil {
+			parts = []string{"no object"}
+		}
+		if got := strings.Join(parts, " "); got != want {
+			t.Errorf("%s: %s; want %s", raw, got, want)
+		}
+	}
+}

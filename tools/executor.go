@@ -176,6 +176,22 @@ func NewExecutor(r *Registry, g Gate, l Ledger) (*Executor, error) {
 // Tools returns the registry.
 func (e *Executor) Tools() *Registry { return e.tools }
 
+// About says for people what a call touches, as far as this person may see it;
+// nothing for a call that no tool would take. It changes nothing.
+func (e *Executor) About(ctx context.Context, by agent.Actor, c agent.Call) ([]agent.Note, error) {
+	tool, known := e.tools.Get(c.Tool)
+	if !known {
+		return nil, nil
+	}
+	b, err := tool.bind(c.Args)
+	if err != nil {
+		return nil, nil //nolint:nilerr // that it does not fit is said where it runs
+	}
+	ctx, cancel := context.WithTimeout(ctx, tool.spec.Timeout)
+	defer cancel()
+	return b.about(ctx, by)
+}
+
 // Execute takes one call as far as it may go. Denials, waits, bad arguments and
 // a tool's own failure are outcomes. An error means that the records could not
 // be read or written; nothing ran that is not recorded as intent, and executing

@@ -94,6 +94,9 @@ type Funcs[In, Out any] struct {
 	// revision. When it is another at the time of running than at the time of
 	// asking, people are asked again. Its errors are like those of Check.
 	Version func(ctx context.Context, inv Invocation, in In) (string, error)
+	// About says for people what the call touches, such as the text that would be
+	// forgotten, as far as this person may see it. It changes nothing.
+	About func(ctx context.Context, by agent.Actor, in In) ([]agent.Note, error)
 	// Find looks for an effect made with inv.Key; required for class Lookup.
 	Find func(ctx context.Context, inv Invocation, in In) (out Out, found bool, err error)
 	// Undo returns the call that takes the effect back. ok is false when this
@@ -132,6 +135,7 @@ type bound struct {
 	version func(ctx context.Context, inv Invocation) (string, error)
 	run     func(ctx context.Context, inv Invocation) (result, error)
 	find    func(ctx context.Context, inv Invocation) (result, bool, error)
+	about   func(ctx context.Context, by agent.Actor) ([]agent.Note, error)
 }
 
 type result struct {
@@ -273,6 +277,12 @@ func (f Funcs[In, Out]) bound(in In, args json.RawMessage) *bound {
 				return nil
 			}
 			return f.Check(ctx, inv, in)
+		},
+		about: func(ctx context.Context, by agent.Actor) ([]agent.Note, error) {
+			if f.About == nil {
+				return nil, nil
+			}
+			return f.About(ctx, by, in)
 		},
 		version: func(ctx context.Context, inv Invocation) (string, error) {
 			if f.Version == nil {

@@ -3,6 +3,7 @@ package tools_test
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -53,5 +54,31 @@ func TestArgumentsComeInTheOrderOfTheSchema(t *testing.T) {
 	}
 	if at[0] < 0 || !slices.IsSorted(at) {
 		t.Errorf("the schema names them at %v: %s", at, tool.Schema())
+	}
+}
+
+func TestAnArgumentIsTracedToTheTextsItStandsIn(t *testing.T) {
+	read := func(source, text string) tools.Labelled {
+		return tools.Labelled{Text: text, Label: agent.Label{Integrity: agent.External, Sources: []string{source}}}
+	}
+	p := tools.Proposal{
+		Call: agent.Call{Args: json.RawMessage(`{
+			"title":"Order  TWO spare displays", "body":"\"I'll order two spare displays\"\nsaid Carol, it seems", "due":"Fri",
+			"labels":["kitchen","displays"], "amount":12345, "to":"bob@example.org"}`)},
+		Texts: []tools.Labelled{
+			{Text: "please write to bob@example.org", Label: agent.Label{Integrity: agent.Requester, Sources: []string{"the request"}}},
+			read("planning.vtt", `{"quote":"\"I'll order two spare displays\" by Fri"}`), read("order.pdf", "displays: order two spare displays for 12345"),
+		},
+	}
+	got := p.Origins([]string{"title", "body", "due", "labels", "amount", "to", "missing"})
+	want := map[string][]string{
+		"title": {"order.pdf", "planning.vtt"}, "body": {"planning.vtt"}, "labels": {"order.pdf", "planning.vtt"}, "amount": {"order.pdf"},
+	}
+	if !maps.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("traced to %v; want %v", got, want)
+	}
+	p.Call.Args = json.RawMessage(`[]`)
+	if got := p.Origins([]string{"title"}); got != nil {
+		t.Errorf("no arguments come from %v", got)
 	}
 }

@@ -76,9 +76,11 @@ type Approval struct {
 	Rule   string `json:"rule"`
 	Undo   string `json:"undo,omitempty"`
 	// Marked names the arguments whose value came from untrusted text, Sources
-	// where that text came from.
-	Marked  []string `json:"marked,omitempty"`
-	Sources []string `json:"sources,omitempty"`
+	// where that text came from. Origins are the sources in which an argument
+	// stands word for word; a marked one without any was put together from them.
+	Marked  []string            `json:"marked,omitempty"`
+	Sources []string            `json:"sources,omitempty"`
+	Origins map[string][]string `json:"origins,omitempty"`
 	// Approvers are the groups whose members may decide; none means any member.
 	Approvers []string `json:"approvers,omitempty"`
 	// Quorum is how many different people have to say yes; 0 means one.

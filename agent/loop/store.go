@@ -173,7 +173,14 @@ type Approvals interface {
 type ApprovalFilter struct {
 	Turn   string
 	States []approval.State
+	// Tool is the name of the called tool, Requester the human who asked, by
+	// whatever account; see agent.Actor.Human.
+	Tool      string
+	Requester agent.ActorID
+	// Limit keeps the oldest, with Newest the newest; 0 for as many as the store
+	// returns at once.
 	Limit  int
+	Newest bool
 }
 
 // EffectReader reads the ledger of effects.

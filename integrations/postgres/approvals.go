@@ -45,10 +45,23 @@ func (d *DB) Approvals(ctx context.Context, ws agent.WorkspaceID, f loop.Approva
 	if len(f.States) > 0 {
 		w.and(`a.state = ANY (?)`, f.States)
 	}
-	limited := w.bind(`ORDER BY a.created, a.id LIMIT ?`, bounded(f.Limit, approvalRows))
+	if f.Tool != "" {
+		w.and(`a.body::jsonb #>> '{call,tool}' = ?`, f.Tool)
+	}
+	if f.Requester != "" {
+		w.and(`COALESCE(NULLIF(a.body::jsonb #>> '{call,actor,person}', ''), a.body::jsonb #>> '{call,actor,id}') = ?`, f.Requester)
+	}
+	order := `ORDER BY a.created, a.id LIMIT ?`
+	if f.Newest {
+		order = `ORDER BY a.created DESC, a.id DESC LIMIT ?`
+	}
+	limited := w.bind(order, bounded(f.Limit, approvalRows))
 	all, err := list(ctx, d, ws, scanApproval, approvalSelect+` WHERE `+w.text+` `+limited, w.args...)
 	if err != nil {
 		return nil, fmt.Errorf("read approvals: %w", err)
+	}
+	if f.Newest {
+		slices.Reverse(all)
 	}
 	return all, nil
 }

@@ -46,10 +46,23 @@ func (d *DB) Approvals(ctx context.Context, ws agent.WorkspaceID, f loop.Approva
 			args = append(args, s)
 		}
 	}
-	args = append(args, bounded(f.Limit, approvalRows))
-	all, err := every(ctx, d.sql, scanApproval, query+` ORDER BY a.created, a.id LIMIT ?`, args...)
+	if f.Tool != "" {
+		query, args = query+` AND a.body ->> '$.call.tool' = ?`, append(args, f.Tool)
+	}
+	if f.Requester != "" {
+		query += ` AND COALESCE(NULLIF(a.body ->> '$.call.actor.person', ''), a.body ->> '$.call.actor.id') = ?`
+		args = append(args, f.Requester)
+	}
+	order := ` ORDER BY a.created, a.id LIMIT ?`
+	if f.Newest {
+		order = ` ORDER BY a.created DESC, a.id DESC LIMIT ?`
+	}
+	all, err := every(ctx, d.sql, scanApproval, query+order, append(args, bounded(f.Limit, approvalRows))...)
 	if err != nil {
 		return nil, d.publicError(fmt.Errorf("read approvals: %w", err))
+	}
+	if f.Newest {
+		slices.Reverse(all)
 	}
 	return all, nil
 }

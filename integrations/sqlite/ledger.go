@@ -111,7 +111,7 @@ func (l *Ledger) question(p tools.Proposal, v agent.Verdict) approval.Approval {
 		Workspace: p.Call.Actor.Workspace, Kind: kind, State: approval.Asked, Call: p.Call, Digest: p.Digest,
 		Definition: p.Definition, Version: p.Version, Editor: p.Editor,
 		Tier: p.Spec.Tier, Place: p.Place, Reason: v.Reason, Rule: v.Rule, Undo: p.Spec.Undo,
-		Marked: v.Marked, Sources: p.Context.Sources, Approvers: v.Approvers, Quorum: v.Quorum, Sole: v.Sole,
+		Marked: v.Marked, Sources: p.Context.Sources, Origins: p.Origins(v.Marked), Approvers: v.Approvers, Quorum: v.Quorum, Sole: v.Sole,
 		Created: now, Expires: stored(now.Add(ttl)), RunFor: l.RunFor,
 	}
 	if kind == approval.ByAnother && !v.Sole {

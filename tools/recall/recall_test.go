@@ -2,6 +2,7 @@ package recall_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -247,5 +248,33 @@ func TestRecallNarrowsByKindAndDay(t *testing.T) {
 	d.Done("recall", map[string]any{"query": "ship friday", "since": "2026-03-01"}, &out)
 	if len(out.Hits) != 1 || out.Hits[0].Kind != "fact" {
 		t.Errorf("since March: %+v", out)
+	}
+}
+
+func TestWhatWouldBeForgottenIsShownToThoseWhoMayReadIt(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	d.Place = agent.Place{ID: "dm", Kind: agent.DM, Members: []agent.ActorID{"ann"}}
+	var kept struct{ ID string }
+	d.Done("remember", map[string]any{"text": "The oven is serviced in May.", "about": "the oven"}, &kept)
+	for _, tool := range []string{"forget", "restore_memory"} {
+		about := func(by agent.Actor) []agent.Note {
+			t.Helper()
+			got, err := d.About(t.Context(), by, agent.Call{Tool: tool, Args: json.RawMessage(`{"id":"` + kept.ID + `"}`)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got
+		}
+		want := []agent.Note{{Title: "Remembered about “the oven”", Text: "The oven is serviced in May."}}
+		if got := about(d.Actor); !slices.Equal(got, want) {
+			t.Errorf("%s is about %q; want %q", tool, got, want)
+		}
+		stranger := d.Actor
+		stranger.ID = "eve"
+		if got := about(stranger); len(got) != 0 {
+			t.Errorf("%s shows somebody else %q", tool, got)
+		}
+		d.Done(tool, map[string]any{"id": kept.ID}, nil)
 	}
 }

@@ -2,6 +2,7 @@ package recall
 
 import (
 	"context"
+	"strings"
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/memory"
@@ -96,9 +97,34 @@ func (f family) change(name, inverse, undo string, do func(context.Context, agen
 		Run: func(ctx context.Context, inv tools.Invocation, in idIn) (itemOut, error) {
 			return outOf(do(ctx, inv.By, in.ID))
 		},
+		About: func(ctx context.Context, by agent.Actor, in idIn) ([]agent.Note, error) {
+			return f.about(ctx, by, in.ID)
+		},
 		Label: labelOf[idIn],
 		Undo:  func(in idIn, _ itemOut) (string, any, bool) { return inverse, in, true },
 	})
+}
+
+// maxAbout is how much of an item people are shown beside a call, in bytes.
+const maxAbout = 4 << 10
+
+// about is what is remembered under an id, for those who may read it.
+func (f family) about(ctx context.Context, by agent.Actor, id string) ([]agent.Note, error) {
+	i, err := f.memory.Get(ctx, by, id)
+	switch {
+	case agent.KindOf(err) == agent.NotFound:
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	title, text := "Remembered", i.Text()
+	if i.Title != "" {
+		title += " about “" + i.Title + "”"
+	}
+	if len(text) > maxAbout {
+		text = strings.ToValidUTF8(text[:maxAbout], "") + "…"
+	}
+	return []agent.Note{{Title: title, Text: text}}, nil
 }
 
 func outOf(i memory.Item, err error) (itemOut, error) {

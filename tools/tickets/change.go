@@ -27,6 +27,9 @@ func (f family) comment() (tools.Tool, error) {
 		return tools.Tool{}, err
 	}
 	return tools.New(s, tools.Funcs[commentIn, commentOut]{
+		About: func(ctx context.Context, by agent.Actor, in commentIn) ([]agent.Note, error) {
+			return f.about(ctx, by, in.ID)
+		},
 		Check: func(ctx context.Context, inv tools.Invocation, in commentIn) error {
 			switch {
 			case strings.TrimSpace(in.Body) == "":
@@ -81,6 +84,9 @@ func (f family) retract() (tools.Tool, error) {
 		return tools.Tool{}, err
 	}
 	return tools.New(s, tools.Funcs[retractIn, retractOut]{
+		About: func(ctx context.Context, by agent.Actor, in retractIn) ([]agent.Note, error) {
+			return f.about(ctx, by, in.ID)
+		},
 		Check: func(ctx context.Context, inv tools.Invocation, in retractIn) error {
 			return f.exists(ctx, inv, in.ID)
 		},
@@ -106,6 +112,9 @@ func (f family) assign() (tools.Tool, error) {
 		return tools.Tool{}, err
 	}
 	return tools.New(s, tools.Funcs[assignIn, editOut]{
+		About: func(ctx context.Context, by agent.Actor, in assignIn) ([]agent.Note, error) {
+			return f.about(ctx, by, in.ID)
+		},
 		Check: func(ctx context.Context, inv tools.Invocation, in assignIn) error {
 			if _, err := line("the assignee", in.Assignee, maxName); err != nil {
 				return err
@@ -134,6 +143,9 @@ func (f family) label() (tools.Tool, error) {
 		return tools.Tool{}, err
 	}
 	return tools.New(s, tools.Funcs[labelIn, editOut]{
+		About: func(ctx context.Context, by agent.Actor, in labelIn) ([]agent.Note, error) {
+			return f.about(ctx, by, in.ID)
+		},
 		Check: func(ctx context.Context, inv tools.Invocation, in labelIn) error {
 			if _, _, err := in.sets(); err != nil {
 				return err

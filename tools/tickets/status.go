@@ -50,6 +50,9 @@ func mover[In any](f family, name string, of func(In) move) (tools.Tool, error) 
 		return tools.Tool{}, err
 	}
 	return tools.New(s, tools.Funcs[In, editOut]{
+		About: func(ctx context.Context, by agent.Actor, in In) ([]agent.Note, error) {
+			return f.about(ctx, by, of(in).id)
+		},
 		Check: func(ctx context.Context, inv tools.Invocation, in In) error {
 			m := of(in)
 			if !m.to.Known() {

@@ -362,3 +362,29 @@ func TestCallsThatCannotRunAreRefusedBeforeAnybodyIsAsked(t *testing.T) {
 		t.Errorf("recorded %q", log[recorded:])
 	}
 }
+
+func TestACallAboutATicketShowsWhichItIs(t *testing.T) {
+	d := open(t)
+	d.Done("ticket_search", map[string]any{"query": "oven"}, nil)
+	d.Done("ticket_create", map[string]any{"title": "Mend the oven", "assignee": "Bob"}, nil)
+	want := []agent.Note{{Title: "Ticket T-1", Text: "Mend the oven\nopen, with Bob"}}
+	for tool, args := range map[string]string{
+		"ticket_comment": `{"id":"T-1","body":"x"}`, "ticket_assign": `{"id":"T-1","assignee":"Ann"}`, "ticket_label": `{"id":"T-1"}`,
+		"ticket_comment_retract": `{"id":"T-1","comment":1}`, "ticket_close": `{"id":"T-1","reason":"x"}`, "ticket_reopen": `{"id":"T-1"}`,
+		"ticket_transition": `{"id":"T-1","status":"done"}`,
+	} {
+		call := agent.Call{Tool: tool, Args: json.RawMessage(args)}
+		if got, err := d.About(t.Context(), d.Actor, call); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s is about %q, %v; want %q", tool, got, err, want)
+		}
+		guest := d.Actor
+		guest.Kind = agent.Guest
+		if got, err := d.About(t.Context(), guest, call); err != nil || len(got) != 0 {
+			t.Errorf("%s shows a guest %q, %v", tool, got, err)
+		}
+	}
+	gone := agent.Call{Tool: "ticket_close", Args: json.RawMessage(`{"id":"T-9"}`)}
+	if got, err := d.About(t.Context(), d.Actor, gone); err != nil || len(got) != 0 {
+		t.Errorf("a ticket that is not there: %q, %v", got, err)
+	}
+}

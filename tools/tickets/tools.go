@@ -101,6 +101,25 @@ func (f family) exists(ctx context.Context, inv tools.Invocation, id string) err
 	return err
 }
 
+// about names the ticket that a call touches, for those who may read it.
+func (f family) about(ctx context.Context, by agent.Actor, id string) ([]agent.Note, error) {
+	if !workspace().Includes(by) {
+		return nil, nil
+	}
+	t, err := f.tracker.Ticket(ctx, by.Workspace, id)
+	switch {
+	case agent.KindOf(err) == agent.NotFound:
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	text := fmt.Sprintf("%s\n%s", t.Title, strings.ReplaceAll(string(t.Status), "_", " "))
+	if t.Assignee != "" {
+		text += ", with " + t.Assignee
+	}
+	return []agent.Note{{Title: "Ticket " + t.ID, Text: text}}, nil
+}
+
 // view is a ticket as the model and people see it.
 type view struct {
 	ID        string             `json:"id"`

@@ -187,7 +187,16 @@ func listApprovals(t *testing.T, s Stores) {
 	s.Clock.Advance(time.Second)
 	second := approved(t, s, proposal(t, ann(), "e2", 1))
 	s.Clock.Advance(time.Second)
-	third := ask(t, s, proposal(t, ann(), "e1", 2), asks())
+	phone := person(acme, "bob-phone")
+	phone.Person = "bob"
+	other := proposal(t, phone, "e1", 2)
+	other.Call.Tool = "ticket_close"
+	digest, err := other.Call.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.Digest = digest
+	third := ask(t, s, other, asks())
 	for _, tt := range []struct {
 		f    loop.ApprovalFilter
 		want []string
@@ -198,6 +207,14 @@ func listApprovals(t *testing.T, s Stores) {
 		{loop.ApprovalFilter{States: []approval.State{approval.Asked}}, []string{first, third}},
 		{loop.ApprovalFilter{States: []approval.State{approval.Approved, approval.Denied}}, []string{second}},
 		{loop.ApprovalFilter{Turn: "e1", States: []approval.State{approval.Approved}}, nil},
+		{loop.ApprovalFilter{Limit: 2, Newest: true}, []string{second, third}},
+		{loop.ApprovalFilter{Newest: true}, []string{first, second, third}},
+		{loop.ApprovalFilter{Tool: "ticket_close"}, []string{third}},
+		{loop.ApprovalFilter{Tool: "ticket_delete"}, nil},
+		{loop.ApprovalFilter{Requester: "ann"}, []string{first, second}},
+		{loop.ApprovalFilter{Requester: "bob"}, []string{third}},
+		{loop.ApprovalFilter{Requester: "bob-phone"}, nil},
+		{loop.ApprovalFilter{Requester: "ann", States: []approval.State{approval.Asked}, Limit: 1, Newest: true}, []string{first}},
 	} {
 		all, err := s.Approvals(t.Context(), acme, tt.f)
 		if err != nil {
