@@ -115,7 +115,7 @@ func newTeam(t *testing.T, chain ...approval.Stage) *team {
 	fatal(t, err)
 	w.db, err = sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(dir, "sous.db"), Clock: w.now})
 	fatal(t, err)
-	ledger, err := sqlite.NewLedger(w.db, sqlite.LedgerConfig{ApprovalTTL: 4 * time.Hour, UndoTTL: time.Hour, People: directory, Escalation: chain})
+	ledger, err := sqlite.NewLedger(w.db, sqlite.LedgerConfig{ApprovalTTL: 4 * time.Hour, UndoTTL: time.Hour, People: directory, Escalation: func() []approval.Stage { return chain }})
 	fatal(t, err)
 	registry, err := tools.NewRegistry(w.pay())
 	fatal(t, err)

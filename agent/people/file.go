@@ -3,14 +3,10 @@ package people
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-
-	"go.yaml.in/yaml/v4"
 
 	"github.com/sous-hq/sous/agent"
 )
@@ -21,7 +17,10 @@ const maxFile = 4 << 20
 // The shape of a people file.
 type (
 	fileShape struct {
-		People []filePerson `yaml:"people"`
+		// Workspace is whose people these are; "" leaves that to who reads the file.
+		Workspace  string       `yaml:"workspace"`
+		People     []filePerson `yaml:"people"`
+		Escalation []fileStage  `yaml:"escalation"`
 	}
 	filePerson struct {
 		ID     string   `yaml:"id"`
@@ -33,10 +32,63 @@ type (
 		Active *bool `yaml:"active"`
 		// Away is the last day of an absence, YYYY-MM-DD, in UTC.
 		Away string `yaml:"away_until"`
-		// SameAs is the id of another account of the same human.
+		// Accounts are ids the same human has elsewhere, with all that is said here.
+		Accounts []string `yaml:"accounts"`
+		// SameAs is the id of another entry for the same human.
 		SameAs string `yaml:"same_as"`
 	}
+	fileStage struct {
+		After  string   `yaml:"after"`
+		Groups []string `yaml:"groups"`
+	}
 )
+
+// Stage is where a decision goes that nobody has made.
+type Stage struct {
+	// After is how long after it was asked for.
+	After time.Duration
+	// Groups are those whose members may make it from then on.
+	Groups []string
+}
+
+// Roster is what a people file says. It does not change.
+type Roster struct {
+	byID map[agent.ActorID]Person
+	// order are the ids as they stand in the file, by the accounts of each.
+	order      []agent.ActorID
+	groups     map[string][]agent.ActorID // sorted
+	escalation []Stage
+}
+
+// People returns all accounts, in the order of the file.
+func (r *Roster) People() []Person {
+	all := make([]Person, 0, len(r.order))
+	for _, id := range r.order {
+		all = append(all, r.byID[id])
+	}
+	return all
+}
+
+// Account returns what the file says of one account; ok is false when it does not
+// name it.
+func (r *Roster) Account(id agent.ActorID) (p Person, ok bool) {
+	p, ok = r.byID[id]
+	return p, ok
+}
+
+// Escalation returns where decisions go that nobody has made, soonest first.
+func (r *Roster) Escalation() []Stage { return slices.Clone(r.escalation) }
+
+// Humans counts the different people who are members and may use their accounts.
+func (r *Roster) Humans() int {
+	all := map[agent.ActorID]bool{}
+	for _, p := range r.byID {
+		if p.Kind == agent.Member && p.Active {
+			all[p.Human()] = true
+		}
+	}
+	return len(all)
+}
 
 // File is a directory in a YAML file, read again whenever it changes. When it can
 // no longer be read, or no longer understood, what it said last grows old and
@@ -45,11 +97,15 @@ type File struct {
 	ws    agent.WorkspaceID
 	path  string
 	clock func() time.Time
+	// Refused, when set, is told of each version that was not taken over. It is
+	// set before the file is used and returns at once.
+	Refused func(error)
 
-	mu   sync.Mutex
-	byID map[agent.ActorID]Person
-	seen os.FileInfo
-	asOf time.Time
+	mu     sync.Mutex
+	roster *Roster
+	seen   os.FileInfo // of the version that was read last, or refused
+	asOf   time.Time
+	broken error // why the version that is there was refused
 }
 
 var _ Source = (*File)(nil)
@@ -68,50 +124,77 @@ func OpenFile(ws agent.WorkspaceID, path string, clock func() time.Time) (*File,
 
 // Person implements Source.
 func (f *File) Person(_ context.Context, ws agent.WorkspaceID, id agent.ActorID) (Person, error) {
-	all := f.now()
-	p, ok := all[id]
+	r, asOf := f.now()
+	p, ok := r.byID[id]
 	if !ok || ws != f.ws {
 		return Person{}, agent.Errorf(agent.NotFound, "there is no person %s", id)
 	}
+	p.AsOf = asOf
 	return p, nil
 }
 
 // Members implements Source.
 func (f *File) Members(_ context.Context, ws agent.WorkspaceID, group string) ([]Person, error) {
-	var in []Person
-	for _, p := range f.now() {
-		if ws == f.ws && slices.Contains(p.Groups, group) {
-			in = append(in, p)
-		}
+	r, asOf := f.now()
+	if ws != f.ws {
+		return nil, nil
 	}
-	slices.SortFunc(in, func(a, b Person) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	var in []Person
+	for _, id := range r.groups[group] {
+		p := r.byID[id]
+		p.AsOf = asOf
+		in = append(in, p)
+	}
 	return in, nil
 }
 
-// now returns the people, each with the time at which the file said so.
-func (f *File) now() map[agent.ActorID]Person {
+// Roster returns what the file says now, or what it said when it could last be
+// read.
+func (f *File) Roster() *Roster {
+	r, _ := f.now()
+	return r
+}
+
+// Broken returns why the version of the file that is there now is not in force,
+// nil when it is.
+func (f *File) Broken() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.look()
+}
+
+// now returns what the file says, and when it was last known to say so.
+func (f *File) now() (*Roster, time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	// A file that is broken now leaves what was known as old as it is.
-	_ = f.refresh()
-	all := make(map[agent.ActorID]Person, len(f.byID))
-	for id, p := range f.byID {
-		p.AsOf = f.asOf
-		all[id] = p
+	_ = f.look()
+	return f.roster, f.asOf
+}
+
+// look refreshes and tells of a version that is refused, once. The lock is held.
+func (f *File) look() error {
+	err := f.refresh()
+	if err != nil && (f.broken == nil || f.broken.Error() != err.Error()) && f.Refused != nil {
+		f.Refused(err)
 	}
-	return all
+	f.broken = err
+	return err
 }
 
 // refresh reads the file if it is another than the last one. The lock is held.
 func (f *File) refresh() error {
 	info, err := os.Stat(f.path)
 	if err != nil {
+		f.seen = nil
 		return agent.Errorf(agent.Invalid, "the people cannot be read: %w", err)
 	}
 	now := f.clock()
 	if f.seen != nil && os.SameFile(f.seen, info) && f.seen.ModTime().Equal(info.ModTime()) && f.seen.Size() == info.Size() {
-		f.asOf = now
-		return nil
+		if f.broken == nil {
+			f.asOf = now
+		}
+		return f.broken
 	}
 	if info.Size() > maxFile {
 		return agent.Errorf(agent.TooLarge, "%s is larger than %d MiB", f.path, maxFile>>20)
@@ -120,113 +203,12 @@ func (f *File) refresh() error {
 	if err != nil {
 		return agent.Errorf(agent.Invalid, "the people cannot be read: %w", err)
 	}
-	all, err := Parse(f.ws, f.path, data)
+	// A version that is refused is not read again until it changes.
+	f.seen = info
+	r, err := Parse(f.ws, f.path, data)
 	if err != nil {
 		return err
 	}
-	f.byID, f.seen, f.asOf = all, info, now
+	f.roster, f.asOf = r, now
 	return nil
-}
-
-// Parse reads people from YAML that was found at name. The error is of kind
-// Invalid and names every problem.
-func Parse(ws agent.WorkspaceID, name string, data []byte) (map[agent.ActorID]Person, error) {
-	var shape fileShape
-	if err := decode(data, &shape); err != nil {
-		return nil, agent.Errorf(agent.Invalid, "%s: %s", name, strings.Join(strings.Fields(err.Error()), " "))
-	}
-	all := make(map[agent.ActorID]Person, len(shape.People))
-	var wrong []string
-	for i, e := range shape.People {
-		p, problems := e.person(ws)
-		if _, twice := all[p.ID]; twice && p.ID != "" {
-			problems = append(problems, "this id stands twice")
-		}
-		for _, s := range problems {
-			wrong = append(wrong, fmt.Sprintf("person %d (%s): %s", i+1, e.ID, s))
-		}
-		all[p.ID] = p
-	}
-	wrong = append(wrong, join(all)...)
-	if len(wrong) > 0 {
-		return nil, agent.Errorf(agent.Invalid, "%s: %s", name, strings.Join(wrong, "; "))
-	}
-	return all, nil
-}
-
-// decode reads one YAML document into the shape; none leaves it empty.
-func decode(data []byte, shape *fileShape) error {
-	if strings.TrimSpace(string(data)) == "" {
-		return nil
-	}
-	var docs []yaml.Node
-	if err := yaml.Load(data, &docs, yaml.WithAllDocuments()); err != nil {
-		return err
-	}
-	if len(docs) > 1 {
-		return errors.New("it holds more than one YAML document")
-	}
-	return yaml.Load(data, shape, yaml.WithKnownFields())
-}
-
-// person checks one entry.
-func (e filePerson) person(ws agent.WorkspaceID) (p Person, wrong []string) {
-	p.Actor = agent.Actor{
-		Workspace: ws, ID: agent.ActorID(e.ID), Kind: agent.Member, Name: e.Name, Groups: e.Groups,
-		Owner: e.Owner, Person: agent.ActorID(e.SameAs),
-	}
-	p.Active = e.Active == nil || *e.Active
-	if strings.TrimSpace(e.ID) == "" {
-		wrong = append(wrong, "an id is required")
-	}
-	switch e.Kind {
-	case "", agent.Member.String():
-	case agent.Guest.String():
-		p.Kind = agent.Guest
-	case agent.Program.String():
-		p.Kind = agent.Program
-	default:
-		wrong = append(wrong, fmt.Sprintf("kind %q is none of member, guest, program", e.Kind))
-	}
-	for _, g := range e.Groups {
-		if strings.TrimSpace(g) == "" {
-			wrong = append(wrong, "a group has no name")
-		}
-	}
-	if e.Away != "" {
-		day, err := time.Parse(time.DateOnly, e.Away)
-		if err != nil {
-			wrong = append(wrong, fmt.Sprintf("away_until %q is no date like 2026-03-09", e.Away))
-		}
-		// The day itself is still away.
-		p.AwayUntil = day.AddDate(0, 0, 1)
-	}
-	return p, wrong
-}
-
-// join follows each account to the human behind it, so that accounts of
-// accounts are one person too.
-func join(all map[agent.ActorID]Person) (wrong []string) {
-	for id, p := range all {
-		seen := map[agent.ActorID]bool{id: true}
-		human := p.Person
-		for human != "" {
-			next, ok := all[human]
-			switch {
-			case !ok:
-				wrong = append(wrong, fmt.Sprintf("%s: same_as names %s, who is not in the file", id, human))
-			case seen[human]:
-				wrong = append(wrong, fmt.Sprintf("%s: same_as goes round in a circle", id))
-			case next.Person != "":
-				seen[human] = true
-				human = next.Person
-				continue
-			}
-			break
-		}
-		p.Person = human
-		all[id] = p
-	}
-	slices.Sort(wrong)
-	return slices.Compact(wrong)
 }

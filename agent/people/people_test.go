@@ -49,6 +49,13 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
+func fatal(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func open(t *testing.T, c *clock, text string) (*people.File, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "people.yaml")
@@ -70,7 +77,7 @@ func TestAFileSaysWhoIsWho(t *testing.T) {
 		}
 		return p
 	}
-	if p := ask("ann"); p.Kind != agent.Member || !p.Owner || !p.Active || p.Name != "Ann" || fmt.Sprint(p.Groups) != "[eng sre]" || p.Workspace != "acme" || !p.AsOf.Equal(c.now) {
+	if p := ask("ann"); p.Kind != agent.Member || !p.Owner || !p.Active || p.Name != "Ann" || fmt.Sprint(p.Groups) != "[eng sre owners]" || p.Workspace != "acme" || !p.AsOf.Equal(c.now) {
 		t.Errorf("ann is %+v", p)
 	}
 	if p := ask("ann-phone"); p.Human() != "ann" {
@@ -106,6 +113,17 @@ func TestAFileNamesItsProblems(t *testing.T) {
 		{"people: [{id: ann, away_until: tomorrow}]", "no date"},
 		{"people: [{id: ann, same_as: bob}]", "bob, who is not in the file"},
 		{"people: [{id: a, same_as: b}, {id: b, same_as: a}]", "circle"},
+		{"people: [{id: ann, accounts: [bob]}, {id: bob}]", "bob stands twice"},
+		{"people: [{id: ann, accounts: [ann]}]", "ann stands twice"},
+		{"people: [{id: ann, accounts: [\"\"]}]", "an id is required"},
+		{"people: [{id: ann keller}]", "one word"},
+		{"people: [{id: gus, kind: guest, owner: true}]", "only a member can be an owner"},
+		{"workspace: globex\npeople: [{id: ann}]", "the people of globex, not of acme"},
+		{"escalation: [{after: soon, groups: [a]}]", `"soon" is no duration`},
+		{"escalation: [{after: -4h, groups: [a]}]", "no duration"},
+		{"escalation: [{after: 721h, groups: [a]}]", "no duration"},
+		{"escalation: [{after: 4h}]", "names no group"},
+		{"escalation: [{after: 4h, groups: [a]}, {after: 4h, groups: [b]}]", "does not come after"},
 		{"people: {", "people.yaml"},
 		{"people: []\n---\npeople: []", "people.yaml"},
 	} {
@@ -114,11 +132,23 @@ func TestAFileNamesItsProblems(t *testing.T) {
 			t.Errorf("%s: %v; want Invalid with %q", tt.text, err, tt.says)
 		}
 	}
-	chain, err := people.Parse("acme", "x", []byte("people: [{id: a, same_as: b}, {id: b, same_as: c}, {id: c}]"))
-	if err != nil || chain["a"].Human() != "c" || chain["b"].Human() != "c" || chain["c"].Human() != "c" {
-		t.Errorf("accounts of accounts: %+v, %v", chain, err)
+	for _, text := range []string{
+		"people: [{id: a, same_as: b}, {id: b, same_as: c}, {id: c}]",
+		"people: [{id: a, accounts: [b], same_as: c}, {id: c}]",
+		"people: [{id: c, accounts: [a, b]}]",
+	} {
+		chain, err := people.Parse("acme", "x", []byte(text))
+		fatal(t, err)
+		for _, id := range []agent.ActorID{"a", "b", "c"} {
+			if p, ok := chain.Account(id); !ok || p.Human() != "c" {
+				t.Errorf("%s: %s is %+v", text, id, p)
+			}
+		}
+		if chain.Humans() != 1 {
+			t.Errorf("%s: %d people", text, chain.Humans())
+		}
 	}
-	if none, err := people.Parse("acme", "x", nil); err != nil || len(none) != 0 {
+	if none, err := people.Parse("acme", "x", nil); err != nil || len(none.People()) != 0 {
 		t.Errorf("an empty file: %v, %v", none, err)
 	}
 }
@@ -220,12 +250,12 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for id, p := range all {
-			if p.ID != id || id == "" || p.Workspace != "acme" || p.Kind == agent.System {
-				t.Errorf("%s is %+v", id, p)
+		for _, p := range all.People() {
+			if p.ID == "" || p.Workspace != "acme" || p.Kind == agent.System || p.Owner && p.Kind != agent.Member {
+				t.Errorf("%+v", p)
 			}
-			if human, ok := all[p.Human()]; !ok || human.Person != "" {
-				t.Errorf("%s is %s, who is no human of the file", id, p.Human())
+			if human, ok := all.Account(p.Human()); !ok || human.Person != "" {
+				t.Errorf("%s is %s, who is no human of the file", p.ID, p.Human())
 			}
 		}
 	})

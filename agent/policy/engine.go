@@ -20,8 +20,9 @@ type Config struct {
 	Path string
 	// Tools are the names rules may give to Tool::"…"; nil leaves them unchecked.
 	Tools []string
-	// Sole says that the workspace has one person, who then decides alone.
-	Sole bool
+	// Sole says whether the workspace has one person now, who then decides alone;
+	// nil means that it has more.
+	Sole func() bool
 	// Every is how often Watch looks at the file; 0 means 3 s.
 	Every time.Duration
 	Log   *slog.Logger
@@ -70,7 +71,7 @@ func (e *Engine) Rule(_ context.Context, p tools.Proposal) (agent.Verdict, error
 
 // Explain rules on a proposal and says why.
 func (e *Engine) Explain(p tools.Proposal) Explanation {
-	x := e.Set().Explain(p, e.Sole)
+	x := e.Set().Explain(p, e.Sole != nil && e.Sole())
 	if x.Error != "" {
 		e.Log.Error("policy could not be evaluated", "tool", p.Spec.Name, "call", p.Call.ID, "err", x.Error)
 	}

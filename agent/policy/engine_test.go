@@ -98,7 +98,7 @@ func TestCriticalCallsAskTwoAndTheOwnerWhoIsAlone(t *testing.T) {
 	if v := ruling(t, engine(t, ""), pay); v.Quorum != 2 || v.ByRequester || v.Sole {
 		t.Errorf("got %+v", v)
 	}
-	alone, err := New(Config{Sole: true})
+	alone, err := New(Config{Sole: func() bool { return true }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 func TestDefaultRules(t *testing.T) {
-	engine, err := policy.New(policy.Config{Sole: true})
+	engine, err := policy.New(policy.Config{Sole: func() bool { return true }})
 	if err != nil {
 		t.Fatal(err)
 	}

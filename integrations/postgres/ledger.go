@@ -25,8 +25,9 @@ type LedgerConfig struct {
 	ApprovalTTL time.Duration
 	// RunFor is how long after a yes a call may start; 0 is approval.RunWithin.
 	RunFor time.Duration
-	// Escalation is where approvals go that nobody has decided.
-	Escalation []approval.Stage
+	// Escalation says where approvals go that nobody has decided, soonest first;
+	// nil means nowhere.
+	Escalation func() []approval.Stage
 	// People is asked whether those on whose word a call runs still have a say;
 	// nil means that there is no directory.
 	People people.Source
@@ -115,8 +116,8 @@ func (l *Ledger) question(p tools.Proposal, v agent.Verdict) approval.Approval {
 		Marked: v.Marked, Sources: p.Context.Sources, Origins: p.Origins(v.Marked), Approvers: v.Approvers, Quorum: v.Quorum, Sole: v.Sole,
 		Created: now, Expires: stored(now.Add(ttl)), RunFor: l.RunFor,
 	}
-	if kind == approval.ByAnother && !v.Sole {
-		a.Chain = l.Escalation
+	if kind == approval.ByAnother && !v.Sole && l.Escalation != nil {
+		a.Chain = l.Escalation()
 	}
 	return a
 }

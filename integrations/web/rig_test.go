@@ -67,7 +67,7 @@ func newRig(t testing.TB, change ...func(*web.Config)) *rig {
 	all := must[[]tools.Tool](t)(tickets.New(tickets.Config{Tracker: r.tracker, Now: time.Now}))
 	registry := must[*tools.Registry](t)(tools.NewRegistry(append(all, r.readMeeting(), critical())...))
 	ledger := must[*sqlite.Ledger](t)(sqlite.NewLedger(r.db, sqlite.LedgerConfig{ApprovalTTL: time.Hour}))
-	gate := must[*policy.Engine](t)(policy.New(policy.Config{Sole: true}))
+	gate := must[*policy.Engine](t)(policy.New(policy.Config{Sole: func() bool { return true }}))
 	executor := must[*tools.Executor](t)(tools.NewExecutor(registry, gate, ledger))
 	effects := must[*loop.Effects](t)(loop.NewEffects(loop.Config{
 		Store: r.db, Model: script{}, Executor: executor, Prompter: prompt{}, Hub: loop.NewHub(),
@@ -81,7 +81,7 @@ func newRig(t testing.TB, change ...func(*web.Config)) *rig {
 
 	c := web.Config{
 		Desk: r.Assistant, Threads: r.db, Approvals: r, Tickets: r, Audit: r.db, Token: token, MaxUpload: 1 << 20,
-		Actor: func(web.Session) agent.Actor { return r.by },
+		Actor: func(web.Session) (agent.Actor, error) { return r.by, nil },
 		Info:  func() web.Info { return web.Info{Version: "test", Model: "script", Store: "SQLite"} },
 	}
 	for _, f := range change {

@@ -29,10 +29,13 @@ type Config struct {
 	Approvals Approvals
 	Tickets   Tickets
 	Audit     audit.Reader
-	// Token is the secret that signs people in, by `/?token=…` or typed.
+	// Token is the secret that signs the operator in, by `/?token=…` or typed.
 	Token string
-	// Actor says who a signed-in browser is.
-	Actor func(Session) agent.Actor
+	// Tokens are those of other people; nil when there are none.
+	Tokens Tokens
+	// Actor says who a signed-in browser is now, or why they may not use their
+	// account any more.
+	Actor func(Session) (agent.Actor, error)
 	// Hosts are host names, with or without port, that requests may name besides
 	// the loopback names with the port that was listened on.
 	Hosts []string
@@ -49,6 +52,15 @@ type Config struct {
 	Now          func() time.Time
 	// Zone is the time zone of what is shown.
 	Zone *time.Location
+}
+
+// Tokens are the secrets people sign in with, each their own; *signin.Tokens is one.
+type Tokens interface {
+	// Find returns whose token it is; ok is false when it is nobody's.
+	Find(token string) (person string, ok bool)
+	// Key returns what a person's sessions are signed with: another one for each
+	// token they are given, and none (ok is false) when theirs was taken back.
+	Key(person string) (key []byte, ok bool)
 }
 
 // Server answers the browser.
@@ -149,7 +161,7 @@ func (s *Server) handle(h handler) http.Handler {
 			return
 		}
 		if got, ok := s.session(r); ok && s.Now().Sub(got.Issued) > renew {
-			s.issue(w, r, got.ID)
+			s.issue(w, r, got.Person, got.ID)
 		}
 		if err := h(w, r, by); err != nil {
 			s.fail(w, r, err)

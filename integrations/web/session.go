@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -26,33 +27,51 @@ const (
 
 // Session is a signed-in browser.
 type Session struct {
+	// Person is whose token it began with, "" for the operator's.
+	Person string
 	// ID is random and public: it names the session in logs.
 	ID string
 	// Issued is when its cookie was made.
 	Issued time.Time
 }
 
-// A session is a cookie "id.issued.mac" with an HMAC-SHA-256 under a key made
-// from the token, so it outlives a restart and dies with the token.
+// A session is a cookie "person.id.issued.mac" with an HMAC-SHA-256 under a key
+// made from the token, so it outlives a restart and dies with the token. The
+// person is in base64, and empty for the operator.
 func sessionKey(token string) []byte {
 	sum := sha256.Sum256([]byte("sous web session\n" + token))
 	return sum[:]
 }
 
-func (s *Server) mac(payload string) string {
-	h := hmac.New(sha256.New, s.key)
+// mac signs what a person's cookie says; ok is false when their token was taken
+// back.
+func (s *Server) mac(person, payload string) (sum string, ok bool) {
+	key := s.key
+	if person != "" {
+		if s.Tokens == nil {
+			return "", false
+		}
+		if key, ok = s.Tokens.Key(person); !ok {
+			return "", false
+		}
+	}
+	h := hmac.New(sha256.New, key)
 	h.Write([]byte(payload))
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)), true
 }
 
 // cookieName holds the port: browsers share cookies between the ports of a host.
 func cookieName(r *http.Request) string { return "sous" + localPort(r) }
 
 // issue signs the browser in, or renews its session under the same id.
-func (s *Server) issue(w http.ResponseWriter, r *http.Request, id string) {
-	payload := id + "." + strconv.FormatInt(s.Now().Unix(), 10)
+func (s *Server) issue(w http.ResponseWriter, r *http.Request, person, id string) {
+	payload := base64.RawURLEncoding.EncodeToString([]byte(person)) + "." + id + "." + strconv.FormatInt(s.Now().Unix(), 10)
+	sum, ok := s.mac(person, payload)
+	if !ok {
+		return
+	}
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure is set as soon as there is TLS; loopback has none
-		Name: cookieName(r), Value: payload + "." + s.mac(payload), Path: "/", MaxAge: int(idle.Seconds()),
+		Name: cookieName(r), Value: payload + "." + sum, Path: "/", MaxAge: int(idle.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
 	})
 }
@@ -63,16 +82,23 @@ func (s *Server) session(r *http.Request) (Session, bool) {
 	if err != nil {
 		return Session{}, false
 	}
-	at := strings.LastIndexByte(c.Value, '.')
-	if at < 0 || !hmac.Equal([]byte(c.Value[at+1:]), []byte(s.mac(c.Value[:at]))) {
+	parts := strings.Split(c.Value, ".")
+	if len(parts) != 4 {
 		return Session{}, false
 	}
-	id, issued, _ := strings.Cut(c.Value[:at], ".")
-	unix, err := strconv.ParseInt(issued, 10, 64)
+	person, err := base64.RawURLEncoding.DecodeString(parts[0])
 	if err != nil {
 		return Session{}, false
 	}
-	got := Session{ID: id, Issued: time.Unix(unix, 0)}
+	sum, ok := s.mac(string(person), strings.Join(parts[:3], "."))
+	if !ok || !hmac.Equal([]byte(parts[3]), []byte(sum)) {
+		return Session{}, false
+	}
+	unix, err := strconv.ParseInt(parts[2], 10, 64)
+	if err != nil {
+		return Session{}, false
+	}
+	got := Session{Person: string(person), ID: parts[1], Issued: time.Unix(unix, 0)}
 	return got, s.Now().Sub(got.Issued) < idle
 }
 
@@ -83,13 +109,21 @@ func (s *Server) Authenticate(r *http.Request) (agent.Actor, error) {
 	if !ok {
 		return agent.Actor{}, agent.Errorf(agent.Forbidden, "you are not signed in")
 	}
-	return s.Actor(got), nil
+	return s.Actor(got)
 }
 
-// correct compares in constant time; hashing first hides the length too.
-func (s *Server) correct(token string) bool {
+// whose returns whose token it is, "" being the operator. It compares in constant
+// time; hashing first hides the length too.
+func (s *Server) whose(token string) (person string, ok bool) {
 	a, b := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(s.Token))
-	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
+	if subtle.ConstantTimeCompare(a[:], b[:]) == 1 {
+		return "", true
+	}
+	if s.Tokens == nil {
+		return "", false
+	}
+	person, ok = s.Tokens.Find(token)
+	return person, ok && person != ""
 }
 
 // askToSignIn answers a request without a session: a link that carries the
@@ -123,12 +157,18 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 // redirect: a browser that came from elsewhere would not send a SameSite=Strict
 // cookie along a redirect.
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request, token, next string) {
-	if !s.correct(token) {
+	person, ok := s.whose(token)
+	if !ok {
 		s.Log.WarnContext(r.Context(), "sign-in refused")
 		s.render(w, r, http.StatusForbidden, "login", loginView{Next: next, Error: "That is not the token of this Sous."})
 		return
 	}
-	s.issue(w, r, rand.Text())
+	if _, err := s.Actor(Session{Person: person, Issued: s.Now()}); err != nil {
+		s.Log.WarnContext(r.Context(), "sign-in refused", slog.Any("err", err))
+		s.render(w, r, http.StatusForbidden, "login", loginView{Next: next, Error: sentence(agent.PublicText(err))})
+		return
+	}
+	s.issue(w, r, person, rand.Text())
 	s.render(w, r, http.StatusOK, "login", loginView{Go: next})
 }
 

@@ -139,7 +139,7 @@ func TestATokenThatIsNoSecretIsRefused(t *testing.T) {
 	r := newRig(t)
 	_, err := web.New(web.Config{
 		Desk: r.Assistant, Threads: r.db, Approvals: r, Tickets: r, Audit: r.db, Token: "short",
-		Actor: func(web.Session) agent.Actor { return r.by },
+		Actor: func(web.Session) (agent.Actor, error) { return r.by, nil },
 	})
 	if err == nil {
 		t.Error("accepted")

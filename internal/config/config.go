@@ -26,6 +26,10 @@ type Config struct {
 	DatabaseURL Secret
 	// PolicyPath is the policy file; empty means the built-in rules.
 	PolicyPath string
+	// PeopleFile says who belongs to the workspace; empty means its owner alone.
+	PeopleFile string
+	// Operator is the id in the people file of whoever works at this machine.
+	Operator string
 	// RoutingFile holds teams, people, topics and hours; empty means nobody to route to.
 	RoutingFile string
 	// Owner is the name of the person this installation belongs to.
@@ -112,6 +116,8 @@ type Limits struct {
 	UploadBytes int64
 	// ApprovalTTL is how long a question to a person stays open.
 	ApprovalTTL time.Duration
+	// RunWithin is how long after a yes a call may start.
+	RunWithin time.Duration
 	// UndoTTL is how long an effect can be undone by its button.
 	UndoTTL time.Duration
 }

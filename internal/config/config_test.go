@@ -65,7 +65,7 @@ func TestNothingConfigured(t *testing.T) {
 	c := mustLoad(t, config.Options{User: "ann"})
 	limits := config.Limits{
 		TurnSteps: 24, TurnTime: 10 * time.Minute, TurnTokens: 200_000, UploadBytes: 32 << 20,
-		ApprovalTTL: 24 * time.Hour, UndoTTL: 15 * time.Minute,
+		ApprovalTTL: 24 * time.Hour, RunWithin: time.Hour, UndoTTL: 15 * time.Minute,
 	}
 	if c.Limits != limits {
 		t.Errorf("limits = %+v, want %+v", c.Limits, limits)

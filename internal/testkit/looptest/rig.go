@@ -86,7 +86,7 @@ func (w *World) Start() *Process {
 	check(w.t, err)
 	registry, err := tools.NewRegistry(w.make(), w.look())
 	check(w.t, err)
-	gate, err := policy.New(policy.Config{Sole: true})
+	gate, err := policy.New(policy.Config{Sole: func() bool { return true }})
 	check(w.t, err)
 	executor, err := tools.NewExecutor(registry, gate, ledger)
 	check(w.t, err)
