@@ -10,3 +10,11 @@ const (
 	PauseSet    Kind = "pause.set"
 	PauseLifted Kind = "pause.lifted"
 )
+
+// The kinds of rows about who may sign in; the subject is the person.
+const (
+	// TokenIssued says that a person was given a token in place of any before.
+	TokenIssued Kind = "token.issued"
+	// TokenRevoked says that a person's token was taken back.
+	TokenRevoked Kind = "token.revoked"
+)

@@ -66,6 +66,10 @@ func NewAssistant(e *Effects, engine Engine) (*Assistant, error) {
 // Accept records the event and starts its turn, or queues it behind the turn
 // its conversation is busy with. When it returns, the event is not lost.
 func (a *Assistant) Accept(ctx context.Context, by agent.Actor, in Incoming) (Acceptance, error) {
+	by, err := a.asker(ctx, by)
+	if err != nil {
+		return Acceptance{}, err
+	}
 	t, m, err := a.admit(ctx, by, &in)
 	if err != nil {
 		return Acceptance{}, err

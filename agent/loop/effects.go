@@ -127,6 +127,10 @@ func (e *Effects) calls(ctx context.Context, in callsIn) (callsOut, error) {
 			return callsOut{}, err
 		}
 	}
+	asker, err := e.caller(ctx, t.Actor)
+	if err != nil {
+		return callsOut{}, err
+	}
 	words, editor := in.said(t, request, ordered)
 	texts, err := e.texts(ctx, t, request, in)
 	if err != nil {
@@ -138,8 +142,10 @@ func (e *Effects) calls(ctx context.Context, in callsIn) (callsOut, error) {
 		g, gctx := errgroup.WithContext(ctx)
 		g.SetLimit(4)
 		for j := i; j < i+max(n, 1); j++ {
+			call := in.Calls[j]
+			call.Actor = asker
 			plan := tools.Plan{
-				Call: in.Calls[j], Place: t.Place, Context: in.Context, Request: words,
+				Call: call, Place: t.Place, Context: in.Context, Request: words,
 				Texts: texts, InPlan: slices.Contains(in.Planned, in.Calls[j].Tool),
 				Prior:    append(in.Prior[:len(in.Prior):len(in.Prior)], outs[:i]...),
 				Approval: in.Approvals[in.Calls[j].ID], Editor: editor,

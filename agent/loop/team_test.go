@@ -41,13 +41,22 @@ type team struct {
 type ruling struct {
 	mu sync.Mutex
 	v  agent.Verdict
+	// by is who asked for the call that was ruled on last.
+	by agent.Actor
 }
 
 // Rule implements tools.Gate.
-func (r *ruling) Rule(context.Context, tools.Proposal) (agent.Verdict, error) {
+func (r *ruling) Rule(_ context.Context, p tools.Proposal) (agent.Verdict, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.by = p.Call.Actor
 	return r.v, nil
+}
+
+func (r *ruling) asker() agent.Actor {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.by
 }
 
 func (r *ruling) set(v agent.Verdict) {
@@ -346,7 +355,7 @@ func TestTheRequestersOwnEditIsTheirConfirmation(t *testing.T) {
 	w.gate.set(agent.Verdict{Ruling: agent.Ask, Rule: "derived", Reason: "It was read.", ByRequester: true})
 	a := w.asked("e1")
 	_, err := w.Edit(t.Context(), session("bob"), a.ID, json.RawMessage(`{"amount":20,"to":"bob"}`), "")
-	wantKind(t, err, agent.Forbidden, "only ann can confirm")
+	wantKind(t, err, agent.Forbidden, "only Ann can confirm")
 	_, err = w.Edit(t.Context(), session("ann"), a.ID, json.RawMessage(`{"amount":20,"to":"supplier"}`), "")
 	fatal(t, err)
 	v := w.ended("e1")

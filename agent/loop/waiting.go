@@ -136,6 +136,32 @@ func (e *Effects) known(ctx context.Context, by agent.Actor) (agent.Actor, error
 	return p.Actor, err
 }
 
+// asker is who asks for something, as the directory knows them now: what groups
+// they are in counts when it is ruled on, not when they signed in. Of somebody the
+// directory does not know the front end's word stands, but no member is unknown to
+// it. Whoever may not use their account any more is Forbidden.
+func (e *Effects) asker(ctx context.Context, by agent.Actor) (agent.Actor, error) {
+	if e.People == nil || by.Kind == agent.System {
+		return by, nil
+	}
+	if by.Kind != agent.Member {
+		if _, err := e.People.Person(ctx, by.Workspace, by.ID); agent.KindOf(err) == agent.NotFound && err != nil {
+			return by, nil
+		}
+	}
+	return e.known(ctx, by)
+}
+
+// caller is the asker for calls of theirs. Whoever is no member any more is a
+// stranger, which the gate says of each call.
+func (e *Effects) caller(ctx context.Context, by agent.Actor) (agent.Actor, error) {
+	now, err := e.asker(ctx, by)
+	if err != nil && agent.KindOf(err) == agent.Forbidden {
+		return agent.Actor{Workspace: by.Workspace, ID: by.ID, Name: by.Name}, nil
+	}
+	return now, err
+}
+
 // may is the approval's and policy's word on whether somebody may decide.
 func (e *Effects) may(by agent.Actor, a approval.Approval) error {
 	if err := a.MayDecide(by); err != nil || e.May == nil {

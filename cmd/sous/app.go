@@ -41,6 +41,7 @@ type app struct {
 	// address is where the web chat listens, "" when it does not.
 	address string
 	slack   slackParts
+	people  peopleParts
 }
 
 // shutdownTime is how long steps in flight may take to return at the end.
@@ -76,6 +77,9 @@ func (a *app) join(ctx context.Context, n need) error {
 		return err
 	}
 	a.joinSlack()
+	if err := a.joinPeople(); err != nil {
+		return err
+	}
 	if a.memory, err = memory.New(memory.Config{Store: a.db.memories, Clock: time.Now}); err != nil {
 		return err
 	}
@@ -87,7 +91,8 @@ func (a *app) join(ctx context.Context, n need) error {
 		return err
 	}
 	a.ledger, err = a.db.newLedger(ledgerConfig{
-		approvalTTL: a.cfg.Limits.ApprovalTTL, undoTTL: a.cfg.Limits.UndoTTL, people: a.people(), may: a.mayDecide,
+		approvalTTL: a.cfg.Limits.ApprovalTTL, runFor: a.cfg.Limits.RunWithin, undoTTL: a.cfg.Limits.UndoTTL,
+		escalation: a.people.escalation, people: a.people.source, may: a.mayDecide,
 	})
 	if err != nil {
 		return err
@@ -107,7 +112,7 @@ func (a *app) join(ctx context.Context, n need) error {
 	effects, err := loop.NewEffects(loop.Config{
 		Store: a.db, Model: a.models.chat, Executor: executor, Prompter: prompter{a.cfg}, Limits: limits,
 		Keeper: keeper{a}, Hub: loop.NewHub(), Log: a.log, Observe: observer{a.metrics},
-		People: a.people(), May: a.mayDecide,
+		People: a.people.source, May: a.mayDecide,
 	})
 	if err != nil {
 		return err
@@ -162,7 +167,11 @@ func (a *app) closeParts() error {
 // session returns the in-process session. A process that runs turns opens the
 // socket, so that other commands can reach it while it works.
 func (a *app) session(n need) (*session, error) {
-	s := &session{Service: service{a.assistant, a}, by: owner(a.cfg), close: a.close}
+	by, err := a.operator()
+	if err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	s := &session{Service: service{a.assistant, a}, by: by, close: a.close}
 	if n != runTurns {
 		return s, nil
 	}
@@ -173,15 +182,15 @@ func (a *app) session(n need) (*session, error) {
 }
 
 // listenControl serves the API on the socket in the data directory. The
-// socket's mode makes whoever connects the owner.
+// socket's mode makes whoever connects the operator.
 func (a *app) listenControl(svc api.Service) error {
 	l, err := a.dir.Listen()
 	if err != nil {
 		return err
 	}
 	h, err := api.New(api.Config{
-		Service: svc, Log: a.log, MaxUpload: a.cfg.Limits.UploadBytes,
-		Authenticate: func(*http.Request) (agent.Actor, error) { return owner(a.cfg), nil },
+		Service: svc, Log: a.log, MaxUpload: a.cfg.Limits.UploadBytes, Local: true,
+		Authenticate: func(*http.Request) (agent.Actor, error) { return a.operator() },
 	})
 	if err != nil {
 		return errors.Join(err, l.Close())

@@ -84,7 +84,7 @@ func (e *evidence) kek() tink.AEAD {
 }
 
 // ws is the workspace of this installation.
-func (e *evidence) ws() agent.WorkspaceID { return owner(e.cfg).Workspace }
+func (e *evidence) ws() agent.WorkspaceID { return workspace }
 
 // readCheckpoints reads the signed checkpoints of a file. Torn is a last one
 // that was being written.

@@ -15,19 +15,8 @@ import (
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/loop"
-	"github.com/sous-hq/sous/agent/people"
 	"github.com/sous-hq/sous/agent/policy"
 )
-
-// people is the directory of the workspace: its owner, and Slack's people when
-// Slack is set up.
-func (a *app) people() people.Source {
-	sole := people.Sole{Owner: owner(a.cfg), Clock: time.Now}
-	if a.slack.directory == nil {
-		return sole
-	}
-	return people.Join(sole, a.slack.directory)
-}
 
 // mayDecide is policy's word on whether somebody may decide. Groups, hand-over
 // and escalation are the approval's own matter.

@@ -70,6 +70,7 @@ func (c *cli) examine(ctx context.Context, cfg config.Config) []finding {
 	} else {
 		add("settings", "ok", "all known and supported")
 	}
+	found = append(found, checkPeople(cfg))
 	s, _, err := c.open(ctx, "doctor", readOnly)
 	switch {
 	case err != nil:

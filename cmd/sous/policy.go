@@ -24,7 +24,7 @@ import (
 // gate loads the policy and watches its file until the parts are closed.
 func (a *app) gate(r *tools.Registry) error {
 	var err error
-	if a.policy, err = policy.New(policy.Config{Path: a.cfg.PolicyPath, Tools: toolNames(r), Sole: !a.cfg.Slack.IsSet(), Log: a.log}); err != nil {
+	if a.policy, err = policy.New(policy.Config{Path: a.cfg.PolicyPath, Tools: toolNames(r), Sole: a.sole, Log: a.log}); err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -221,7 +221,11 @@ func (c *cli) proposal(path string) (tools.Proposal, error) {
 	if err != nil {
 		return tools.Proposal{}, err
 	}
-	return in.proposal(registry, owner(cfg))
+	by, err := operatorOf(cfg)
+	if err != nil {
+		return tools.Proposal{}, err
+	}
+	return in.proposal(registry, by)
 }
 
 func (in proposed) proposal(r *tools.Registry, by agent.Actor) (tools.Proposal, error) {

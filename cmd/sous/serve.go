@@ -160,7 +160,7 @@ func (a *app) handler(svc service, token string) (http.Handler, error) {
 	}
 	pages, err = web.New(web.Config{
 		Desk: a.assistant, Threads: a.db, Approvals: svc, Tickets: webTickets{svc}, Audit: a.db, Token: token,
-		Actor:     func(web.Session) agent.Actor { return owner(a.cfg) },
+		Actor: a.signedIn, SignIn: a.signIn(token),
 		Info:      func() web.Info { i := a.info(); return web.Info{Version: i.Version, Model: i.Model, Store: i.Store} },
 		MaxUpload: a.cfg.Limits.UploadBytes, Ready: a.db.Ping,
 		Metrics: a.metrics.Handler(a.log), API: apiHandler, Log: a.log, Now: time.Now, Zone: a.cfg.Timezone,
@@ -181,7 +181,7 @@ func (a *app) handler(svc service, token string) (http.Handler, error) {
 func (a *app) countPending() (int, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	open, err := a.db.Approvals(ctx, owner(a.cfg).Workspace, loop.ApprovalFilter{States: []approval.State{approval.Asked}})
+	open, err := a.db.Approvals(ctx, workspace, loop.ApprovalFilter{States: []approval.State{approval.Asked}})
 	return len(open), err
 }
 

@@ -114,18 +114,15 @@ func dial(ctx context.Context, cfg config.Config) (*session, error) {
 			return d.DialContext(ctx, "unix", path)
 		},
 	}}
-	s := &session{Service: api.NewClient(client, "http://sous"), by: owner(cfg), remote: true}
+	by, err := operatorOf(cfg)
+	if err != nil {
+		// Who it is is for the other process to say; here it is for show.
+		by = agent.Actor{Workspace: workspace, ID: agent.ActorID(cfg.Operator)}
+	}
+	s := &session{Service: api.NewClient(client, "http://sous"), by: by, remote: true}
 	s.close = func() error { client.CloseIdleConnections(); return nil }
 	if _, err := s.Info(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
-}
-
-// owner is the one person of an embedded workspace.
-func owner(cfg config.Config) agent.Actor {
-	return agent.Actor{
-		Workspace: "local", ID: "owner", Kind: agent.Member,
-		Name: cfg.Owner, Groups: []string{"owners"}, Owner: true,
-	}
 }

@@ -39,7 +39,7 @@ func checkSlack(s config.Slack) error {
 func (a *app) joinSlack() {
 	if a.cfg.Slack.IsSet() {
 		a.slack.directory = slack.NewDirectory(slack.DirectoryConfig{
-			BotToken: a.cfg.Slack.BotToken.Reveal(), APIURL: a.cfg.Slack.APIURL, Workspace: owner(a.cfg).Workspace, Clock: time.Now,
+			BotToken: a.cfg.Slack.BotToken.Reveal(), APIURL: a.cfg.Slack.APIURL, Workspace: workspace, Clock: time.Now,
 		})
 	}
 }
@@ -58,7 +58,7 @@ func (a *app) newBot() error {
 	c := slack.Config{
 		Desk: a.assistant, Decisions: a.assistant, Records: a.db, Unread: slack.Dir(filepath.Join(a.cfg.DataDir, "slack-unread")),
 		BotToken: s.BotToken.Reveal(), SigningSecret: s.SigningSecret.Reveal(), AppToken: s.AppToken.Reveal(), APIURL: s.APIURL,
-		Workspace: owner(a.cfg).Workspace, Directory: a.slack.directory, MaxFile: a.cfg.Limits.UploadBytes,
+		Workspace: workspace, Directory: a.slack.directory, MaxFile: a.cfg.Limits.UploadBytes,
 		Status: a.condition, Pages: pages, Clock: time.Now, Log: a.log,
 	}
 	if a.hooks.slack != nil {

@@ -31,6 +31,7 @@ import (
 type database interface {
 	loop.Store
 	audit.Trees
+	people.Tokens
 	FindEffects(ctx context.Context, ws agent.WorkspaceID, f loop.EffectFilter) ([]loop.Effect, error)
 	Pause(ctx context.Context, by agent.Actor, s pause.Scope, target, reason string) (pause.Pause, error)
 	Resume(ctx context.Context, by agent.Actor, s pause.Scope, target string) (pause.Pause, error)
@@ -54,9 +55,10 @@ type ledger interface {
 
 // ledgerConfig is what the ledger of either store is made of.
 type ledgerConfig struct {
-	approvalTTL, undoTTL time.Duration
-	people               people.Source
-	may                  func(by agent.Actor, a approval.Approval) error
+	approvalTTL, runFor, undoTTL time.Duration
+	escalation                   func() []approval.Stage
+	people                       people.Source
+	may                          func(by agent.Actor, a approval.Approval) error
 }
 
 // stores is the store Sous works on, with all that is kept there.
@@ -85,7 +87,9 @@ func openStores(ctx context.Context, cfg config.Config, ticketURL func(id string
 		database: db, tracker: sqlite.NewTracker(db, ticketURL), memories: sqlite.NewMemories(db), cases: sqlite.NewRoutingCases(db),
 		feedback: sqlite.NewFeedback(db),
 		newLedger: func(c ledgerConfig) (ledger, error) {
-			return sqlite.NewLedger(db, sqlite.LedgerConfig{ApprovalTTL: c.approvalTTL, UndoTTL: c.undoTTL, People: c.people, May: c.may})
+			return sqlite.NewLedger(db, sqlite.LedgerConfig{
+				ApprovalTTL: c.approvalTTL, RunFor: c.runFor, UndoTTL: c.undoTTL, Escalation: c.escalation, People: c.people, May: c.may,
+			})
 		},
 		engine: dbos.Config{SQLite: db.SQL(), Signals: db},
 		what:   storeName(cfg),

@@ -116,7 +116,7 @@ func newLocal(t *testing.T) local {
 
 func handler(t *testing.T, svc api.Service, limit int64) http.Handler {
 	t.Helper()
-	h, err := api.New(api.Config{Service: svc, MaxUpload: limit, Authenticate: func(r *http.Request) (agent.Actor, error) {
+	h, err := api.New(api.Config{Service: svc, MaxUpload: limit, Local: true, Authenticate: func(r *http.Request) (agent.Actor, error) {
 		if r.Header.Get("Authorization") == "Bearer wrong" {
 			return agent.Actor{}, agent.Errorf(agent.Forbidden, "that token is not known")
 		}

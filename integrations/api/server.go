@@ -28,7 +28,10 @@ type Config struct {
 	Authenticate func(*http.Request) (agent.Actor, error)
 	// MaxUpload is the largest file accepted, in bytes; 0 for 64 MiB.
 	MaxUpload int64
-	Log       *slog.Logger
+	// Local says that only this machine can ask, by a socket that is its owner's;
+	// Access is served there.
+	Local bool
+	Log   *slog.Logger
 }
 
 // base is the path under which this version of the API lives.
@@ -62,6 +65,9 @@ func New(c Config) (http.Handler, error) {
 	config.Transformers = []huma.Transformer{s.withKind}
 	h := humago.New(mux, config)
 	s.routes(h)
+	if c.Local {
+		s.access(h)
+	}
 	describeKind(h.OpenAPI())
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusNotFound, agent.Errorf(agent.NotFound, "there is no such path or method in this API"))

@@ -81,6 +81,7 @@ type Service interface {
 	Records
 	Control
 	Feedback
+	Access
 }
 
 // Ticket is a ticket with what was said and done on it, oldest first.

@@ -66,6 +66,8 @@ func fill(t *testing.T, db *postgres.DB, clock *storetest.Clock) {
 	must(err)
 	must(db.SaveCheckpoint(ctx, audit.Checkpoint{Workspace: "acme", Size: 1, At: clock.Now()}, "signed"))
 
+	must(db.SetToken(ctx, ann, "bob", "hash"))
+
 	front := delivery.Front{Workspace: "acme", Source: "slack"}
 	_, err = db.Keep(ctx, front, []delivery.Delivery{{ID: "d1", Body: []byte("x")}})
 	must(err)

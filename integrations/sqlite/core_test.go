@@ -40,4 +40,5 @@ func TestSignals(t *testing.T)       { storetest.Signals(t, openStores) }
 func TestApprovals(t *testing.T)     { storetest.Approvals(t, openStores) }
 func TestLedger(t *testing.T)        { storetest.Ledger(t, openStores) }
 func TestPauses(t *testing.T)        { storetest.Pauses(t, openStores) }
+func TestTokens(t *testing.T)        { storetest.Tokens(t, openStores) }
 func TestAudit(t *testing.T)         { storetest.Audit(t, openStores) }

@@ -2,37 +2,35 @@ package web_test
 
 import (
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/people"
 	"github.com/sous-hq/sous/integrations/web"
-	"github.com/sous-hq/sous/internal/signin"
 )
 
 // team is a chat of several people: Ann is the operator, the others have tokens
 // of their own. Who is in gone may not use their account.
 type team struct {
 	*rig
-	tokens *signin.Tokens
-	gone   map[string]bool
+	signIn people.SignIn
+	gone   map[agent.ActorID]bool
 	seen   map[string]agent.ActorID // by session
 }
 
 func newTeam(t *testing.T) *team {
-	w := &team{gone: map[string]bool{}, seen: map[string]agent.ActorID{}}
-	w.tokens = must[*signin.Tokens](t)(signin.Open(filepath.Join(t.TempDir(), "tokens.json"), []byte("secret")))
+	w := &team{gone: map[agent.ActorID]bool{}, seen: map[string]agent.ActorID{}}
 	w.rig = newRig(t, func(c *web.Config) {
-		c.Tokens = w.tokens
+		w.signIn = people.SignIn{Tokens: c.Threads.(people.Tokens), Workspace: ann().Workspace, Secret: []byte("secret")}
+		c.SignIn = w.signIn
 		c.Actor = func(s web.Session) (agent.Actor, error) {
 			if w.gone[s.Person] {
 				return agent.Actor{}, agent.Errorf(agent.Forbidden, "the account of %s is deactivated", s.Person)
 			}
 			by := ann()
 			if s.Person != "" {
-				by = agent.Actor{Workspace: by.Workspace, ID: agent.ActorID(s.Person), Kind: agent.Member, Name: strings.ToUpper(s.Person)}
+				by = agent.Actor{Workspace: by.Workspace, ID: s.Person, Kind: agent.Member, Name: strings.ToUpper(string(s.Person))}
 			}
 			w.seen[s.ID] = by.ID
 			return by, nil
@@ -60,9 +58,9 @@ func (w *team) status(t *testing.T, c *http.Client) int {
 	return w.get(t, "/approvals").StatusCode
 }
 
-func (w *team) issue(t *testing.T, person string) string {
+func (w *team) issue(t *testing.T, person agent.ActorID) string {
 	t.Helper()
-	return must[string](t)(w.tokens.Issue(person, time.Now()))
+	return must[string](t)(w.signIn.Issue(t.Context(), ann(), person))
 }
 
 func TestEachPersonSignsInWithATokenOfTheirOwn(t *testing.T) {
@@ -109,7 +107,9 @@ func TestATokenTakenBackEndsItsSessionsAndNoOthers(t *testing.T) {
 	if got := w.status(t, bob); got != http.StatusOK {
 		t.Errorf("Bob with his new token: %d", got)
 	}
-	must[bool](t)(w.tokens.Revoke("bob"))
+	if err := w.signIn.Revoke(t.Context(), ann(), "bob"); err != nil {
+		t.Fatal(err)
+	}
 	if got := w.status(t, bob); got != http.StatusSeeOther {
 		t.Errorf("Bob's session goes on without a token: %d", got)
 	}

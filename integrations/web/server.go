@@ -31,8 +31,8 @@ type Config struct {
 	Audit     audit.Reader
 	// Token is the secret that signs the operator in, by `/?token=…` or typed.
 	Token string
-	// Tokens are those of other people; nil when there are none.
-	Tokens Tokens
+	// SignIn knows the tokens of other people; nil when there are none.
+	SignIn SignIn
 	// Actor says who a signed-in browser is now, or why they may not use their
 	// account any more.
 	Actor func(Session) (agent.Actor, error)
@@ -54,13 +54,13 @@ type Config struct {
 	Zone *time.Location
 }
 
-// Tokens are the secrets people sign in with, each their own; *signin.Tokens is one.
-type Tokens interface {
-	// Find returns whose token it is; ok is false when it is nobody's.
-	Find(token string) (person string, ok bool)
+// SignIn knows the secrets people sign in with, each their own; people.SignIn is one.
+type SignIn interface {
+	// Find returns whose token it is; nobody's is an error.
+	Find(ctx context.Context, token string) (agent.ActorID, error)
 	// Key returns what a person's sessions are signed with: another one for each
-	// token they are given, and none (ok is false) when theirs was taken back.
-	Key(person string) (key []byte, ok bool)
+	// token they are given, and an error when theirs was taken back.
+	Key(ctx context.Context, person agent.ActorID) ([]byte, error)
 }
 
 // Server answers the browser.

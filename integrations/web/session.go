@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -28,7 +29,7 @@ const (
 // Session is a signed-in browser.
 type Session struct {
 	// Person is whose token it began with, "" for the operator's.
-	Person string
+	Person agent.ActorID
 	// ID is random and public: it names the session in logs.
 	ID string
 	// Issued is when its cookie was made.
@@ -44,14 +45,16 @@ func sessionKey(token string) []byte {
 }
 
 // mac signs what a person's cookie says; ok is false when their token was taken
-// back.
-func (s *Server) mac(person, payload string) (sum string, ok bool) {
+// back, or nobody can say.
+func (s *Server) mac(ctx context.Context, person agent.ActorID, payload string) (sum string, ok bool) {
 	key := s.key
 	if person != "" {
-		if s.Tokens == nil {
+		if s.SignIn == nil {
 			return "", false
 		}
-		if key, ok = s.Tokens.Key(person); !ok {
+		var err error
+		if key, err = s.SignIn.Key(ctx, person); err != nil {
+			s.refused(ctx, err)
 			return "", false
 		}
 	}
@@ -60,13 +63,20 @@ func (s *Server) mac(person, payload string) (sum string, ok bool) {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)), true
 }
 
+// refused logs why somebody is not signed in, when it is not their doing.
+func (s *Server) refused(ctx context.Context, err error) {
+	if agent.KindOf(err) != agent.NotFound {
+		s.Log.WarnContext(ctx, "tokens cannot be looked up", slog.Any("err", err))
+	}
+}
+
 // cookieName holds the port: browsers share cookies between the ports of a host.
 func cookieName(r *http.Request) string { return "sous" + localPort(r) }
 
 // issue signs the browser in, or renews its session under the same id.
-func (s *Server) issue(w http.ResponseWriter, r *http.Request, person, id string) {
+func (s *Server) issue(w http.ResponseWriter, r *http.Request, person agent.ActorID, id string) {
 	payload := base64.RawURLEncoding.EncodeToString([]byte(person)) + "." + id + "." + strconv.FormatInt(s.Now().Unix(), 10)
-	sum, ok := s.mac(person, payload)
+	sum, ok := s.mac(r.Context(), person, payload)
 	if !ok {
 		return
 	}
@@ -86,11 +96,12 @@ func (s *Server) session(r *http.Request) (Session, bool) {
 	if len(parts) != 4 {
 		return Session{}, false
 	}
-	person, err := base64.RawURLEncoding.DecodeString(parts[0])
+	raw, err := base64.RawURLEncoding.DecodeString(parts[0])
 	if err != nil {
 		return Session{}, false
 	}
-	sum, ok := s.mac(string(person), strings.Join(parts[:3], "."))
+	person := agent.ActorID(raw)
+	sum, ok := s.mac(r.Context(), person, strings.Join(parts[:3], "."))
 	if !ok || !hmac.Equal([]byte(parts[3]), []byte(sum)) {
 		return Session{}, false
 	}
@@ -98,7 +109,7 @@ func (s *Server) session(r *http.Request) (Session, bool) {
 	if err != nil {
 		return Session{}, false
 	}
-	got := Session{Person: string(person), ID: parts[1], Issued: time.Unix(unix, 0)}
+	got := Session{Person: person, ID: parts[1], Issued: time.Unix(unix, 0)}
 	return got, s.Now().Sub(got.Issued) < idle
 }
 
@@ -114,16 +125,19 @@ func (s *Server) Authenticate(r *http.Request) (agent.Actor, error) {
 
 // whose returns whose token it is, "" being the operator. It compares in constant
 // time; hashing first hides the length too.
-func (s *Server) whose(token string) (person string, ok bool) {
+func (s *Server) whose(ctx context.Context, token string) (person agent.ActorID, ok bool) {
 	a, b := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(s.Token))
 	if subtle.ConstantTimeCompare(a[:], b[:]) == 1 {
 		return "", true
 	}
-	if s.Tokens == nil {
+	if s.SignIn == nil {
 		return "", false
 	}
-	person, ok = s.Tokens.Find(token)
-	return person, ok && person != ""
+	person, err := s.SignIn.Find(ctx, token)
+	if err != nil {
+		s.refused(ctx, err)
+	}
+	return person, err == nil && person != ""
 }
 
 // askToSignIn answers a request without a session: a link that carries the
@@ -157,7 +171,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 // redirect: a browser that came from elsewhere would not send a SameSite=Strict
 // cookie along a redirect.
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request, token, next string) {
-	person, ok := s.whose(token)
+	person, ok := s.whose(r.Context(), token)
 	if !ok {
 		s.Log.WarnContext(r.Context(), "sign-in refused")
 		s.render(w, r, http.StatusForbidden, "login", loginView{Next: next, Error: "That is not the token of this Sous."})

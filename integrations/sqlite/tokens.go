@@ -1,0 +1,83 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/audit"
+	"github.com/sous-hq/sous/agent/people"
+)
+
+var _ people.Tokens = (*DB)(nil)
+
+// SetToken implements people.Tokens.
+func (d *DB) SetToken(ctx context.Context, by agent.Actor, person agent.ActorID, hash string) error {
+	now := d.now()
+	e := audit.Entry{At: now, Workspace: by.Workspace, Kind: audit.TokenIssued, Actor: by.ID, Subject: person}
+	err := d.tx(ctx, func(tx *sql.Tx) error {
+		var err error
+		if hash == "" {
+			e.Kind = audit.TokenRevoked
+			err = removeToken(ctx, tx, by.Workspace, person)
+		} else {
+			_, err = tx.ExecContext(ctx, `INSERT INTO tokens (workspace, person, hash, issued) VALUES (?, ?, ?, ?)
+				ON CONFLICT (workspace, person) DO UPDATE SET hash = excluded.hash, issued = excluded.issued`,
+				by.Workspace, person, hash, timeOf(&now))
+		}
+		if err != nil {
+			return err
+		}
+		return d.record(ctx, tx, e)
+	})
+	if err != nil {
+		return fmt.Errorf("change sign-in token: %w", err)
+	}
+	return nil
+}
+
+func removeToken(ctx context.Context, tx *sql.Tx, ws agent.WorkspaceID, person agent.ActorID) error {
+	done, err := tx.ExecContext(ctx, `DELETE FROM tokens WHERE workspace = ? AND person = ?`, ws, person)
+	if err != nil {
+		return err
+	}
+	if n, err := done.RowsAffected(); err != nil || n > 0 {
+		return err
+	}
+	return noToken(person)
+}
+
+// TokenWith implements people.Tokens.
+func (d *DB) TokenWith(ctx context.Context, ws agent.WorkspaceID, hash string) (people.Token, error) {
+	t, ok, err := first(d.sql.QueryRowContext(ctx, `SELECT person, hash, issued FROM tokens WHERE workspace = ? AND hash = ?`, ws, hash), scanToken)
+	if err == nil && !ok {
+		return t, agent.Errorf(agent.NotFound, "there is no such token")
+	}
+	return t, d.publicError(err)
+}
+
+// TokenOf implements people.Tokens.
+func (d *DB) TokenOf(ctx context.Context, ws agent.WorkspaceID, person agent.ActorID) (people.Token, error) {
+	t, ok, err := first(d.sql.QueryRowContext(ctx, `SELECT person, hash, issued FROM tokens WHERE workspace = ? AND person = ?`, ws, person), scanToken)
+	if err == nil && !ok {
+		return t, noToken(person)
+	}
+	return t, d.publicError(err)
+}
+
+// AllTokens implements people.Tokens.
+func (d *DB) AllTokens(ctx context.Context, ws agent.WorkspaceID) ([]people.Token, error) {
+	all, err := every(ctx, d.sql, scanToken, `SELECT person, hash, issued FROM tokens WHERE workspace = ? ORDER BY person`, ws)
+	return all, d.publicError(err)
+}
+
+func noToken(person agent.ActorID) error {
+	return agent.Errorf(agent.NotFound, "%s has no sign-in token", person)
+}
+
+func scanToken(row sqlRow) (people.Token, error) {
+	var t people.Token
+	err := row.Scan(&t.Person, &t.Hash, timeOf(&t.Issued))
+	return t, err
+}
