@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/slack-go/slack"
 
@@ -143,6 +144,9 @@ func Card(a approval.Approval) []slack.Block {
 	if a.Needs() > 1 || len(a.Votes) > 0 {
 		blocks = append(blocks, small(fmt.Sprintf("%d of %d have approved%s", len(a.Votes), a.Needs(), voters(a))))
 	}
+	if way := passedOn(a); way != "" {
+		blocks = append(blocks, small(way))
+	}
 	who := ""
 	if g := a.Groups(); len(g) > 0 {
 		who = "Decided by " + escape(strings.Join(g, ", ")) + ". "
@@ -159,6 +163,21 @@ func Card(a approval.Approval) []slack.Block {
 	return append(blocks,
 		slack.NewActionBlock("decide-"+a.ID, buttons...),
 		small(fmt.Sprintf("%sExpires %s  ·  %s", who, when(a.Expires), a.ID)))
+}
+
+// passedOn says who else decides by now, and to whom it goes next and when.
+func passedOn(a approval.Approval) string {
+	var all []string
+	for _, d := range a.Handed {
+		all = append(all, person(d.From, "")+" handed their say to "+person(d.To, d.Name))
+	}
+	if n := min(a.Stage, len(a.Chain)); n > 0 {
+		all = append(all, ":arrow_up: Nobody decided in time, so "+escape(strings.Join(a.Chain[n-1].Groups, ", "))+" decide as well")
+	}
+	if at := a.EscalatesAt(); !at.IsZero() && at.Before(a.Expires) {
+		all = append(all, "Goes to "+escape(strings.Join(a.Chain[a.Stage].Groups, ", "))+" "+when(at)+" when nobody has decided")
+	}
+	return strings.Join(all, "\n")
 }
 
 func voters(a approval.Approval) string {
@@ -219,11 +238,9 @@ func arguments(raw json.RawMessage, marked []string) ([]argument, bool) {
 		if len(value) > 0 && value[0] == '"' && json.Unmarshal(value, &text) == nil {
 			a.Value, a.Text = text, true
 		} else {
-			var out bytes.Buffer
-			if json.Indent(&out, value, "", "  ") != nil {
+			if a.Value, err = layout(value); err != nil {
 				return nil, false
 			}
-			a.Value = out.String()
 		}
 		a.Marked = slices.ContainsFunc(marked, func(m string) bool {
 			return m == a.Name || strings.HasPrefix(m, a.Name+".") || strings.HasPrefix(m, a.Name+"[")
@@ -232,6 +249,20 @@ func arguments(raw json.RawMessage, marked []string) ([]argument, bool) {
 		all = append(all, a)
 	}
 	return all, true
+}
+
+// layout is a JSON value as people read it: on one line when it is short.
+func layout(value json.RawMessage) (string, error) {
+	var out bytes.Buffer
+	if err := json.Compact(&out, value); err != nil {
+		return "", err
+	}
+	if utf8.RuneCount(out.Bytes()) <= 70 {
+		return out.String(), nil
+	}
+	out.Reset()
+	err := json.Indent(&out, value, "", "  ")
+	return out.String(), err
 }
 
 // maxArguments is how many blocks the arguments may take; a call with more is
@@ -326,9 +357,17 @@ func minutesBlocks(m agent.Minutes) [][]slack.Block {
 	}
 	blocks = append(blocks, list("Open questions", lines)...)
 	if m.Dropped > 0 {
-		blocks = append(blocks, small(fmt.Sprintf("%d points of the draft were left out: nothing in the transcript supports them.", m.Dropped)))
+		blocks = append(blocks, small(fmt.Sprintf("Left out of the draft, because nothing in the transcript supports it: %s.", plural(m.Dropped, "point"))))
 	}
 	return slices.Collect(slices.Chunk(blocks, 45))
+}
+
+// plural is a number with its noun.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func ownerOf(a agent.Action) string {
@@ -348,7 +387,7 @@ func item(text string, evidence []agent.Evidence, after string) string {
 	if len(evidence) > 0 {
 		e := evidence[0]
 		who := strings.TrimSpace(e.Speaker + " " + e.Time)
-		line += "\n      “" + escape(clip(visible(e.Quote), 300)) + "” " + escape(visible(who))
+		line += "\n> “" + escape(clip(strings.Join(strings.Fields(visible(e.Quote)), " "), 300)) + "” " + escape(visible(who))
 	}
 	return line
 }
@@ -418,6 +457,9 @@ func effectBlocks(all []loop.Effect) [][]slack.Block {
 		var undo *slack.Accessory
 		if e.UndoTool != "" && e.State == "done" && len(e.Key) <= maxValue {
 			undo = slack.NewAccessory(button(actUndo, e.Key, "Undo", slack.StyleDefault))
+			if !e.UndoUntil.IsZero() {
+				line += "\n_Can be undone until " + when(e.UndoUntil) + "_"
+			}
 		}
 		blocks = append(blocks, slack.NewSectionBlock(mark(clip(line, maxSection)), nil, undo))
 	}

@@ -60,15 +60,18 @@ func TestCardsAndModalsLookAsTheyDid(t *testing.T) {
 		Questions: []agent.Item{{Text: "Who tells the customers?"}},
 	}
 	effects := []loop.Effect{
-		{Key: "k1", State: "done", UndoTool: "ticket_close", Call: agent.Call{Tool: "ticket_create"}, Outcome: agent.Outcome{Status: agent.Done, Result: json.RawMessage(`{"id":"T-1","title":"Release | notes","url":"https://sous.example/tickets/T-1"}`)}},
+		{Key: "k1", State: "done", UndoTool: "ticket_close", UndoUntil: time.Date(2026, 3, 9, 10, 15, 0, 0, time.UTC), Call: agent.Call{Tool: "ticket_create"}, Outcome: agent.Outcome{Status: agent.Done, Result: json.RawMessage(`{"id":"T-1","title":"Release | notes","url":"https://sous.example/tickets/T-1"}`)}},
 		{Key: "k2", State: "failed", Call: agent.Call{Tool: "ticket_create"}, Outcome: agent.Outcome{Status: agent.Failed, Error: "the tracker is away"}},
 		{Key: "k3", State: "unknown", Call: agent.Call{Tool: "money_send"}, Outcome: agent.Outcome{Status: agent.Unknown}},
 	}
+	escalated := asked()
+	escalated.Chain = []approval.Stage{{After: time.Hour, Groups: []string{"owners"}}, {After: 4 * time.Hour, Groups: []string{"directors"}}}
+	escalated.Stage, escalated.Handed = 1, []approval.Delegation{{From: "slack:T1:U0CAT", To: "slack:T1:U0BOB", Name: "Bob Brown"}}
 	confirm := asked()
 	confirm.Kind, confirm.Approvers, confirm.Quorum, confirm.Votes, confirm.Notes = approval.ByRequester, nil, 0, nil, nil
 	m := front.Meta("ABCDEFGH")
 	for name, blocks := range map[string][]slack.Block{
-		"card-asked": front.Card(asked()), "card-confirmation": front.Card(confirm), "card-approved": front.Card(decided(approval.Spent)), "card-rejected": front.Card(decided(approval.Denied)),
+		"card-asked": front.Card(asked()), "card-escalated": front.Card(escalated), "card-confirmation": front.Card(confirm), "card-approved": front.Card(decided(approval.Spent)), "card-rejected": front.Card(decided(approval.Denied)),
 		"card-expired": front.Card(decided(approval.Expired)), "card-changed": front.Card(decided(approval.Superseded)), "card-withdrawn": front.Card(decided(approval.Withdrawn)),
 		"card-all": front.AllBlocks([]string{"ABCDEFGH", "BCDEFGHI"}), "minutes": front.MinutesBlocks(minutes)[0], "changes": front.EffectBlocks(effects)[0],
 	} {
