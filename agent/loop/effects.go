@@ -151,6 +151,7 @@ func (e *Effects) calls(ctx context.Context, in callsIn) (callsOut, error) {
 				Approval: in.Approvals[in.Calls[j].ID], Editor: editor,
 			}
 			g.Go(func() error {
+				e.begin(t.ID, plan.Call)
 				o, err := e.Executor.Execute(gctx, plan)
 				if err != nil {
 					return err
@@ -203,9 +204,18 @@ func (e *Effects) readsFrom(calls []agent.Call) int {
 	return len(calls)
 }
 
+// begin tells who watches that a call is under way.
+func (e *Effects) begin(turn string, c agent.Call) {
+	now := e.Clock()
+	e.Hub.Publish(Event{
+		Turn: turn, Type: EventCall, Call: c.ID, At: now,
+		Step: &agent.Step{Turn: turn, Kind: "call", Title: toolTitle(c.Tool), Tool: c.Tool, Status: "running", At: now},
+	})
+}
+
 func (e *Effects) tell(turn string, o agent.Outcome) {
 	ev := Event{
-		Turn: turn, Type: EventStep, At: e.Clock(),
+		Turn: turn, Type: EventStep, Call: o.Call, At: e.Clock(),
 		Step: &agent.Step{Turn: turn, Kind: "call", Title: toolTitle(o.Tool), Tool: o.Tool, Status: o.Status.String(), Detail: o.Error, At: e.Clock()},
 	}
 	if o.Status == agent.Waiting {

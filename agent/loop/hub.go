@@ -17,6 +17,9 @@ const (
 	EventDelta EventType = "delta"
 	// EventReset says that the pieces so far are void: another attempt begins.
 	EventReset EventType = "reset"
+	// EventCall is a call that is about to run or to be asked; the step of the same
+	// call says what became of it.
+	EventCall EventType = "call"
 	// EventStep is something the turn did.
 	EventStep EventType = "step"
 	// EventApproval is a call that a person has to decide.
@@ -35,14 +38,16 @@ const (
 // front end that missed some reads the turn.
 type Event struct {
 	// N counts a turn's events in this process from 1.
-	N        int         `json:"n"`
-	Turn     string      `json:"turn"`
-	Type     EventType   `json:"type"`
-	Text     string      `json:"text,omitempty"`
-	Step     *agent.Step `json:"step,omitempty"`
-	Approval string      `json:"approval,omitempty"`
-	Status   string      `json:"status,omitempty"`
-	At       time.Time   `json:"at"`
+	N    int         `json:"n"`
+	Turn string      `json:"turn"`
+	Type EventType   `json:"type"`
+	Text string      `json:"text,omitempty"`
+	Step *agent.Step `json:"step,omitempty"`
+	// Call is the id of the call that an EventCall or a call's step is about.
+	Call     string    `json:"call,omitempty"`
+	Approval string    `json:"approval,omitempty"`
+	Status   string    `json:"status,omitempty"`
+	At       time.Time `json:"at"`
 }
 
 // keepEnded is how long a finished turn's events stay for late viewers.
