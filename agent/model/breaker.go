@@ -31,7 +31,11 @@ type Circuit struct {
 // kind agent.Unavailable or agent.Internal; refusals are answers. While open,
 // Complete returns a *RetryError of kind agent.Unavailable with the time left.
 func Breaker(m Model, c BreakerConfig) *Circuit {
-	b := circuitbreaker.NewBuilder[Response]().
+	return &Circuit{m, newBreaker[Response](c)}
+}
+
+func newBreaker[R any](c BreakerConfig) circuitbreaker.CircuitBreaker[R] {
+	b := circuitbreaker.NewBuilder[R]().
 		WithFailureThreshold(uint(orElse(c.Failures, 5))).
 		WithSuccessThreshold(1).
 		WithDelay(orElse(c.Rest, 30*time.Second))
@@ -40,7 +44,7 @@ func Breaker(m Model, c BreakerConfig) *Circuit {
 			c.OnChange(e.OldState.String(), e.NewState.String())
 		})
 	}
-	return &Circuit{m, b.Build()}
+	return b.Build()
 }
 
 // State returns "closed" (requests pass), "open" (none do) or "half-open" (one
@@ -57,25 +61,25 @@ func (c *Circuit) Complete(ctx context.Context, req Request, delta func(string))
 			"the model %s failed several times in a row and is left alone for a while", c.Name())
 	}
 	resp, err := c.Model.Complete(ctx, req, delta)
-	c.record(ctx, err)
+	settlePermit(ctx, c.cb, err)
 	return resp, err
 }
 
-// record settles the permit. A request its own caller ended says nothing about
-// the model; only in the half-open state must the permit be given back, and
-// the careful way is to count it as a failure.
-func (c *Circuit) record(ctx context.Context, err error) {
+// settlePermit tells the breaker how its permit was used. A request its own
+// caller ended says nothing about the model; only in the half-open state must
+// the permit be given back, and the careful way is to count it as a failure.
+func settlePermit[R any](ctx context.Context, cb circuitbreaker.CircuitBreaker[R], err error) {
 	kind := agent.KindOf(err)
 	switch {
 	case err == nil:
-		c.cb.RecordSuccess()
+		cb.RecordSuccess()
 	case ctx.Err() != nil || kind == agent.Cancelled:
-		if c.cb.IsHalfOpen() {
-			c.cb.RecordFailure()
+		if cb.IsHalfOpen() {
+			cb.RecordFailure()
 		}
 	case kind == agent.Unavailable || kind == agent.Internal:
-		c.cb.RecordFailure()
+		cb.RecordFailure()
 	default:
-		c.cb.RecordSuccess()
+		cb.RecordSuccess()
 	}
 }

@@ -55,28 +55,43 @@ type retry struct {
 	c   RetryConfig
 }
 
-func (r *retry) Complete(ctx context.Context, req Request, delta func(string)) (Response, error) {
-	deadline := r.now().Add(r.c.Total)
-	backoff := r.c.First
-	for try := 1; ; try++ {
-		spoke := false
-		resp, err := r.Model.Complete(ctx, req, noting(delta, &spoke))
-		if err == nil || agent.KindOf(err) != agent.Unavailable || ctx.Err() != nil {
-			return resp, err
-		}
-		wait := max(RetryAfter(err), jitter(backoff))
-		backoff = min(2*backoff, r.c.Max)
-		if try >= r.c.Tries || r.now().Add(wait).After(deadline) || spoke && req.Restart == nil {
-			return resp, err
-		}
-		if r.c.OnRetry != nil {
-			r.c.OnRetry(ctx, err, wait)
-		}
-		if err := sleep(ctx, wait); err != nil {
-			return Response{}, err
-		}
+func (r *retry) Complete(ctx context.Context, req Request, delta func(string)) (resp Response, err error) {
+	spoke := false
+	again := func() bool { return !spoke || req.Restart != nil }
+	err = r.c.repeat(ctx, r.now, again, func() error {
 		if spoke {
 			req.Restart()
+		}
+		spoke = false
+		resp, err = r.Model.Complete(ctx, req, noting(delta, &spoke))
+		return err
+	})
+	return resp, err
+}
+
+// repeat tries until there is no error, or none that another try may mend, or
+// again says no, or no further try fits into what time is left.
+func (c RetryConfig) repeat(ctx context.Context, now func() time.Time, again func() bool, try func() error) error {
+	deadline := now().Add(c.Total)
+	if end, ok := ctx.Deadline(); ok && end.Before(deadline) {
+		deadline = end
+	}
+	backoff := c.First
+	for tries := 1; ; tries++ {
+		err := try()
+		if err == nil || agent.KindOf(err) != agent.Unavailable || ctx.Err() != nil {
+			return err
+		}
+		wait := max(RetryAfter(err), jitter(backoff))
+		backoff = min(2*backoff, c.Max)
+		if tries >= c.Tries || now().Add(wait).After(deadline) || !again() {
+			return err
+		}
+		if c.OnRetry != nil {
+			c.OnRetry(ctx, err, wait)
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return err
 		}
 	}
 }

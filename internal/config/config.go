@@ -40,6 +40,8 @@ type Config struct {
 	Timezone *time.Location
 	// Model is the language model endpoint.
 	Model Model
+	// Embedding is the endpoint whose vectors memory is searched by.
+	Embedding Embedding
 	// Slack is the connection to Slack.
 	Slack Slack
 	// Log says how much is logged and in which form.
@@ -68,6 +70,18 @@ type Model struct {
 
 // IsSet reports whether an endpoint was configured, by key or by address.
 func (m Model) IsSet() bool { return m.APIKey.IsSet() || m.BaseURL != "" }
+
+// Embedding names the model that turns texts into vectors. Without Name memory ranks by words alone.
+type Embedding struct {
+	// Name is the model asked for.
+	Name string
+	// APIKey and BaseURL are for an endpoint of its own; both unset means the language model's.
+	APIKey  Secret
+	BaseURL string
+}
+
+// IsSet reports whether an embedding model was configured.
+func (e Embedding) IsSet() bool { return e.Name != "" }
 
 // Slack holds the credentials of a Slack app. All unset means that Slack is off.
 type Slack struct {
