@@ -56,6 +56,12 @@ type Search struct {
 	Dates []Span
 	Limit int
 	Now   time.Time
+	// Text is the query as it was asked, clipped.
+	Text string
+	// Vector is the query's embedding by Model, of length one; without one, or when
+	// the store's current generation is of another model, words alone decide.
+	Vector []float32
+	Model  string
 }
 
 // Term is one term of a query and how much it counts, at most 1.
@@ -84,7 +90,8 @@ func ParseQuery(q Query, now time.Time) Search {
 		s.Limit = DefaultLimit
 	}
 	s.Limit = min(s.Limit, MaxLimit)
-	words := Words(clip(q.Text, MaxQueryBytes))
+	s.Text = strings.TrimSpace(strings.ToValidUTF8(clip(q.Text, MaxQueryBytes), " "))
+	words := Words(s.Text)
 	s.Dates = dates(words, now)
 	for i, w := range words {
 		kind, cue := askedKind(w, wordAt(words, i-1), wordAt(words, i-2))

@@ -60,8 +60,10 @@ type Corpus struct {
 	Frequent map[string]int64
 }
 
-// Parts says what a score is made of. Score = (BM25 + Title + Near + Neighbour +
-// Whole) × (1 + Speaker + Date + Kind + Recency).
+// Parts says what a score is made of. By words alone Score = (BM25 + Title +
+// Near + Neighbour + Whole) × (1 + Speaker + Date + Kind + Recency). With vectors
+// that score gives the place Words, the similarity, weighed likewise, the place
+// Meaning, and the two places the score: see Fused.
 type Parts struct {
 	// BM25 is the passage's own share (Robertson and Zaragoza, 2009), Title
 	// that of its item's title, Near a reward for query terms that stand close
@@ -80,10 +82,26 @@ type Parts struct {
 	Date    float64 `json:"date,omitempty"`
 	Kind    float64 `json:"kind,omitempty"`
 	Recency float64 `json:"recency"`
+	// Similarity is the cosine of the passage's vector and the query's, 0 when the
+	// vector is not among the nearest.
+	Similarity float64 `json:"similarity,omitempty"`
+	// Words and Meaning are the places, from 1, in the order by words and in that
+	// by vectors; 0 is none. Both are 0 when there was no vector to search by.
+	Words   int `json:"words,omitempty"`
+	Meaning int `json:"meaning,omitempty"`
+	// Rerank is what a Reranker made of the passage, when Reranked.
+	Rerank   float64 `json:"rerank,omitempty"`
+	Reranked bool    `json:"reranked,omitempty"`
 }
 
 // Score returns the score the parts make.
 func (p Parts) Score() float64 {
+	switch {
+	case p.Reranked:
+		return p.Rerank
+	case p.Words+p.Meaning > 0:
+		return Fused(p.Words, p.Meaning)
+	}
 	return (p.BM25 + p.Title + p.Near + p.Neighbour + p.Whole) * (1 + p.Speaker + p.Date + p.Kind + p.Recency)
 }
 
@@ -135,10 +153,11 @@ func neighbourShare(distance int64) float64 {
 const Reach = 3
 
 // Rank orders passages for a search, best first, at most s.Limit. Passages must
-// be sorted by key and hold all that share a term with the query, together with
-// what stands within Reach of them and the favoured kinds of the same items; ones that score nothing or that a filter of
-// the search keeps out are left out.
-func Rank(s Search, c Corpus, passages []*Passage) []Ranked {
+// be sorted by key and hold all that share a term with the query and all that
+// near names, together with what stands within Reach of them and the favoured
+// kinds of the same items; ones that score nothing or that a filter of the search
+// keeps out are left out. near may be nil: then words alone decide.
+func Rank(s Search, c Corpus, passages []*Passage, near Nearest) []Ranked {
 	r := newRanking(s, c, passages)
 	order := make([]scored, 0, len(passages))
 	for i := range passages {
@@ -146,15 +165,27 @@ func Rank(s Search, c Corpus, passages []*Passage) []Ranked {
 			order = append(order, scored{parts.Score(), i})
 		}
 	}
-	slices.SortFunc(order, func(a, b scored) int {
-		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(b.at, a.at))
-	})
+	sortScored(order)
+	var places map[int]Parts
+	if len(near) > 0 {
+		order, places = r.fuse(order, near)
+	}
 	out := make([]Ranked, min(len(order), max(s.Limit, 0)))
 	for n := range out {
 		parts, _ := r.parts(order[n].at)
-		out[n] = Ranked{Key: passages[order[n].at].Key, Score: order[n].score, Parts: parts}
+		if with, ok := places[order[n].at]; ok {
+			parts.Similarity, parts.Words, parts.Meaning = with.Similarity, with.Words, with.Meaning
+		}
+		out[n] = Ranked{Key: passages[order[n].at].Key, Score: parts.Score(), Parts: parts}
 	}
 	return out
+}
+
+// sortScored sorts by score, the best first, and equal ones newest first.
+func sortScored(order []scored) {
+	slices.SortFunc(order, func(a, b scored) int {
+		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(b.at, a.at))
+	})
 }
 
 // scored is the score of the passage at a place of the input.
@@ -306,22 +337,24 @@ func (r *ranking) near(p *Passage) float64 {
 	return sum
 }
 
-// parts returns what the score of passage i is made of; ok is false when it has
-// none or a filter keeps it out.
+// parts returns what the score by words of passage i is made of; ok is false when
+// it has none or a filter keeps it out.
 func (r *ranking) parts(i int) (parts Parts, ok bool) {
 	p := r.passages[i]
 	parts = r.own[i]
 	parts.Neighbour = r.lent(i)
 	favoured := slices.Contains(r.Favour, p.Kind)
+	if favoured {
+		parts.Kind = kindShare
+	}
+	r.weigh(p, &parts)
 	if parts.BM25+parts.Title+parts.Neighbour <= 0 && !favoured || r.whole[i] <= 0 || !r.passes(p) {
 		return parts, false
 	}
 	parts.Whole = wholeWeight * r.whole[i]
 	if favoured {
 		parts.Whole = favourWeight * r.best[i]
-		parts.Kind = kindShare
 	}
-	r.weigh(p, &parts)
 	return parts, true
 }
 

@@ -44,7 +44,7 @@ func (m *Memories) search(ctx context.Context, tx pgx.Tx, s memory.Search) ([]me
 	if err != nil {
 		return nil, err
 	}
-	return load(ctx, tx, s, memory.Rank(s, c, passages))
+	return load(ctx, tx, s, memory.Rank(s, c, passages, nil))
 }
 
 // newest returns the keys of the newest chunks, see memory.Store.

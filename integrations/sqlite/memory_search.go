@@ -40,7 +40,7 @@ func (m *Memories) search(ctx context.Context, s memory.Search) ([]memory.Hit, e
 	if err != nil {
 		return nil, err
 	}
-	return m.load(ctx, s, memory.Rank(s, c, passages))
+	return m.load(ctx, s, memory.Rank(s, c, passages, nil))
 }
 
 // newest returns the keys of the newest chunks, see memory.Store.
