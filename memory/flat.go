@@ -71,13 +71,13 @@ func Unit(v []float32) []float32 {
 
 // Mark is what a scan can pass a vector over by.
 type Mark struct {
-	// Key is the passage's.
+	// Key names the passage to the store.
 	Key int64
 	// At is when it was said, in microseconds since 1970.
 	At int64
 	// Audience numbers who may read it.
 	Audience int32
-	// Kind and ItemKind are places in Kinds.
+	// Kind and ItemKind are places in Kinds, from 1.
 	Kind, ItemKind uint8
 }
 
@@ -263,4 +263,39 @@ func (t signTable) sum(signs []uint64) float32 {
 			int32(e[4][byte(x>>32)]) + int32(e[5][byte(x>>40)]) + int32(e[6][byte(x>>48)]) + int32(e[7][byte(x>>56)])
 	}
 	return float32(sum)
+}
+
+// NewMark returns the mark of a passage with a key and a time in microseconds since 1970.
+func NewMark(key int64, audience int32, at int64, kind, itemKind Kind) Mark {
+	return Mark{Key: key, Audience: audience, At: at, Kind: kind.number(), ItemKind: itemKind.number()}
+}
+
+// MarkFilter returns what decides whether a passage of a mark may be a candidate:
+// its audience is among those given and the filters of the search let it pass, as
+// far as the mark tells: not by its speaker.
+func (s Search) MarkFilter(audiences []int64) func(*Mark) bool {
+	may := make(map[int32]bool, len(audiences))
+	for _, a := range audiences {
+		may[int32(a)] = true //nolint:gosec // the number of a row that a store counts from 1
+	}
+	var kinds [256]bool
+	for _, k := range s.Kinds {
+		kinds[k.number()] = true
+	}
+	since, until := int64(math.MinInt64), int64(math.MaxInt64)
+	if !s.Since.IsZero() {
+		since = s.Since.UnixMicro()
+	}
+	if !s.Until.IsZero() {
+		until = s.Until.UnixMicro()
+	}
+	some := len(s.Kinds) > 0
+	return func(m *Mark) bool {
+		return may[m.Audience] && m.At >= since && m.At < until && (!some || kinds[m.Kind] || kinds[m.ItemKind])
+	}
+}
+
+// number is the kind's place in Kinds, from 1; 0 is an unknown one.
+func (k Kind) number() uint8 {
+	return uint8(slices.Index(Kinds(), k) + 1) //nolint:gosec // there are ten
 }

@@ -84,7 +84,8 @@ func (r *ranking) byMeaning(near Nearest) []scored {
 
 // similarities are of each passage how far it is above the least similar of the
 // nearest, between 0 and 1: cosines of one model lie close together, those of
-// another apart.
+// another apart. They are squared, as most of the nearest are near by chance and
+// shall lend their neighbours little.
 func (r *ranking) similarities(near Nearest) []float64 {
 	least, most := 1.0, -1.0
 	for _, s := range near {
@@ -94,7 +95,8 @@ func (r *ranking) similarities(near Nearest) []float64 {
 	for i, p := range r.passages {
 		if s, ok := near[p.Key]; ok {
 			// The least similar one is among the nearest all the same.
-			out[i] = (s - least + 0.01) / (most - least + 0.01)
+			share := (s - least + 0.01) / (most - least + 0.01)
+			out[i] = share * share
 		}
 	}
 	return out

@@ -15,9 +15,11 @@ import (
 //
 // storetest.Recall states these promises as tests.
 type Index interface {
-	// Generations lists those there are: the current one, the one that is being
-	// built, the retired ones that are not dropped yet.
+	// Generations lists those there are, uncounted: the current one, the one that
+	// is being built, the retired ones that are not dropped yet.
 	Generations(ctx context.Context) ([]Generation, error)
+	// Progress counts a generation's vectors and the items that wait for theirs.
+	Progress(ctx context.Context, generation int64) (vectors, waiting int64, err error)
 	// Begin makes a generation that is being built, beside the current one if there
 	// is any, and queues every live item for it. One that is being built of the same
 	// model and dimension is returned as it is; of another it is a Conflict. Invalid
@@ -57,7 +59,8 @@ type Generation struct {
 	Dimension int             `json:"dimension"`
 	State     GenerationState `json:"state"`
 	Created   time.Time       `json:"created"`
-	// Vectors is how many there are, Waiting how many items are queued.
+	// Vectors is how many there are, Waiting how many items are queued, where
+	// somebody counted.
 	Vectors int64 `json:"vectors"`
 	Waiting int64 `json:"waiting"`
 }

@@ -13,17 +13,31 @@ import (
 	"github.com/sous-hq/sous/agent"
 )
 
-// Config is what New needs; both are required.
+// Config is what New needs: Store and Clock; the rest may be nil.
 type Config struct {
 	Store Store
 	// Clock returns the present time.
 	Clock func() time.Time
+	// Index and Embedder are the vectors of what is remembered and the model that
+	// makes them; without either recall goes by words alone.
+	Index    Index
+	Embedder Embedder
+	// Reranker puts the best passages in a better order.
+	Reranker Reranker
+	// OnSaved is called when something new was stored, such as to wake an Indexer.
+	OnSaved func()
+	// OnFallback is told why a query had to do without vectors or reranking.
+	OnFallback func(ctx context.Context, err error)
 }
 
 // Memory remembers, recalls and forgets. It is safe for concurrent use.
 type Memory struct {
-	store Store
-	clock func() time.Time
+	store      Store
+	clock      func() time.Time
+	vectors    vectors
+	reranker   Reranker
+	onSaved    func()
+	onFallback func(context.Context, error)
 }
 
 // New returns a Memory over a store.
@@ -31,7 +45,16 @@ func New(c Config) (*Memory, error) {
 	if c.Store == nil || c.Clock == nil {
 		return nil, fmt.Errorf("memory: Store and Clock are required")
 	}
-	return &Memory{store: c.Store, clock: c.Clock}, nil
+	if c.OnSaved == nil {
+		c.OnSaved = func() {}
+	}
+	if c.OnFallback == nil {
+		c.OnFallback = func(context.Context, error) {}
+	}
+	return &Memory{
+		store: c.Store, clock: c.Clock, vectors: vectors{index: c.Index, embedder: c.Embedder},
+		reranker: c.Reranker, onSaved: c.OnSaved, onFallback: c.OnFallback,
+	}, nil
 }
 
 // Remember stores an item and returns it as stored. The same item again (by
@@ -57,9 +80,12 @@ func (m *Memory) Remember(ctx context.Context, i Item) (Item, error) {
 			return Item{}, fmt.Errorf("remember: %w", err)
 		}
 	}
-	stored, _, err := m.store.SaveItem(ctx, i)
+	stored, fresh, err := m.store.SaveItem(ctx, i)
 	if err != nil {
 		return Item{}, fmt.Errorf("remember: %w", err)
+	}
+	if fresh {
+		m.onSaved()
 	}
 	return stored, nil
 }
@@ -158,16 +184,9 @@ func (m *Memory) Recall(ctx context.Context, q Query) ([]Hit, error) {
 			return nil, agent.Errorf(agent.Invalid, "there is no kind of memory named %q", k)
 		}
 	}
-	s := ParseQuery(q, m.clock())
-	hits, err := m.search(ctx, s)
+	hits, err := m.recall(ctx, ParseQuery(q, m.clock()))
 	if err != nil {
 		return nil, fmt.Errorf("recall: %w", err)
-	}
-	// The store has filtered; this is the second look that a mistake there
-	// would have to pass.
-	hits = slices.DeleteFunc(hits, func(h Hit) bool { return !readable(h.Item, q.Reader) || !h.Item.Live() })
-	for n := range hits {
-		hits[n].Item.Label = asReadBy(hits[n].Item, q.Reader)
 	}
 	return hits, nil
 }

@@ -62,6 +62,8 @@ type Search struct {
 	// the store's current generation is of another model, words alone decide.
 	Vector []float32
 	Model  string
+	// Generation names the generation of vectors to search; 0 is the current one.
+	Generation int64
 }
 
 // Term is one term of a query and how much it counts, at most 1.

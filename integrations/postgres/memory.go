@@ -21,19 +21,16 @@ var _ memory.Store = (*Memories)(nil)
 // database need not tell each other anything.
 type Memories struct {
 	db    *DB
-	cache passageCache
+	cache memory.PassageCache
 }
 
 // NewMemories returns the store of memories in db. Each has a cache of its own:
 // make one and share it.
 func NewMemories(db *DB) *Memories { return &Memories{db: db} }
 
-// itemShift is how many bits of a chunk's key count within the item.
-const itemShift = 16
-
 // SaveItem implements memory.Store.
 func (m *Memories) SaveItem(ctx context.Context, i memory.Item) (memory.Item, bool, error) {
-	chunks, terms := encodeChunks(i)
+	chunks, terms := memory.Analyse(i)
 	fresh := false
 	err := m.db.write(ctx, i.Workspace, func(tx pgx.Tx) error {
 		seq, err := insertItem(ctx, tx, i)
@@ -88,49 +85,17 @@ func insertReaders(ctx context.Context, tx pgx.Tx, i memory.Item, seq int64) err
 	return err
 }
 
-// encodedChunk is a chunk with what is derived from its text.
-type encodedChunk struct {
-	memory.Chunk
-	terms, indexed, speakerWords string
-}
-
-// encodeChunks analyses the chunks, outside any transaction, and counts their terms.
-func encodeChunks(i memory.Item) ([]encodedChunk, int) {
-	out := make([]encodedChunk, len(i.Chunks))
-	total := 0
-	for n, c := range i.Chunks {
-		terms := memory.ChunkTerms(c)
-		total += len(terms)
-		joined := strings.Join(terms, " ")
-		out[n] = encodedChunk{Chunk: c, terms: joined, indexed: joined, speakerWords: padded(memory.Words(c.Speaker))}
-		if n == 0 {
-			out[n].indexed = joined + " " + strings.Join(memory.Terms(i.Title), " ")
-		}
-		if c.Kind == i.Kind {
-			out[n].Kind = ""
-		}
-	}
-	return out, total
-}
-
-func padded(words []string) string {
-	if len(words) == 0 {
-		return ""
-	}
-	return " " + strings.Join(words, " ") + " "
-}
-
 // batch is how many chunks are written in one statement.
 const batch = 500
 
-func insertChunks(ctx context.Context, tx pgx.Tx, ws agent.WorkspaceID, seq int64, chunks []encodedChunk) error {
+func insertChunks(ctx context.Context, tx pgx.Tx, ws agent.WorkspaceID, seq int64, chunks []memory.Analysed) error {
 	tag := tag(ws)
 	for from := 0; from < len(chunks); from += batch {
 		some := chunks[from:min(from+batch, len(chunks))]
 		columns := make([][]string, 8)
 		times := make([]*time.Time, len(some))
 		for n, c := range some {
-			for i, v := range []string{string(c.Kind), c.Text, c.Quote, c.Speaker, c.speakerWords, c.Position, c.terms, chunkWords(tag, c.indexed)} {
+			for i, v := range []string{string(c.Kind), c.Text, c.Quote, c.Speaker, c.SpeakerWords, c.Position, c.Terms, chunkWords(tag, c.Found)} {
 				columns[i] = append(columns[i], storable(v))
 			}
 			if !c.At.IsZero() {
@@ -138,7 +103,7 @@ func insertChunks(ctx context.Context, tx pgx.Tx, ws agent.WorkspaceID, seq int6
 				times[n] = &at
 			}
 		}
-		first := seq<<itemShift | int64(from)
+		first := seq<<memory.KeyShift | int64(from)
 		_, err := tx.Exec(ctx, `INSERT INTO memory_chunks (workspace, key, kind, text, quote, speaker, speaker_words, position, terms, at)
 			SELECT $1, $2 + n - 1, kind, text, quote, speaker, words, position, terms, at
 			FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[])
@@ -181,7 +146,7 @@ func (m *Memories) Item(ctx context.Context, ws agent.WorkspaceID, id string) (m
 			return memoryNotFound(id)
 		}
 		chunks, err = every(ctx, tx, scanChunk, `SELECT `+chunkColumns+` FROM memory_chunks c
-			WHERE c.workspace = $1 AND c.key >= $2 AND c.key < $3 ORDER BY c.key`, ws, found.seq<<itemShift, (found.seq+1)<<itemShift)
+			WHERE c.workspace = $1 AND c.key >= $2 AND c.key < $3 ORDER BY c.key`, ws, found.seq<<memory.KeyShift, (found.seq+1)<<memory.KeyShift)
 		return err
 	})
 	if err != nil {
@@ -247,11 +212,17 @@ type storedItem struct {
 	seq int64
 }
 
+func (i *storedItem) columns() []any {
+	return []any{
+		&i.seq, &i.Workspace, &i.ID, &i.Kind, &i.Title, &i.Source, &i.Author, &i.AuthorName, &i.Place, jsonOf(&i.Label),
+		timeOf(&i.At), timeOf(&i.Remembered), &i.Slot, &i.Supersedes, &i.SupersededBy, timeOf(&i.Forgotten), &i.ForgottenBy,
+		&i.Where, &i.Collection, &i.Hash,
+	}
+}
+
 func scanItem(row sqlRow) (storedItem, error) {
 	var i storedItem
-	err := row.Scan(&i.seq, &i.Workspace, &i.ID, &i.Kind, &i.Title, &i.Source, &i.Author, &i.AuthorName, &i.Place, jsonOf(&i.Label),
-		timeOf(&i.At), timeOf(&i.Remembered), &i.Slot, &i.Supersedes, &i.SupersededBy, timeOf(&i.Forgotten), &i.ForgottenBy,
-		&i.Where, &i.Collection, &i.Hash)
+	err := row.Scan(i.columns()...)
 	return i, err
 }
 
@@ -262,10 +233,14 @@ type storedChunk struct {
 	key int64
 }
 
+func (c *storedChunk) columns() []any {
+	return []any{&c.key, &c.Kind, &c.Text, &c.Quote, &c.Speaker, &c.Position, timeOf(&c.At)}
+}
+
 func scanChunk(row sqlRow) (storedChunk, error) {
 	var c storedChunk
-	err := row.Scan(&c.key, &c.Kind, &c.Text, &c.Quote, &c.Speaker, &c.Position, timeOf(&c.At))
-	c.N = int(c.key & (1<<itemShift - 1))
+	err := row.Scan(c.columns()...)
+	c.N = memory.ChunkOf(c.key)
 	return c, err
 }
 

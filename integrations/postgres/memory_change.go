@@ -142,7 +142,7 @@ func (m *Memories) Remove(ctx context.Context, by agent.Actor, ids []string) (in
 // readers go with them.
 func removeItems(ctx context.Context, tx pgx.Tx, ws agent.WorkspaceID, seqs []int64) error {
 	for _, seq := range seqs {
-		from, to := seq<<itemShift, (seq+1)<<itemShift
+		from, to := memory.KeyRange(seq)
 		for _, q := range []struct {
 			text string
 			args []any

@@ -11,10 +11,6 @@ import (
 	"github.com/sous-hq/sous/memory"
 )
 
-// maxMatches bounds the passages that are ranked for one query. What a query
-// of frequent words finds beyond it is cut with care, see matchFrequent.
-const maxMatches = 1500
-
 const (
 	matchQuery = `SELECT memory_match($1::tsquery, $2)`
 	countQuery = `SELECT count(*) FROM memory_match($1::tsquery, $2)`
@@ -39,8 +35,8 @@ func match(ctx context.Context, tx pgx.Tx, s memory.Search) (matched, error) {
 	for n, t := range s.Terms {
 		terms[n] = t.Text
 	}
-	found, err := every(ctx, tx, scanInt, matchQuery, expression(tag, terms, " | "), maxMatches+1)
-	if err != nil || len(found) <= maxMatches {
+	found, err := every(ctx, tx, scanInt, matchQuery, expression(tag, terms, " | "), memory.MaxMatches+1)
+	if err != nil || len(found) <= memory.MaxMatches {
 		slices.Sort(found)
 		return matched{keys: found}, err
 	}
@@ -68,7 +64,7 @@ func matchFrequent(ctx context.Context, tx pgx.Tx, s memory.Search, terms []stri
 	}
 	var keys []int64
 	if len(rare) > 0 {
-		if keys, err = every(ctx, tx, scanInt, matchQuery, expression(tag, rare, " | "), maxMatches+1); err != nil {
+		if keys, err = every(ctx, tx, scanInt, matchQuery, expression(tag, rare, " | "), memory.MaxMatches+1); err != nil {
 			return matched{}, err
 		}
 	}
@@ -77,25 +73,25 @@ func matchFrequent(ctx context.Context, tx pgx.Tx, s memory.Search, terms []stri
 		tries = append(tries, expression(tag, frequent[:min(len(frequent), 2)], " & "), expression(tag, frequent, " | "))
 	}
 	for _, try := range tries {
-		if try == "" || len(keys) >= maxMatches {
+		if try == "" || len(keys) >= memory.MaxMatches {
 			continue
 		}
-		more, err := every(ctx, tx, scanInt, newestQuery, append(readerArgs(s.Reader), try, maxMatches)...)
+		more, err := every(ctx, tx, scanInt, newestQuery, append(readerArgs(s.Reader), try, memory.MaxMatches)...)
 		if err != nil {
 			return matched{}, err
 		}
-		keys = append(keys, more[:min(len(more), maxMatches-len(keys))]...)
+		keys = append(keys, more[:min(len(more), memory.MaxMatches-len(keys))]...)
 	}
 	slices.Sort(keys)
 	return matched{keys: slices.Compact(keys), frequent: frequent}, nil
 }
 
 // byFrequency parts the terms, rarest first: the rare ones stay within
-// maxMatches together.
+// memory.MaxMatches together.
 func byFrequency(ctx context.Context, tx pgx.Tx, tag string, terms []string) (rare, frequent []string, err error) {
 	counts := make(map[string]int64, len(terms))
 	for _, t := range terms {
-		n, err := every(ctx, tx, scanInt, countQuery, lexeme(tag, t), maxMatches+1)
+		n, err := every(ctx, tx, scanInt, countQuery, lexeme(tag, t), memory.MaxMatches+1)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -105,19 +101,9 @@ func byFrequency(ctx context.Context, tx pgx.Tx, tag string, terms []string) (ra
 	slices.SortStableFunc(terms, func(a, b string) int { return cmp.Compare(counts[a], counts[b]) })
 	var sum int64
 	for n, t := range terms {
-		if sum += counts[t]; sum > maxMatches {
+		if sum += counts[t]; sum > memory.MaxMatches {
 			return terms[:n], terms[n:], nil
 		}
 	}
 	return terms, nil, nil
-}
-
-// frequencies says how many chunks hold the frequent terms: not counted, which
-// would take reading all of them, but taken for a tenth of the corpus.
-func (f matched) frequencies(c memory.Corpus) map[string]int64 {
-	out := make(map[string]int64, len(f.frequent))
-	for _, t := range f.frequent {
-		out[t] = max(maxMatches, c.Chunks/10)
-	}
-	return out
 }

@@ -96,8 +96,8 @@ func candidates(ctx context.Context, tx pgx.Tx, s memory.Search) ([]int64, memor
 		counts[i.seq] = i.chunks
 	}
 	corpus := items[0].corpus
-	corpus.Frequent = found.frequencies(corpus)
-	keys := spread(found.keys, counts)
+	corpus.Frequent = memory.Frequencies(found.frequent, corpus)
+	keys := memory.Spread(found.keys, counts)
 	points, err := points(ctx, tx, s, items)
 	if err == nil && len(points) > 0 {
 		keys = append(keys, points...)
@@ -129,26 +129,6 @@ func points(ctx context.Context, tx pgx.Tx, s memory.Search, items []readableIte
 	return found, nil
 }
 
-// spread adds to the keys of readable items what stands within memory.Reach.
-func spread(found []int64, counts map[int64]int64) []int64 {
-	keys := make([]int64, 0, 2*len(found))
-	for _, k := range found {
-		count, readable := counts[k>>itemShift]
-		if !readable {
-			continue
-		}
-		first := k &^ (1<<itemShift - 1)
-		from := max(k-memory.Reach, first)
-		if len(keys) > 0 {
-			from = max(from, keys[len(keys)-1]+1)
-		}
-		for ; from <= min(k+memory.Reach, first+count-1); from++ {
-			keys = append(keys, from)
-		}
-	}
-	return keys
-}
-
 // readableItem is an item that the reader may read and that is live.
 type readableItem struct {
 	seq, chunks int64
@@ -158,12 +138,7 @@ type readableItem struct {
 // readableItems returns those of the items of these chunks, whose keys are in
 // order, that the reader may read and that are live.
 func readableItems(ctx context.Context, tx pgx.Tx, reader agent.Actor, keys []int64) ([]readableItem, error) {
-	var seqs []int64
-	for _, k := range keys {
-		if seq := k >> itemShift; len(seqs) == 0 || seqs[len(seqs)-1] != seq {
-			seqs = append(seqs, seq)
-		}
-	}
+	seqs := memory.ItemsOf(keys)
 	return every(ctx, tx, func(row sqlRow) (i readableItem, err error) {
 		err = row.Scan(&i.seq, &i.chunks, &i.corpus.Chunks, &i.corpus.Terms)
 		return i, err
@@ -177,7 +152,7 @@ const passageQuery = `SELECT c.key, CASE c.kind WHEN '' THEN i.kind ELSE c.kind 
 
 // passages returns the passages of the keys in order, from the cache or the database.
 func (m *Memories) passages(ctx context.Context, tx pgx.Tx, keys []int64) ([]*memory.Passage, error) {
-	passages, missing := m.cache.get(keys)
+	passages, missing := m.cache.Get(keys)
 	if len(missing) == 0 {
 		return passages, nil
 	}
@@ -189,7 +164,7 @@ func (m *Memories) passages(ctx context.Context, tx pgx.Tx, keys []int64) ([]*me
 	for _, p := range read {
 		loaded[p.Key] = p
 	}
-	m.cache.put(loaded)
+	m.cache.Put(loaded)
 	for n, p := range passages {
 		if p == nil {
 			passages[n] = loaded[keys[n]]
@@ -205,7 +180,7 @@ func scanPassage(row sqlRow) (*memory.Passage, error) {
 	if err := row.Scan(&p.Key, &p.Kind, &p.ItemKind, timeOf(&p.At), &terms, &title, &speaker); err != nil {
 		return nil, err
 	}
-	p.Item = p.Key >> itemShift
+	p.Item = memory.ItemOf(p.Key)
 	p.SetWords(strings.Fields(terms), strings.Fields(title), strings.Fields(speaker))
 	return &p, nil
 }
@@ -224,7 +199,7 @@ func load(ctx context.Context, tx pgx.Tx, s memory.Search, ranked []memory.Ranke
 	keys := make([]int64, len(ranked))
 	seqs := make([]int64, len(ranked))
 	for n, r := range ranked {
-		keys[n], seqs[n] = r.Key, r.Key>>itemShift
+		keys[n], seqs[n] = r.Key, memory.ItemOf(r.Key)
 	}
 	slices.Sort(seqs)
 	items, err := every(ctx, tx, scanItem, hitItemQuery, append(readerArgs(s.Reader), slices.Compact(seqs))...)
@@ -247,13 +222,5 @@ func assemble(ranked []memory.Ranked, items []storedItem, chunks []storedChunk) 
 	for _, c := range chunks {
 		byKey[c.key] = c.Chunk
 	}
-	hits := make([]memory.Hit, 0, len(ranked))
-	for _, r := range ranked {
-		item, readable := bySeq[r.Key>>itemShift]
-		chunk, there := byKey[r.Key]
-		if readable && there {
-			hits = append(hits, memory.Hit{Item: item, Chunk: chunk, Score: r.Score, Parts: r.Parts})
-		}
-	}
-	return hits
+	return memory.Hits(ranked, bySeq, byKey)
 }

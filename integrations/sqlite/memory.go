@@ -19,7 +19,9 @@ var _ memory.Store = (*Memories)(nil)
 // file need not tell each other anything.
 type Memories struct {
 	db    *DB
-	cache passageCache
+	cache memory.PassageCache
+	// current and building are the vectors that were searched.
+	current, building flatIndex
 
 	mu         sync.Mutex
 	statements map[string]*sql.Stmt // by their text; they end with the DB
@@ -31,12 +33,9 @@ func NewMemories(db *DB) *Memories {
 	return &Memories{db: db, statements: map[string]*sql.Stmt{}}
 }
 
-// itemShift is how many bits of a chunk's key count within the item.
-const itemShift = 16
-
 // SaveItem implements memory.Store.
 func (m *Memories) SaveItem(ctx context.Context, i memory.Item) (memory.Item, bool, error) {
-	chunks, terms := encodeChunks(i)
+	chunks, terms := memory.Analyse(i)
 	fresh := false
 	err := m.db.tx(ctx, func(tx *sql.Tx) error {
 		seq, err := insertItem(ctx, tx, i)
@@ -101,39 +100,7 @@ func insertReaders(ctx context.Context, tx *sql.Tx, i memory.Item, seq int64) er
 	return nil
 }
 
-// encodedChunk is a chunk with what is derived from its text.
-type encodedChunk struct {
-	memory.Chunk
-	terms, indexed, speakerWords string
-}
-
-// encodeChunks analyses the chunks, outside any transaction, and counts their terms.
-func encodeChunks(i memory.Item) ([]encodedChunk, int) {
-	out := make([]encodedChunk, len(i.Chunks))
-	total := 0
-	for n, c := range i.Chunks {
-		terms := memory.ChunkTerms(c)
-		total += len(terms)
-		joined := strings.Join(terms, " ")
-		out[n] = encodedChunk{Chunk: c, terms: joined, indexed: joined, speakerWords: padded(memory.Words(c.Speaker))}
-		if n == 0 {
-			out[n].indexed = joined + " " + strings.Join(memory.Terms(i.Title), " ")
-		}
-		if c.Kind == i.Kind {
-			out[n].Kind = ""
-		}
-	}
-	return out, total
-}
-
-func padded(words []string) string {
-	if len(words) == 0 {
-		return ""
-	}
-	return " " + strings.Join(words, " ") + " "
-}
-
-func insertChunks(ctx context.Context, tx *sql.Tx, seq int64, chunks []encodedChunk) error {
+func insertChunks(ctx context.Context, tx *sql.Tx, seq int64, chunks []memory.Analysed) error {
 	chunk, err := tx.PrepareContext(ctx, `INSERT INTO memory_chunks
 		(key, kind, text, quote, speaker, speaker_words, position, at, terms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	if err != nil {
@@ -146,11 +113,11 @@ func insertChunks(ctx context.Context, tx *sql.Tx, seq int64, chunks []encodedCh
 	}
 	defer index.Close()
 	for n, c := range chunks {
-		key := seq<<itemShift | int64(n)
-		if _, err := chunk.ExecContext(ctx, key, c.Kind, c.Text, c.Quote, c.Speaker, c.speakerWords, c.Position, timeOf(&c.At), c.terms); err != nil {
+		key := seq<<memory.KeyShift | int64(n)
+		if _, err := chunk.ExecContext(ctx, key, c.Kind, c.Text, c.Quote, c.Speaker, c.SpeakerWords, c.Position, timeOf(&c.At), c.Terms); err != nil {
 			return err
 		}
-		if _, err := index.ExecContext(ctx, key, c.indexed); err != nil {
+		if _, err := index.ExecContext(ctx, key, c.Found); err != nil {
 			return err
 		}
 	}
@@ -169,7 +136,7 @@ func (m *Memories) Item(ctx context.Context, ws agent.WorkspaceID, id string) (m
 	}
 	chunks, err := every(ctx, m.db.sql, scanChunk,
 		`SELECT `+chunkColumns+` FROM memory_chunks c WHERE c.key >= ? AND c.key < ? ORDER BY c.key`,
-		found.seq<<itemShift, (found.seq+1)<<itemShift)
+		found.seq<<memory.KeyShift, (found.seq+1)<<memory.KeyShift)
 	if err != nil {
 		return memory.Item{}, m.db.publicError(fmt.Errorf("read item: %w", err))
 	}
@@ -236,11 +203,17 @@ type storedItem struct {
 	seq int64
 }
 
+func (i *storedItem) columns() []any {
+	return []any{
+		&i.seq, &i.Workspace, &i.ID, &i.Kind, &i.Title, &i.Source, &i.Author, &i.AuthorName, &i.Place, jsonOf(&i.Label),
+		timeOf(&i.At), timeOf(&i.Remembered), &i.Slot, &i.Supersedes, &i.SupersededBy, timeOf(&i.Forgotten), &i.ForgottenBy,
+		&i.Where, &i.Collection, &i.Hash,
+	}
+}
+
 func scanItem(row sqlRow) (storedItem, error) {
 	var i storedItem
-	err := row.Scan(&i.seq, &i.Workspace, &i.ID, &i.Kind, &i.Title, &i.Source, &i.Author, &i.AuthorName, &i.Place, jsonOf(&i.Label),
-		timeOf(&i.At), timeOf(&i.Remembered), &i.Slot, &i.Supersedes, &i.SupersededBy, timeOf(&i.Forgotten), &i.ForgottenBy,
-		&i.Where, &i.Collection, &i.Hash)
+	err := row.Scan(i.columns()...)
 	return i, err
 }
 
@@ -251,10 +224,14 @@ type storedChunk struct {
 	key int64
 }
 
+func (c *storedChunk) columns() []any {
+	return []any{&c.key, &c.Kind, &c.Text, &c.Quote, &c.Speaker, &c.Position, timeOf(&c.At)}
+}
+
 func scanChunk(row sqlRow) (storedChunk, error) {
 	var c storedChunk
-	err := row.Scan(&c.key, &c.Kind, &c.Text, &c.Quote, &c.Speaker, &c.Position, timeOf(&c.At))
-	c.N = int(c.key & (1<<itemShift - 1))
+	err := row.Scan(c.columns()...)
+	c.N = memory.ChunkOf(c.key)
 	return c, err
 }
 

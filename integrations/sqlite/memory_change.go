@@ -144,7 +144,7 @@ func (m *Memories) Remove(ctx context.Context, by agent.Actor, ids []string) (in
 // removeItems deletes all that is stored of items of the workspace.
 func removeItems(ctx context.Context, tx *sql.Tx, ws agent.WorkspaceID, seqs []int64) error {
 	for _, seq := range seqs {
-		from, to := seq<<itemShift, (seq+1)<<itemShift
+		from, to := memory.KeyRange(seq)
 		for _, q := range []struct {
 			text string
 			args []any

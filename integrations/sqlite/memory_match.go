@@ -9,11 +9,7 @@ import (
 	"github.com/sous-hq/sous/memory"
 )
 
-// maxMatches bounds the passages that are ranked for one query. What a query
-// of frequent words finds beyond it is cut with care, see matchFrequent.
-const maxMatches = 1500
-
-// The limits below are maxMatches and one more; SQLite plans a constant better.
+// The limits below are memory.MaxMatches and one more; SQLite plans a constant better.
 const (
 	matchQuery = `SELECT rowid FROM memory_index WHERE memory_index MATCH ? LIMIT 1501`
 	countQuery = `SELECT count(*) FROM (SELECT rowid FROM memory_index WHERE memory_index MATCH ? LIMIT 1501)`
@@ -39,7 +35,7 @@ func (m *Memories) match(ctx context.Context, s memory.Search) (matched, error) 
 		terms[n] = t.Text
 	}
 	found, err := prepared(ctx, m, scanInt, matchQuery, expression(terms, " OR "))
-	if err != nil || len(found) <= maxMatches {
+	if err != nil || len(found) <= memory.MaxMatches {
 		return matched{keys: found}, err
 	}
 	return m.matchFrequent(ctx, s, terms)
@@ -74,21 +70,21 @@ func (m *Memories) matchFrequent(ctx context.Context, s memory.Search, terms []s
 		tries = append(tries, expression(frequent[:min(len(frequent), 2)], " AND "), expression(frequent, " OR "))
 	}
 	for _, try := range tries {
-		if try == "" || len(keys) >= maxMatches {
+		if try == "" || len(keys) >= memory.MaxMatches {
 			continue
 		}
 		more, err := prepared(ctx, m, scanInt, newestQuery, append(readerArgs(s.Reader), try)...)
 		if err != nil {
 			return matched{}, err
 		}
-		keys = append(keys, more[:min(len(more), maxMatches-len(keys))]...)
+		keys = append(keys, more[:min(len(more), memory.MaxMatches-len(keys))]...)
 	}
 	slices.Sort(keys)
 	return matched{keys: slices.Compact(keys), frequent: frequent}, nil
 }
 
 // byFrequency parts the terms, rarest first: the rare ones stay within
-// maxMatches together.
+// memory.MaxMatches together.
 func (m *Memories) byFrequency(ctx context.Context, terms []string) (rare, frequent []string, err error) {
 	counts := make(map[string]int64, len(terms))
 	for _, t := range terms {
@@ -102,19 +98,9 @@ func (m *Memories) byFrequency(ctx context.Context, terms []string) (rare, frequ
 	slices.SortStableFunc(terms, func(a, b string) int { return cmp.Compare(counts[a], counts[b]) })
 	var sum int64
 	for n, t := range terms {
-		if sum += counts[t]; sum > maxMatches {
+		if sum += counts[t]; sum > memory.MaxMatches {
 			return terms[:n], terms[n:], nil
 		}
 	}
 	return terms, nil, nil
-}
-
-// frequencies says how many chunks hold the frequent terms: not counted, which
-// would take reading all of them, but taken for a tenth of the corpus.
-func (f matched) frequencies(c memory.Corpus) map[string]int64 {
-	out := make(map[string]int64, len(f.frequent))
-	for _, t := range f.frequent {
-		out[t] = max(maxMatches, c.Chunks/10)
-	}
-	return out
 }

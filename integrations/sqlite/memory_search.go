@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,7 +33,11 @@ func (m *Memories) search(ctx context.Context, s memory.Search) ([]memory.Hit, e
 		}
 		return m.load(ctx, s, ranked)
 	}
-	keys, c, err := m.candidates(ctx, s)
+	near, err := m.nearest(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	keys, c, err := m.candidates(ctx, s, near)
 	if err != nil || len(keys) == 0 {
 		return nil, err
 	}
@@ -40,7 +45,7 @@ func (m *Memories) search(ctx context.Context, s memory.Search) ([]memory.Hit, e
 	if err != nil {
 		return nil, err
 	}
-	return m.load(ctx, s, memory.Rank(s, c, passages, nil))
+	return m.load(ctx, s, memory.Rank(s, c, passages, near))
 }
 
 // newest returns the keys of the newest chunks, see memory.Store.
@@ -80,11 +85,17 @@ const readableQuery = `SELECT i.seq, i.chunks, (SELECT c.chunks FROM memory_corp
 
 // candidates returns, in order, the keys of the readable live chunks that are
 // ranked, with what stands within memory.Reach of them, and the size of the
-// corpus.
-func (m *Memories) candidates(ctx context.Context, s memory.Search) ([]int64, memory.Corpus, error) {
+// corpus. near are candidates too.
+func (m *Memories) candidates(ctx context.Context, s memory.Search, near memory.Nearest) ([]int64, memory.Corpus, error) {
 	found, err := m.match(ctx, s)
-	if err != nil || len(found.keys) == 0 {
+	if err != nil {
 		return nil, memory.Corpus{}, err
+	}
+	if len(near) > 0 {
+		found.keys = memory.Merge(found.keys, slices.Collect(maps.Keys(near)))
+	}
+	if len(found.keys) == 0 {
+		return nil, memory.Corpus{}, nil
 	}
 	items, err := m.readableItems(ctx, s.Reader, found.keys)
 	if err != nil || len(items) == 0 {
@@ -95,13 +106,11 @@ func (m *Memories) candidates(ctx context.Context, s memory.Search) ([]int64, me
 		counts[i.seq] = i.chunks
 	}
 	corpus := items[0].corpus
-	corpus.Frequent = found.frequencies(corpus)
-	keys := spread(found.keys, counts)
+	corpus.Frequent = memory.Frequencies(found.frequent, corpus)
+	keys := memory.Spread(found.keys, counts)
 	points, err := m.points(ctx, s.Favour, items)
 	if err == nil && len(points) > 0 {
-		keys = append(keys, points...)
-		slices.Sort(keys)
-		keys = slices.Compact(keys)
+		keys = memory.Merge(keys, points)
 	}
 	return keys, corpus, err
 }
@@ -128,26 +137,6 @@ func (m *Memories) points(ctx context.Context, favour []memory.Kind, items []rea
 	return found, nil
 }
 
-// spread adds to the keys of readable items what stands within memory.Reach.
-func spread(found []int64, counts map[int64]int64) []int64 {
-	keys := make([]int64, 0, 2*len(found))
-	for _, k := range found {
-		count, readable := counts[k>>itemShift]
-		if !readable {
-			continue
-		}
-		first := k &^ (1<<itemShift - 1)
-		from := max(k-memory.Reach, first)
-		if len(keys) > 0 {
-			from = max(from, keys[len(keys)-1]+1)
-		}
-		for ; from <= min(k+memory.Reach, first+count-1); from++ {
-			keys = append(keys, from)
-		}
-	}
-	return keys
-}
-
 // readableItem is an item that the reader may read and that is live.
 type readableItem struct {
 	seq, chunks int64
@@ -157,12 +146,7 @@ type readableItem struct {
 // readableItems returns those of the items of these chunks, whose keys are in
 // order, that the reader may read and that are live.
 func (m *Memories) readableItems(ctx context.Context, reader agent.Actor, keys []int64) ([]readableItem, error) {
-	var seqs []int64
-	for _, k := range keys {
-		if seq := k >> itemShift; len(seqs) == 0 || seqs[len(seqs)-1] != seq {
-			seqs = append(seqs, seq)
-		}
-	}
+	seqs := memory.ItemsOf(keys)
 	return prepared(ctx, m, func(row sqlRow) (i readableItem, err error) {
 		err = row.Scan(&i.seq, &i.chunks, &i.corpus.Chunks, &i.corpus.Terms)
 		return i, err
@@ -176,7 +160,7 @@ const passageQuery = `SELECT c.key, CASE c.kind WHEN '' THEN i.kind ELSE c.kind 
 
 // passages returns the passages of the keys in order, from the cache or the file.
 func (m *Memories) passages(ctx context.Context, keys []int64) ([]*memory.Passage, error) {
-	passages, missing := m.cache.get(keys)
+	passages, missing := m.cache.Get(keys)
 	if len(missing) == 0 {
 		return passages, nil
 	}
@@ -188,7 +172,7 @@ func (m *Memories) passages(ctx context.Context, keys []int64) ([]*memory.Passag
 	for _, p := range read {
 		loaded[p.Key] = p
 	}
-	m.cache.put(loaded)
+	m.cache.Put(loaded)
 	for n, p := range passages {
 		if p == nil {
 			passages[n] = loaded[keys[n]]
@@ -204,7 +188,7 @@ func scanPassage(row sqlRow) (*memory.Passage, error) {
 	if err := row.Scan(&p.Key, &p.Kind, &p.ItemKind, timeOf(&p.At), &terms, &title, &speaker); err != nil {
 		return nil, err
 	}
-	p.Item = p.Key >> itemShift
+	p.Item = memory.ItemOf(p.Key)
 	p.SetWords(strings.Fields(terms), strings.Fields(title), strings.Fields(speaker))
 	return &p, nil
 }
@@ -223,7 +207,7 @@ func (m *Memories) load(ctx context.Context, s memory.Search, ranked []memory.Ra
 	keys := make([]int64, len(ranked))
 	seqs := make([]int64, len(ranked))
 	for n, r := range ranked {
-		keys[n], seqs[n] = r.Key, r.Key>>itemShift
+		keys[n], seqs[n] = r.Key, memory.ItemOf(r.Key)
 	}
 	slices.Sort(seqs)
 	items, err := prepared(ctx, m, scanItem, hitItemQuery, append(readerArgs(s.Reader), jsonInts(slices.Compact(seqs)))...)
@@ -246,15 +230,7 @@ func assemble(ranked []memory.Ranked, items []storedItem, chunks []storedChunk) 
 	for _, c := range chunks {
 		byKey[c.key] = c.Chunk
 	}
-	hits := make([]memory.Hit, 0, len(ranked))
-	for _, r := range ranked {
-		item, readable := bySeq[r.Key>>itemShift]
-		chunk, there := byKey[r.Key]
-		if readable && there {
-			hits = append(hits, memory.Hit{Item: item, Chunk: chunk, Score: r.Score, Parts: r.Parts})
-		}
-	}
-	return hits
+	return memory.Hits(ranked, bySeq, byKey)
 }
 
 func scanInt(row sqlRow) (n int64, err error) {

@@ -24,6 +24,20 @@ func TestMemories(t *testing.T) {
 	})
 }
 
+func TestRecall(t *testing.T) {
+	t.Parallel()
+	storetest.Recall(t, func(t *testing.T) storetest.Vectors {
+		clock := storetest.NewClock()
+		db, err := sqlite.Open(t.Context(), sqlite.Config{Path: t.TempDir() + "/sous.db", Clock: clock.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		m := sqlite.NewMemories(db)
+		return storetest.Vectors{Store: m, Index: m, Clock: clock}
+	})
+}
+
 func TestMemoriesAreAuditedWithoutTheirText(t *testing.T) {
 	t.Parallel()
 	db, err := sqlite.Open(t.Context(), sqlite.Config{Path: t.TempDir() + "/sous.db"})
