@@ -284,7 +284,7 @@ func recallGuests(t *testing.T, s *searcher) {
 }
 
 // crowd is how many nearer passages stand before a narrow reader's.
-const crowd = 1500
+const crowd = 600
 
 func recallNarrow(t *testing.T, s *searcher) {
 	dm := thread("Bob: the vehicle and the pond", "Bob: the vehicle and the heron", "Bob: the vehicle and the garden")
