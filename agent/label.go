@@ -172,6 +172,20 @@ func (l Label) IsZero() bool {
 		!l.Scanned && len(l.Data) == 0 && len(l.Sources) == 0
 }
 
+// DataUnscanned marks content that may hold any kind of data: it was made from
+// what nobody had scanned.
+const DataUnscanned = "unscanned"
+
+// Kept returns the label under which content is stored. What was made from
+// something unscanned says so from then on, whoever scans the content later: it
+// may hold what no recogniser knows.
+func (l Label) Kept() Label {
+	if !l.Scanned {
+		l.Data = union(l.Data, []string{DataUnscanned})
+	}
+	return l
+}
+
 // Join returns the label of content made from both: the lower integrity, the
 // readers common to both, the union of data and sources.
 func (l Label) Join(o Label) Label {

@@ -431,7 +431,7 @@ func effectKey(c agent.Call, digest string) string {
 func done(p Proposal, r result) agent.Outcome {
 	o := agent.Outcome{
 		Call: p.Call.ID, Tool: p.Call.Tool, Status: agent.Done,
-		Result: r.json, Artifact: p.Spec.Artifact, Label: r.label,
+		Result: r.json, Artifact: p.Spec.Artifact, Label: ScannedJSON(r.label, r.json),
 	}
 	if r.undo != nil {
 		o.Undo = p.Spec.Undo
@@ -451,7 +451,7 @@ func failed(c agent.Call, s agent.Status, err error) agent.Outcome {
 // outsiders, for the eyes of those who may see what the call was made from.
 func (x *execution) failed(s agent.Status, err error) agent.Outcome {
 	o := failed(x.Call, s, err)
-	o.Label = agent.Label{Integrity: agent.External, Readers: x.Context.Readers}
+	o.Label = Scanned(agent.Label{Integrity: agent.External, Readers: x.Context.Readers}, o.Error)
 	return o
 }
 

@@ -13,7 +13,7 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
-	"github.com/sous-hq/sous/internal/redact"
+	"github.com/sous-hq/sous/tools"
 )
 
 // Incoming is a verified event that asks for something.
@@ -115,7 +115,7 @@ func (a *Assistant) admit(ctx context.Context, by agent.Actor, in *Incoming) (ag
 	now := a.Clock()
 	m := agent.Message{
 		ID: in.Event + "/request", Conversation: in.Conversation, Turn: in.Event, Author: by, Text: in.Text,
-		Label: scanned(agent.Label{Integrity: integrity, Readers: in.Place.Readers()}, in.Text), At: now,
+		Label: tools.Scanned(agent.Label{Integrity: integrity, Readers: in.Place.Readers()}, in.Text), At: now,
 	}
 	for _, id := range in.Files {
 		f, err := a.Store.File(ctx, by, id)
@@ -209,23 +209,11 @@ func (a *Assistant) Upload(ctx context.Context, by agent.Actor, place agent.Plac
 		Workspace: by.Workspace, Owner: by.ID, At: a.Clock(), Content: content,
 		Label: agent.Label{Integrity: agent.External, Readers: place.Readers(), Sources: []string{name}},
 	}
-	if len(content) <= scanBytes {
-		f.Label = scanned(f.Label, name+"\n"+string(content))
-	}
+	f.Label = tools.Scanned(f.Label, name+"\n"+string(content))
 	if err := a.Store.SaveFile(ctx, f); err != nil {
 		return agent.FileRef{}, fmt.Errorf("save file: %w", err)
 	}
 	return f.FileRef, nil
-}
-
-// scanBytes is the largest file searched for personal data and secrets when it
-// is dropped; a larger one counts as if it held every kind.
-const scanBytes = 4 << 20
-
-// scanned adds to a label what the recognisers find in the text.
-func scanned(l agent.Label, text string) agent.Label {
-	l.Data, l.Scanned = redact.Labels(redact.Scan(text)), true
-	return l
 }
 
 // View returns a turn with its steps, approvals and effects.

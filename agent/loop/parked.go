@@ -8,6 +8,7 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
+	"github.com/sous-hq/sous/tools"
 )
 
 // decide parks the turn until every asked approval has an end, running each
@@ -62,6 +63,10 @@ func (t *turn) decided(p plan, last *round, sig Signal, until time.Time) (time.T
 		t.step("call", toolTitle(call.Tool)+": changed", call.Tool, "", "")
 	default:
 		t.close(last, sig.Approval, refusal(sig))
+		if sig.Text != "" {
+			// The reason is a person's words, which the model reads.
+			last.Outcomes[i].Label = tools.Scanned(agent.Label{Integrity: agent.Organisation, Readers: p.Context.Readers}, sig.Text)
+		}
 		return until, nil
 	}
 	in.Calls = []agent.Call{*call}

@@ -58,5 +58,5 @@ func heard(m agent.Message, asker agent.Actor) agent.Label {
 
 // fileName is the label of a file's name: it was chosen by whoever made the file.
 func fileName(f agent.FileRef, asked agent.Message) agent.Label {
-	return agent.Label{Integrity: agent.External, Readers: asked.Label.Readers, Scanned: asked.Label.Scanned, Sources: []string{f.Name}}
+	return tools.Scanned(agent.Label{Integrity: agent.External, Readers: asked.Label.Readers, Sources: []string{f.Name}}, f.Name)
 }

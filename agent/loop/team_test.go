@@ -117,8 +117,20 @@ func sreOf(n int) agent.Verdict {
 
 func newTeam(t *testing.T, chain ...approval.Stage) *team {
 	t.Helper()
+	w := &team{gate: &ruling{v: sreOf(1)}, paid: map[string]int{}}
+	return w.start(t, w.gate, func(req model.Request) (model.Response, error) {
+		if out := looptest.Results(req); len(out) > 0 {
+			return looptest.Say("It came to " + strings.Join(out, "; "))
+		}
+		return looptest.Call(`pay {"amount":10,"to":"supplier"}`)
+	}, []tools.Tool{w.pay()}, chain...)
+}
+
+// start joins the parts.
+func (w *team) start(t *testing.T, gate tools.Gate, answer func(model.Request) (model.Response, error), all []tools.Tool, chain ...approval.Stage) *team {
+	t.Helper()
 	dir := t.TempDir()
-	w := &team{t: t, file: filepath.Join(dir, "people.yaml"), gate: &ruling{v: sreOf(1)}, paid: map[string]int{}}
+	w.t, w.file = t, filepath.Join(dir, "people.yaml")
 	w.people(staff)
 	directory, err := people.OpenFile("acme", w.file, w.now)
 	fatal(t, err)
@@ -126,18 +138,12 @@ func newTeam(t *testing.T, chain ...approval.Stage) *team {
 	fatal(t, err)
 	ledger, err := sqlite.NewLedger(w.db, sqlite.LedgerConfig{ApprovalTTL: 4 * time.Hour, UndoTTL: time.Hour, People: directory, Escalation: func() []approval.Stage { return chain }})
 	fatal(t, err)
-	registry, err := tools.NewRegistry(w.pay())
+	registry, err := tools.NewRegistry(all...)
 	fatal(t, err)
-	executor, err := tools.NewExecutor(registry, w.gate, ledger)
+	executor, err := tools.NewExecutor(registry, gate, ledger)
 	fatal(t, err)
 	effects, err := loop.NewEffects(loop.Config{
-		Store: w.db, Executor: executor, Prompter: noPrompt{}, Hub: loop.NewHub(), Clock: w.now, People: directory,
-		Model: looptest.Answer(func(req model.Request) (model.Response, error) {
-			if out := looptest.Results(req); len(out) > 0 {
-				return looptest.Say("It came to " + strings.Join(out, "; "))
-			}
-			return looptest.Call(`pay {"amount":10,"to":"supplier"}`)
-		}),
+		Store: w.db, Executor: executor, Prompter: noPrompt{}, Hub: loop.NewHub(), Clock: w.now, People: directory, Model: looptest.Answer(answer),
 	})
 	fatal(t, err)
 	engine := openDBOS(t, w.db, loop.Limits{}, w.now)

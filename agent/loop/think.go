@@ -11,6 +11,7 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/model"
+	"github.com/sous-hq/sous/tools"
 )
 
 // AskUser is the name of the tool by which a model asks the person a question.
@@ -260,7 +261,7 @@ func reply(p plan, call, text string) agent.Outcome {
 	result, _ := json.Marshal(map[string]string{"answer": text})
 	return agent.Outcome{
 		Call: call, Tool: AskUser, Status: agent.Done, Result: result,
-		Label: agent.Label{Integrity: agent.Requester, Readers: p.Context.Readers},
+		Label: tools.Scanned(agent.Label{Integrity: agent.Requester, Readers: p.Context.Readers}, text),
 	}
 }
 

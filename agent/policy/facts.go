@@ -113,7 +113,7 @@ func (f *Facts) content(args []arg, o *origins) {
 			data[dataName(d)] = true
 		}
 		if !l.Scanned {
-			data["unscanned"] = true
+			data[agent.DataUnscanned] = true
 		}
 	}
 	for d := range data {
@@ -167,7 +167,7 @@ func onlyFor(r agent.Readers, id agent.ActorID) bool {
 // dataName maps a data label to one the rules know.
 func dataName(d string) string {
 	switch d {
-	case "pii", "secret", "customer", "hr":
+	case "pii", "secret", "customer", "hr", agent.DataUnscanned:
 		return d
 	}
 	return "other"

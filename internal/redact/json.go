@@ -29,6 +29,20 @@ func (v *Vault) LearnJSON(doc string) {
 	}
 }
 
+// LabelsJSON are the data labels of what is in the strings and numbers of a JSON document, each under the
+// name it stands under; of text that is no JSON they are those of the text.
+func LabelsJSON(doc string) []string {
+	var all []Finding
+	_, err := rewrite(doc, func(name, text string) (string, error) {
+		all = append(all, (*Directory)(nil).under(name, text)...)
+		return text, nil
+	})
+	if err != nil {
+		all = Scan(doc)
+	}
+	return Labels(all)
+}
+
 // RestoreJSON restores the strings of a JSON document, such as the arguments of a call. A string whose name
 // says that it is an address (url, host, webhook) keeps all its placeholders. The error is as for Restore:
 // a call with an invented placeholder must not be made.

@@ -108,6 +108,6 @@ func (c ToolConfig) run(ctx context.Context, inv tools.Invocation, in minutesIn)
 		return Result{}, err
 	}
 	return Result{
-		Minutes: m, File: in.File, Degraded: report.Degraded, Warnings: report.Warnings, label: f.Label,
+		Minutes: m, File: in.File, Degraded: report.Degraded, Warnings: report.Warnings, label: f.Label.Kept(),
 	}, nil
 }

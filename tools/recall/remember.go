@@ -65,7 +65,7 @@ func (in rememberIn) check(inv tools.Invocation) error {
 // factLabel is the label of what is remembered: that of all the model saw when
 // it wrote the words, for nobody but the readers of the place.
 func factLabel(inv tools.Invocation) agent.Label {
-	l := inv.Context
+	l := inv.Context.Kept()
 	l.Readers = l.Readers.Intersect(inv.Place.Readers())
 	return l
 }

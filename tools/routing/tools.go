@@ -165,7 +165,7 @@ func member(inv tools.Invocation) error {
 // write keeps the label the request was seen under; one person's words are a
 // colleague's words to the next reader.
 func write(inv tools.Invocation) agent.Write {
-	l := inv.Context
+	l := inv.Context.Kept()
 	l.Integrity = min(l.Integrity, agent.Organisation)
 	return agent.Write{By: inv.By, Key: inv.Key, Label: l}
 }

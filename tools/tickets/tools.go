@@ -77,7 +77,7 @@ func member(inv tools.Invocation) error {
 // what the model saw, but is for the workspace to read, and one person's words
 // are a colleague's words to the next reader.
 func write(inv tools.Invocation) agent.Write {
-	l := inv.Context
+	l := inv.Context.Kept()
 	l.Integrity = min(l.Integrity, agent.Organisation)
 	l.Readers = workspace()
 	return agent.Write{By: inv.By, Key: inv.Key, Label: l}
