@@ -8,6 +8,8 @@ var (
 	MinutesBlocks = minutesBlocks
 	EffectBlocks  = effectBlocks
 	Since         = since
+	AnswerBlocks  = answerBlocks
+	PlanBlock     = planBlock
 )
 
 // Meta is what a modal about an approval carries.

@@ -177,9 +177,13 @@ func (s *show) watch(ctx context.Context, events <-chan loop.Event) error {
 				s.out.add(ev.Text)
 			case ev.Type == loop.EventReset:
 				s.out.reset(ctx)
+			case ev.Type == loop.EventCall && ev.Step != nil:
+				s.out.note(ev)
+				s.say(ctx, ev.Step.Title)
 			case ev.Type == loop.EventStep && ev.Step != nil && ev.Step.Kind != "call":
 				s.say(ctx, ev.Step.Title)
 			default:
+				s.out.note(ev)
 				if ev.Step != nil {
 					s.say(ctx, ev.Step.Title)
 				}
@@ -238,12 +242,18 @@ func (s *show) sync(ctx context.Context) (over bool, err error) {
 
 // once posts a message of the turn unless it is there already.
 func (s *show) once(ctx context.Context, key, text string, blocks []slack.Block) error {
+	return s.put(ctx, key, post{text: text, blocks: blocks})
+}
+
+// put is once for a post with plainer blocks beside it.
+func (s *show) put(ctx context.Context, key string, m post) error {
 	key = s.turn.ID + "/" + key
 	if s.posted[key] != "" {
 		return nil
 	}
 	s.status = ""
-	ts, err := s.post.once(ctx, post{channel: s.at.channel, thread: s.at.thread(), key: key, text: text, blocks: blocks})
+	m.channel, m.thread, m.key = s.at.channel, s.at.thread(), key
+	ts, err := s.post.once(ctx, m)
 	if err == nil {
 		s.posted[key] = ts
 	}
@@ -330,15 +340,17 @@ func (s *show) finish(ctx context.Context, v loop.View) error {
 	}
 	for i, piece := range pieces {
 		key := fmt.Sprintf("answer/%d", i)
+		m := post{text: piece}
+		m.blocks, m.simple = s.around(v, piece, i == 0, i == len(pieces)-1)
 		if i == 0 {
-			if done, err := s.out.finish(ctx, s.turn.ID+"/"+key, piece); err != nil || done {
+			if done, err := s.out.finish(ctx, s.turn.ID+"/"+key, m); err != nil || done {
 				if err != nil {
 					return err
 				}
 				continue
 			}
 		}
-		if err := s.once(ctx, key, piece, nil); err != nil {
+		if err := s.put(ctx, key, m); err != nil {
 			return err
 		}
 	}
@@ -349,6 +361,19 @@ func (s *show) finish(ctx context.Context, v loop.View) error {
 	}
 	s.say(ctx, "")
 	return nil
+}
+
+// around are the blocks of a piece of the answer; none for one in the middle.
+func (s *show) around(v loop.View, piece string, first, last bool) (blocks, simple []slack.Block) {
+	var plan slack.Block
+	turn := ""
+	if first {
+		plan = planBlock(v.Steps)
+	}
+	if last && s.Opinions != nil {
+		turn = v.ID
+	}
+	return answerBlocks(piece, plan, turn)
 }
 
 // trusted reports whether no outsider had a part in the answer, so that its links

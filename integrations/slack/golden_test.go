@@ -69,11 +69,15 @@ func TestCardsAndModalsLookAsTheyDid(t *testing.T) {
 	escalated.Stage, escalated.Handed = 1, []approval.Delegation{{From: "slack:T1:U0CAT", To: "slack:T1:U0BOB", Name: "Bob Brown"}}
 	confirm := asked()
 	confirm.Kind, confirm.Approvers, confirm.Quorum, confirm.Votes, confirm.Notes = approval.ByRequester, nil, 0, nil, nil
+	rich, simple := front.AnswerBlocks("*Two tickets* are open: the oven and the door.", front.PlanBlock([]agent.Step{
+		{N: 1, Kind: "call", Tool: "ticket_search", Status: "done"}, {N: 2, Kind: "call", Tool: "recall", Status: "failed", Detail: "memory is away"},
+		{N: 3, Kind: "question", Title: "Which?"},
+	}), "slack-T1-C1-1.1")
 	m := front.Meta("ABCDEFGH")
 	for name, blocks := range map[string][]slack.Block{
 		"card-asked": front.Card(asked()), "card-escalated": front.Card(escalated), "card-confirmation": front.Card(confirm), "card-approved": front.Card(decided(approval.Spent)), "card-rejected": front.Card(decided(approval.Denied)),
 		"card-expired": front.Card(decided(approval.Expired)), "card-changed": front.Card(decided(approval.Superseded)), "card-withdrawn": front.Card(decided(approval.Withdrawn)),
-		"card-all": front.AllBlocks([]string{"ABCDEFGH", "BCDEFGHI"}), "minutes": front.MinutesBlocks(minutes)[0], "changes": front.EffectBlocks(effects)[0],
+		"answer": rich, "answer-simple": simple, "card-all": front.AllBlocks([]string{"ABCDEFGH", "BCDEFGHI"}), "minutes": front.MinutesBlocks(minutes)[0], "changes": front.EffectBlocks(effects)[0],
 	} {
 		raw := must[[]byte](t)(json.Marshal(blocks))
 		if err := slackfake.CheckBlocks(raw, slackfake.MessageSurface); err != nil {
@@ -82,7 +86,7 @@ func TestCardsAndModalsLookAsTheyDid(t *testing.T) {
 		golden(t, name, raw)
 	}
 	for name, view := range map[string]any{
-		"modal-reject": front.RejectModal(asked(), m), "modal-edit": front.EditModal(asked(), m), "modal-ask": front.AskModal(asked(), m), "modal-question": front.QuestionModal(),
+		"modal-reject": front.RejectModal(asked(), m), "modal-edit": front.EditModal(asked(), m), "modal-ask": front.AskModal(asked(), m), "modal-question": front.QuestionModal(), "modal-feedback": front.FeedbackModal("slack-T1-C1-1.1"),
 		"home": front.HomeView([]approval.Approval{asked()}, []approval.Approval{asked(), confirm}, "Model: built-in", "https://sous.example/"),
 	} {
 		raw := must[[]byte](t)(json.Marshal(view))

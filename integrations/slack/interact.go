@@ -34,7 +34,11 @@ func (b *Bot) interaction(ctx context.Context, body []byte) (any, error) {
 	switch c.Type {
 	case "block_actions":
 		for _, a := range c.Actions {
-			if err := b.pressed(ctx, by, c, a.ID, a.Value); err != nil {
+			value := a.Value
+			if a.Option != nil {
+				value = a.Option.Value
+			}
+			if err := b.pressed(ctx, by, c, a.ID, value); err != nil {
 				return nil, err
 			}
 		}
@@ -63,6 +67,8 @@ func (b *Bot) pressed(ctx context.Context, by agent.Actor, c click, action, valu
 		err = b.openModal(ctx, by, c, action, value)
 	case actApproveAll:
 		err = b.approveAll(ctx, by, c, value)
+	case actFeedback, actGood, actBad:
+		err = b.rated(ctx, by, c, value)
 	case actUndo:
 		err = b.undo(ctx, by, value)
 	case actHome:
@@ -175,7 +181,13 @@ func (b *Bot) submitted(ctx context.Context, by agent.Actor, c click) (any, erro
 		return b.asked(ctx, by, c, values[fieldText])
 	}
 	var m meta
-	if json.Unmarshal([]byte(c.View.Meta), &m) != nil || m.Approval == "" {
+	if json.Unmarshal([]byte(c.View.Meta), &m) != nil {
+		return nil, nil
+	}
+	if c.View.Callback == modalFeedback {
+		return b.explained(ctx, by, c, m)
+	}
+	if m.Approval == "" {
 		return nil, nil
 	}
 	var err error

@@ -28,6 +28,8 @@ type meta struct {
 	Approval string `json:"approval,omitempty"`
 	Channel  string `json:"channel,omitempty"`
 	Thread   string `json:"thread,omitempty"`
+	// Turn is set where a form is about a turn and no approval.
+	Turn string `json:"turn,omitempty"`
 }
 
 func (m meta) String() string {

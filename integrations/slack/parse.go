@@ -217,20 +217,39 @@ type click struct {
 		Text   string `json:"text"`
 	} `json:"message"`
 	Actions []struct {
-		ID    string `json:"action_id"`
-		Value string `json:"value"`
-		TS    string `json:"action_ts"`
+		ID     string  `json:"action_id"`
+		Value  string  `json:"value"`
+		TS     string  `json:"action_ts"`
+		Option *chosen `json:"selected_option"`
 	} `json:"actions"`
 	View struct {
 		ID       string `json:"id"`
 		Callback string `json:"callback_id"`
 		Meta     string `json:"private_metadata"`
 		State    struct {
-			Values map[string]map[string]struct {
-				Value *string `json:"value"`
-			} `json:"values"`
+			Values map[string]map[string]entered `json:"values"`
 		} `json:"state"`
 	} `json:"view"`
+}
+
+// entered is what a person put into one field of a form.
+type entered struct {
+	Value  *string  `json:"value"`
+	One    *chosen  `json:"selected_option"`
+	Chosen []chosen `json:"selected_options"`
+	Where  string   `json:"selected_conversation"`
+}
+
+type chosen struct {
+	Value string `json:"value"`
+}
+
+// text is what stands in a text field of a form.
+func (c click) text(field string) string {
+	if v := c.View.State.Values[field][inputID].Value; v != nil {
+		return *v
+	}
+	return ""
 }
 
 // ParseInteraction reads an interaction and returns its type. One nothing is done

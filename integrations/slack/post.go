@@ -72,6 +72,8 @@ func keyed(key string) slack.MsgOption {
 type post struct {
 	channel, thread, key, text string
 	blocks                     []slack.Block
+	// simple are blocks for a Slack that does not take these.
+	simple []slack.Block
 }
 
 func (m post) options() []slack.MsgOption {
@@ -116,8 +118,8 @@ func (p *poster) once(ctx context.Context, m post) (string, error) {
 		why, after := judge(err)
 		switch {
 		case why == refused && len(m.blocks) > 0 && code(err) == "invalid_blocks":
-			p.log.ErrorContext(ctx, "slack: blocks were refused, the text goes alone", slog.String("key", m.key))
-			m.blocks = nil
+			p.log.WarnContext(ctx, "slack: blocks were refused, plainer ones go", slog.String("key", m.key), slog.Int("blocks", len(m.simple)))
+			m.blocks, m.simple = m.simple, nil
 			continue
 		case why == refused:
 			return "", err
@@ -179,6 +181,16 @@ func (p *poster) again(ctx context.Context, f func() error) error {
 
 // update replaces a message of ours.
 func (p *poster) update(ctx context.Context, channel, ts string, m post) error {
+	err := p.replace(ctx, channel, ts, m)
+	for len(m.blocks) > 0 && code(err) == "invalid_blocks" {
+		p.log.WarnContext(ctx, "slack: blocks were refused, plainer ones go", slog.String("key", m.key), slog.Int("blocks", len(m.simple)))
+		m.blocks, m.simple = m.simple, nil
+		err = p.replace(ctx, channel, ts, m)
+	}
+	return err
+}
+
+func (p *poster) replace(ctx context.Context, channel, ts string, m post) error {
 	if m.blocks == nil {
 		// Blocks that are left out stay; an empty list takes them away.
 		m.blocks = []slack.Block{}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/feedback"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/model"
 	"github.com/sous-hq/sous/agent/model/builtin"
@@ -103,6 +104,7 @@ type process struct {
 	db      *sqlite.DB
 	tracker *sqlite.Tracker
 	bot     *front.Bot
+	ratings *sqlite.Feedback
 	server  *httptest.Server
 	stop    func()
 	unread  string
@@ -208,8 +210,9 @@ func (w *world) start(t testing.TB, paid ...*counter) *process {
 		t.Fatal(err)
 	}
 	p.unread = filepath.Join(t.TempDir(), "unread")
+	p.ratings = sqlite.NewFeedback(p.db)
 	c := front.Config{
-		Desk: p.Assistant, Decisions: p.Assistant, Records: p.db, Unread: front.Dir(p.unread), Directory: directory, Workspace: "w",
+		Desk: p.Assistant, Opinions: p, Decisions: p.Assistant, Records: p.db, Unread: front.Dir(p.unread), Directory: directory, Workspace: "w",
 		BotToken: w.slack.BotToken, SigningSecret: w.slack.SigningSecret, APIURL: w.slack.URL(), Log: w.log,
 		Timing: front.Timing{Pace: time.Millisecond, Backoff: 5 * time.Millisecond, StreamEvery: 10 * time.Millisecond, StreamAfter: 30 * time.Millisecond},
 	}
@@ -242,6 +245,19 @@ func (w *world) start(t testing.TB, paid ...*counter) *process {
 	}
 	t.Cleanup(p.stop)
 	return p
+}
+
+// Rate implements front.Opinions.
+func (p *process) Rate(ctx context.Context, by agent.Actor, turn string, o feedback.Opinion) (feedback.Rating, error) {
+	v, err := p.View(ctx, by, turn)
+	if err != nil {
+		return feedback.Rating{}, err
+	}
+	r, err := feedback.New(by, v.Turn, o, time.Now())
+	if err != nil {
+		return r, err
+	}
+	return r, p.ratings.Rate(ctx, r)
 }
 
 // wait waits for something to become true.

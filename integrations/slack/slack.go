@@ -69,6 +69,8 @@ type Config struct {
 	Decisions Decisions
 	Records   Records
 	Unread    Unread
+	// Opinions takes what people think of answers; nil asks nobody.
+	Opinions Opinions
 	// BotToken begins with xoxb-, AppToken with xapp-.
 	BotToken, SigningSecret, AppToken string
 	// APIURL is the base of the Web API with a slash at its end; "" is Slack's own.

@@ -23,7 +23,8 @@ const (
 // message is replaced by the answer.
 type stream struct {
 	*show
-	text string
+	text  string
+	tasks []task
 	// began is when the first words came; sent counts what is shown of the text.
 	began time.Time
 	sent  int
@@ -37,7 +38,7 @@ type stream struct {
 }
 
 func (s *stream) add(text string) {
-	if s.text == "" {
+	if s.text == "" && len(s.tasks) == 0 {
 		s.began = s.Clock()
 	}
 	s.text += text
@@ -54,7 +55,7 @@ func stable(text string) int {
 
 // flush shows what has come since.
 func (s *stream) flush(ctx context.Context) {
-	if s.text == "" || s.broken || s.at.thread() == "" || s.Clock().Sub(s.began) < s.StreamAfter {
+	if s.text == "" && len(s.tasks) == 0 || s.broken || s.at.thread() == "" || s.Clock().Sub(s.began) < s.StreamAfter {
 		return
 	}
 	if !s.editing && s.ts != "" && s.Clock().Sub(s.opened) > s.StreamFor {
@@ -62,25 +63,33 @@ func (s *stream) flush(ctx context.Context) {
 	}
 	n := stable(s.text)
 	switch {
-	case n <= s.sent:
-		return
-	case s.editing:
+	case s.editing && n > s.sent:
 		s.edit(ctx, n)
 		return
+	case s.editing:
+		return
 	}
-	piece := plainLinks(s.text[s.sent:min(n, s.sent+maxStream)])
+	n = min(max(n, s.sent), s.sent+maxStream)
+	if more := s.chunks(plainLinks(s.text[s.sent:n])); len(more) > 0 {
+		s.grow(ctx, more, n)
+	}
+}
+
+// grow adds to the stream, or begins one; n is how much of the text it shows then.
+func (s *stream) grow(ctx context.Context, more []slack.StreamChunk, n int) {
 	var err error
 	if s.ts == "" {
 		s.status = ""
-		_, s.ts, err = s.api.StartStreamContext(ctx, s.at.channel, slack.MsgOptionTS(s.at.thread()), slack.MsgOptionMarkdownText(piece),
-			slack.MsgOptionRecipientUserID(s.actor), slack.MsgOptionRecipientTeamID(s.at.team))
+		_, s.ts, err = s.api.StartStreamContext(ctx, s.at.channel, slack.MsgOptionTS(s.at.thread()), slack.MsgOptionChunks(more...),
+			slack.MsgOptionTaskDisplayMode(slack.TaskDisplayModePlan), slack.MsgOptionRecipientUserID(s.actor), slack.MsgOptionRecipientTeamID(s.at.team))
 		s.opened = s.Clock()
 	} else {
-		_, _, err = s.api.AppendStreamContext(ctx, s.at.channel, s.ts, slack.MsgOptionMarkdownText(piece))
+		_, _, err = s.api.AppendStreamContext(ctx, s.at.channel, s.ts, slack.MsgOptionChunks(more...))
 	}
 	switch why, _ := judge(err); {
 	case err == nil:
-		s.sent = min(n, s.sent+maxStream)
+		s.sent = n
+		s.tasksSent()
 	case code(err) == "message_not_in_streaming_state":
 		// Slack closed it; the next flush begins another.
 		s.older, s.ts = append(s.older, s.ts), ""
@@ -146,11 +155,12 @@ func (s *stream) drop(ctx context.Context) {
 		})
 	}
 	s.text, s.sent, s.older = "", 0, nil
+	s.forgetTasks()
 }
 
 // finish replaces the preview by the first piece of the answer; false when there is
 // no preview to replace.
-func (s *stream) finish(ctx context.Context, key, piece string) (bool, error) {
+func (s *stream) finish(ctx context.Context, key string, m post) (bool, error) {
 	if s.posted[key] != "" {
 		s.drop(ctx)
 		return true, nil
@@ -183,7 +193,8 @@ func (s *stream) finish(ctx context.Context, key, piece string) (bool, error) {
 		s.older = s.older[:n-1]
 	}
 	s.drop(ctx)
-	err := s.post.update(ctx, s.at.channel, ts, post{key: key, text: piece})
+	m.key = key
+	err := s.post.update(ctx, s.at.channel, ts, m)
 	if why, _ := judge(err); err != nil && why == refused {
 		return false, nil
 	}

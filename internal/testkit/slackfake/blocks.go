@@ -28,6 +28,10 @@ type block struct {
 	Element   *element  `json:"element"`
 	Label     *textObj  `json:"label"`
 	Hint      *textObj  `json:"hint"`
+	Title     any       `json:"title"`
+	TaskID    string    `json:"task_id"`
+	Status    string    `json:"status"`
+	Tasks     []block   `json:"tasks"`
 }
 
 type textObj struct {
@@ -36,21 +40,34 @@ type textObj struct {
 }
 
 type element struct {
-	Type         string   `json:"type"`
-	ActionID     string   `json:"action_id"`
-	RawText      any      `json:"text"`
-	Value        string   `json:"value"`
-	URL          string   `json:"url"`
-	Style        string   `json:"style"`
-	Placeholder  *textObj `json:"placeholder"`
-	InitialValue any      `json:"initial_value"`
-	Options      []struct {
-		Text  textObj `json:"text"`
-		Value string  `json:"value"`
-	} `json:"options"`
-	Confirm *struct {
+	Type         string         `json:"type"`
+	ActionID     string         `json:"action_id"`
+	RawText      any            `json:"text"`
+	Value        string         `json:"value"`
+	URL          string         `json:"url"`
+	Style        string         `json:"style"`
+	Placeholder  *textObj       `json:"placeholder"`
+	InitialValue any            `json:"initial_value"`
+	Options      []selectOption `json:"options"`
+	Confirm      *struct {
 		Title, Text, Confirm, Deny textObj
 	} `json:"confirm"`
+	Positive *thumb `json:"positive_button"`
+	Negative *thumb `json:"negative_button"`
+	Icon     string `json:"icon"`
+}
+
+// selectOption is one choice of a menu or a group of boxes.
+type selectOption struct {
+	Text  textObj `json:"text"`
+	Value string  `json:"value"`
+}
+
+// thumb is one of the two feedback buttons.
+type thumb struct {
+	Text  *textObj `json:"text"`
+	Value string   `json:"value"`
+	Label string   `json:"accessibility_label"`
 }
 
 // CheckBlocks returns why Slack would refuse the blocks, or nil. No blocks are fine.
@@ -118,7 +135,14 @@ func (b block) check(on Surface) error {
 			return fmt.Errorf("markdown needs text and a message")
 		}
 		return nil
-	case "divider", "rich_text", "image", "context_actions", "table", "video", "file":
+	case "context_actions":
+		return b.contextActions()
+	case "plan", "task_card":
+		if on != MessageSurface {
+			return fmt.Errorf("only messages have it")
+		}
+		return b.tasks()
+	case "divider", "rich_text", "image", "table", "video", "file":
 		return nil
 	}
 	return fmt.Errorf("unsupported block type")
@@ -162,6 +186,54 @@ func (b block) context() error {
 		default:
 			return fmt.Errorf("%s in a context", e.Type)
 		}
+	}
+	return nil
+}
+
+// contextActions are feedback buttons and icon buttons alone, 1 to 5.
+func (b block) contextActions() error {
+	if len(b.Elements) == 0 || len(b.Elements) > 5 {
+		return fmt.Errorf("%d elements; 1 to 5", len(b.Elements))
+	}
+	for _, e := range b.Elements {
+		switch e.Type {
+		case "feedback_buttons":
+			for _, t := range []*thumb{e.Positive, e.Negative} {
+				if t == nil || plain(t.Text, 1, 75) != nil || runes(t.Value) == 0 || runes(t.Value) > 2000 || runes(t.Label) > 75 {
+					return fmt.Errorf("a feedback button lacks its text or value, or they are too long")
+				}
+			}
+		case "icon_button":
+			if e.Icon == "" || plain(asText(e.RawText), 1, 75) != nil {
+				return fmt.Errorf("an icon button lacks its icon or text")
+			}
+		default:
+			return fmt.Errorf("%s in context actions", e.Type)
+		}
+	}
+	return nil
+}
+
+// tasks checks a plan or a task of one.
+func (b block) tasks() error {
+	if asString(b.Title) == "" {
+		return fmt.Errorf("title is missing")
+	}
+	all := b.Tasks
+	if b.Type == "task_card" {
+		all = []block{b}
+	}
+	ids := map[string]bool{}
+	for _, t := range all {
+		switch t.Status {
+		case "", "pending", "in_progress", "complete", "error":
+		default:
+			return fmt.Errorf("status %q", t.Status)
+		}
+		if t.Type != "task_card" || t.TaskID == "" || asString(t.Title) == "" || ids[t.TaskID] {
+			return fmt.Errorf("a task lacks its type, id or title, or stands twice")
+		}
+		ids[t.TaskID] = true
 	}
 	return nil
 }

@@ -174,13 +174,49 @@ func (s *Server) permalink(a args) (answer, string) {
 	return answer{"channel": c.ID, "permalink": "https://fake.slack.com/archives/" + c.ID + "/p" + strings.ReplaceAll(m.TS, ".", "")}, ""
 }
 
+// chunk is a piece of a stream.
+type chunk struct {
+	Type   string          `json:"type"`
+	Text   string          `json:"text"`
+	ID     string          `json:"id"`
+	Title  string          `json:"title"`
+	Status string          `json:"status"`
+	Blocks json.RawMessage `json:"blocks"`
+}
+
+// fine reports whether a chunk that is no text is whole.
+func (c chunk) fine() bool {
+	switch c.Type {
+	case "task_update":
+		return c.ID != "" && c.Title != "" && slices.Contains([]string{"pending", "in_progress", "complete", "error"}, c.Status)
+	case "plan_update":
+		return c.Title != ""
+	case "blocks":
+		return CheckBlocks(c.Blocks, MessageSurface) == nil
+	}
+	return false
+}
+
+// tasksOf notes the tasks a stream call brings on the message.
+func (m *Message) tasksOf(a args) {
+	var chunks []chunk
+	if json.Unmarshal(a.raw("chunks"), &chunks) != nil {
+		return
+	}
+	for _, c := range chunks {
+		if c.Type == "task_update" {
+			if m.Tasks == nil {
+				m.Tasks = map[string]string{}
+			}
+			m.Tasks[c.Title] = c.Status
+		}
+	}
+}
+
 // streamed is the text of a stream call: markdown_text or markdown chunks.
 func streamed(a args) (string, string) {
 	text := a.str("markdown_text")
-	var chunks []struct {
-		Type string `json:"type"`
-		Text string `json:"text"`
-	}
+	var chunks []chunk
 	if raw := a.raw("chunks"); len(raw) > 0 {
 		if text != "" || json.Unmarshal(raw, &chunks) != nil {
 			return "", "invalid_chunks"
@@ -190,9 +226,10 @@ func streamed(a args) (string, string) {
 		switch c.Type {
 		case "markdown_text":
 			text += c.Text
-		case "task_update", "plan_update", "blocks":
 		default:
-			return "", "invalid_chunks"
+			if !c.fine() {
+				return "", "invalid_chunks"
+			}
 		}
 	}
 	if utf8.RuneCountInString(text) > maxMarkdown {
@@ -221,6 +258,7 @@ func (s *Server) startStream(a args) (answer, string) {
 		return nil, "missing_recipient_team_id"
 	}
 	m := &Message{Channel: c.ID, TS: s.ts(), ThreadTS: root, User: s.BotUser, BotID: botID, Text: text, Streaming: true, Started: s.Clock()}
+	m.tasksOf(a)
 	s.messages[c.ID] = append(s.messages[c.ID], m)
 	delete(s.status, c.ID+"/"+root)
 	return answer{"channel": c.ID, "ts": m.TS}, ""
@@ -256,6 +294,7 @@ func (s *Server) appendStream(a args) (answer, string) {
 		return nil, code
 	}
 	m.Text += text
+	m.tasksOf(a)
 	return answer{"channel": m.Channel, "ts": m.TS}, ""
 }
 

@@ -21,7 +21,9 @@ type Message struct {
 	// Streaming says that a stream is open, since Started.
 	Streaming bool
 	Started   time.Time
-	Updates   int
+	// Tasks are the tasks a stream showed, by title, with their last status.
+	Tasks   map[string]string
+	Updates int
 }
 
 // Metadata is what an app hangs on a message, unseen by people.
@@ -42,6 +44,11 @@ func (m Message) Root() string {
 // Button is a button of a message.
 type Button struct {
 	BlockID, ActionID, Text, Value, Style, URL string
+	// Type is the element's: "button", "feedback_buttons" for one of the two, or
+	// "static_select" for one of its options.
+	Type string
+	// Visible are the people who see it; none means everybody.
+	Visible []string
 }
 
 // Buttons lists the buttons of a message in order.
@@ -54,9 +61,13 @@ func buttonsOf(blocks json.RawMessage) []Button {
 		Text     struct {
 			Text string `json:"text"`
 		} `json:"text"`
-		Value string `json:"value"`
-		Style string `json:"style"`
-		URL   string `json:"url"`
+		Value    string         `json:"value"`
+		Style    string         `json:"style"`
+		URL      string         `json:"url"`
+		Visible  []string       `json:"visible_to_user_ids"`
+		Positive *thumb         `json:"positive_button"`
+		Negative *thumb         `json:"negative_button"`
+		Options  []selectOption `json:"options"`
 	}
 	var all []struct {
 		BlockID   string    `json:"block_id"`
@@ -70,8 +81,20 @@ func buttonsOf(blocks json.RawMessage) []Button {
 			b.Elements = append(b.Elements, *b.Accessory)
 		}
 		for _, e := range b.Elements {
-			if e.Type == "button" {
-				out = append(out, Button{b.BlockID, e.ActionID, e.Text.Text, e.Value, e.Style, e.URL})
+			one := Button{BlockID: b.BlockID, ActionID: e.ActionID, Text: e.Text.Text, Value: e.Value, Style: e.Style, URL: e.URL, Type: e.Type, Visible: e.Visible}
+			switch e.Type {
+			case "button":
+				out = append(out, one)
+			case "feedback_buttons":
+				for _, t := range []*thumb{e.Positive, e.Negative} {
+					one.Text, one.Value = t.Text.Text, t.Value
+					out = append(out, one)
+				}
+			case "static_select":
+				for _, o := range e.Options {
+					one.Text, one.Value = o.Text.Text, o.Value
+					out = append(out, one)
+				}
 			}
 		}
 	}

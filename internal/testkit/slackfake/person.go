@@ -133,9 +133,21 @@ func (s *Server) Press(user string, m Message, b Button) Delivery {
 	p["channel"] = map[string]any{"id": m.Channel, "name": "fake"}
 	p["message"] = shown
 	p["response_url"] = s.http.URL + "/response/" + user + "?channel=" + url.QueryEscape(m.Channel)
-	p["actions"] = []any{map[string]any{"type": "button", "action_id": b.ActionID, "block_id": b.BlockID, "value": b.Value, "action_ts": s.ts(), "text": map[string]any{"type": "plain_text", "text": b.Text}}}
+	p["actions"] = []any{s.action(b)}
 	s.mu.Unlock()
 	return s.send(p, trigger)
+}
+
+// action is a pressed button or a chosen option as an interaction names it.
+func (s *Server) action(b Button) map[string]any {
+	text := map[string]any{"type": "plain_text", "text": b.Text}
+	out := map[string]any{"type": b.Type, "action_id": b.ActionID, "block_id": b.BlockID, "action_ts": s.ts()}
+	if b.Type == "static_select" {
+		out["selected_option"] = map[string]any{"text": text, "value": b.Value}
+		return out
+	}
+	out["value"], out["text"] = b.Value, text
+	return out
 }
 
 // PressView presses a button of a view, such as the home tab.
@@ -144,13 +156,14 @@ func (s *Server) PressView(user string, v View, b Button) Delivery {
 	p, trigger := s.interaction("block_actions", user)
 	p["container"] = map[string]any{"type": "view", "view_id": v.ID}
 	p["view"] = s.viewJSON(&v)
-	p["actions"] = []any{map[string]any{"type": "button", "action_id": b.ActionID, "block_id": b.BlockID, "value": b.Value, "action_ts": s.ts(), "text": map[string]any{"type": "plain_text", "text": b.Text}}}
+	p["actions"] = []any{s.action(b)}
 	s.mu.Unlock()
 	return s.send(p, trigger)
 }
 
-// Submit sends a modal with values by block id and action id. The answer's errors
-// keep it open.
+// Submit sends a modal with values by block id and action id: a text, the value of a
+// choice, those of ticked boxes with commas between, or a conversation's id, as the
+// field's element has it. The answer's errors keep it open.
 func (s *Server) Submit(user string, v View, values map[string]map[string]string) Delivery {
 	s.mu.Lock()
 	p, trigger := s.interaction("view_submission", user)
@@ -158,7 +171,7 @@ func (s *Server) Submit(user string, v View, values map[string]map[string]string
 	for block, fields := range values {
 		one := map[string]any{}
 		for action, value := range fields {
-			one[action] = map[string]any{"type": "plain_text_input", "value": value}
+			one[action] = entered(v.field(block), value)
 		}
 		state[block] = one
 	}
@@ -179,6 +192,41 @@ func (s *Server) Submit(user string, v View, values map[string]map[string]string
 		kept.Closed = d.Status == 200 && out.Action != "errors" && out.Action != "update" && out.Action != "push"
 	}
 	return d
+}
+
+// field is the type of the element of an input block.
+func (v View) field(block string) string {
+	var all []struct {
+		BlockID string                `json:"block_id"`
+		Element struct{ Type string } `json:"element"`
+	}
+	_ = json.Unmarshal(v.Blocks, &all)
+	for _, b := range all {
+		if b.BlockID == block {
+			return b.Element.Type
+		}
+	}
+	return ""
+}
+
+// entered is a field's value as an interaction carries it.
+func entered(kind, value string) map[string]any {
+	out := map[string]any{"type": kind}
+	switch kind {
+	case "checkboxes":
+		chosen := []any{}
+		for one := range strings.SplitSeq(value, ",") {
+			chosen = append(chosen, map[string]any{"value": one})
+		}
+		out["selected_options"] = chosen
+	case "static_select", "radio_buttons":
+		out["selected_option"] = map[string]any{"value": value}
+	case "conversations_select":
+		out["selected_conversation"] = value
+	default:
+		out["type"], out["value"] = "plain_text_input", value
+	}
+	return out
 }
 
 // Shortcut runs a message shortcut on a message.
