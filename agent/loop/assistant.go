@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/sous-hq/sous/agent"
@@ -171,13 +172,17 @@ func (a *Assistant) freed(t agent.Turn) {
 }
 
 // Recover starts what a former process accepted and did not finish. The engine
-// ignores the turns it knows; call it once, after the engine has recovered.
+// ignores the turns it knows; call it after the engine has recovered, and when
+// another process that shares the store is gone.
 func (a *Assistant) Recover(ctx context.Context) error {
 	open, err := a.Store.Unfinished(ctx)
 	if err != nil {
 		return fmt.Errorf("recover: %w", err)
 	}
 	for _, t := range open {
+		if t.Status == agent.TurnWaiting {
+			continue // its engine has it: nothing else parks a turn
+		}
 		if t.Status == agent.TurnQueued {
 			next, ok, err := a.Store.Claim(ctx, t.Workspace, t.Conversation)
 			if err != nil {
@@ -250,10 +255,36 @@ func (a *Assistant) Watch(ctx context.Context, by agent.Actor, id string, after 
 	if err != nil {
 		return nil, err
 	}
+	a.Hub.of(id, by.Workspace)
 	if v.Status.Ended() {
 		a.Hub.End(v.Turn)
 	}
 	return next, nil
+}
+
+// heardTime is how long one look at a turn that others changed may take.
+const heardTime = 10 * time.Second
+
+// Heard tells whoever watches in this process that another has changed the turn;
+// turn "" stands for any. It returns at once.
+func (a *Assistant) Heard(turn string) {
+	for id, ws := range a.Hub.watched(turn) {
+		go a.look(ws, id)
+	}
+}
+
+func (a *Assistant) look(ws agent.WorkspaceID, id string) {
+	ctx, cancel := context.WithTimeout(context.Background(), heardTime)
+	defer cancel()
+	t, _, _, err := a.Store.Turn(ctx, ws, id)
+	switch {
+	case err != nil:
+		a.Log.WarnContext(ctx, "a turn that another process changed cannot be read", slog.String("turn", id), slog.Any("err", err))
+	case t.Status.Ended():
+		a.Hub.Publish(Event{Turn: id, Type: EventEnd, Text: t.Answer, Status: t.Status.String(), At: t.Ended})
+	default:
+		a.Hub.Publish(Event{Turn: id, Type: EventStatus, Status: t.Status.String(), At: a.Clock()})
+	}
 }
 
 // Stop asks a turn to stop. What has been done stays done; the answer says what.

@@ -92,6 +92,7 @@ func (e *Effects) Funcs() EffectFuncs {
 		effectExpire:   over(e.expire),
 		effectRemember: over(e.remember),
 		effectFinish:   over(e.finish),
+		effectFail:     over(e.fail),
 	}
 }
 
@@ -310,6 +311,14 @@ func (e *Effects) finish(ctx context.Context, in finishIn) (struct{}, error) {
 	}
 	e.Hub.End(t)
 	return struct{}{}, nil
+}
+
+// fail ends a turn that cannot go on; what it did is in the record.
+func (e *Effects) fail(ctx context.Context, in Start) (struct{}, error) {
+	return e.finish(ctx, finishIn{
+		Start: in, Status: agent.TurnFailed,
+		Answer: "I could not finish this because of a fault of mine, and nothing more will be done about it. What I did until then stands in the record.",
+	})
 }
 
 // ending gathers what the turn came to.

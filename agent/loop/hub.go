@@ -68,6 +68,9 @@ type Hub struct {
 type stream struct {
 	events []Event
 	ended  bool
+	// watchers counts those who look at it; ws is their workspace.
+	watchers int
+	ws       agent.WorkspaceID
 	// changed is closed and replaced at each event.
 	changed chan struct{}
 }
@@ -117,6 +120,10 @@ func (h *Hub) End(t agent.Turn) {
 // the end or when ctx is done.
 func (h *Hub) Watch(ctx context.Context, turn string, after int) func() (Event, bool) {
 	next := after
+	h.mu.Lock()
+	h.stream(turn).watchers++
+	h.mu.Unlock()
+	context.AfterFunc(ctx, func() { h.leave(turn) })
 	return func() (Event, bool) {
 		for {
 			h.mu.Lock()
@@ -134,12 +141,25 @@ func (h *Hub) Watch(ctx context.Context, turn string, after int) func() (Event, 
 			}
 			select {
 			case <-ctx.Done():
-				h.forgetEmpty(turn)
 				return Event{}, false
 			case <-changed:
 			}
 		}
 	}
+}
+
+// watched lists the turns that somebody looks at in this process and that have not
+// ended as far as it knows: all, or the given one.
+func (h *Hub) watched(turn string) map[string]agent.WorkspaceID {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := map[string]agent.WorkspaceID{}
+	for id, s := range h.turns {
+		if s.ws != "" && s.watchers > 0 && !s.ended && (turn == "" || turn == id) {
+			all[id] = s.ws
+		}
+	}
+	return all
 }
 
 // stream returns the turn's stream; h.mu is held.
@@ -160,11 +180,22 @@ func (h *Hub) drop(turn string, s *stream) {
 	}
 }
 
-// forgetEmpty drops a stream that only watchers made.
-func (h *Hub) forgetEmpty(turn string) {
+// leave counts a watcher out and drops a stream that only watchers made.
+func (h *Hub) leave(turn string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if s := h.turns[turn]; s != nil && len(s.events) == 0 {
+	s := h.turns[turn]
+	if s == nil {
+		return
+	}
+	if s.watchers = max(s.watchers-1, 0); s.watchers == 0 && len(s.events) == 0 {
 		delete(h.turns, turn)
 	}
+}
+
+// of says whose turn it is that is watched.
+func (h *Hub) of(turn string, ws agent.WorkspaceID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stream(turn).ws = ws
 }

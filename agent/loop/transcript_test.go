@@ -76,7 +76,7 @@ func TestTranscripts(t *testing.T) {
 func play(t *testing.T, ask, script, decide string) string {
 	answers := strings.Split(script, "\n\n")
 	n := 0
-	w := looptest.NewWorld(t, openDBOS, loop.Limits{Thinks: 5}, func(model.Request) (model.Response, error) {
+	w := looptest.NewWorld(t, onDBOS, loop.Limits{Thinks: 5}, func(model.Request) (model.Response, error) {
 		if n >= len(answers) {
 			return looptest.Say("(the script is over)")
 		}
@@ -164,10 +164,11 @@ func scriptedAnswer(text string) (model.Response, error) {
 	return looptest.Say(strings.TrimSpace(text))
 }
 
-func openDBOS(t *testing.T, db *sqlite.DB, limits loop.Limits, clock func() time.Time) looptest.Engine {
-	e, err := dbos.New(t.Context(), dbos.Config{SQLite: db.SQL(), Signals: db, Limits: limits, Clock: clock})
+// onDBOS is the embedded engine on the embedded store.
+var onDBOS = looptest.Bench{Engine: func(t testing.TB, db looptest.Store, p looptest.Parts) looptest.Engine {
+	e, err := dbos.New(t.Context(), dbos.Config{SQLite: db.(*sqlite.DB).SQL(), Signals: db, Limits: p.Limits, Clock: p.Clock})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return e
-}
+}}

@@ -155,6 +155,7 @@ const (
 	effectExpire   = "expire"
 	effectRemember = "remember"
 	effectFinish   = "finish"
+	effectFail     = "fail"
 )
 
 // Turn answers one request: think, act, think again, until there is an answer
@@ -185,6 +186,10 @@ func Turn(run Run, in Start, limits Limits) (Result, error) {
 		}
 	}
 }
+
+// Fail ends a turn of which Turn returned an error, so that whoever asked hears of
+// it and the conversation goes on. It is for errors of effects, not of the engine.
+func Fail(run Run, in Start) error { return run.Do(effectFail, in, nil) }
 
 // turn is the state of Turn between effects; all of it follows from the
 // recorded results, so a replay rebuilds it.

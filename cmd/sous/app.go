@@ -63,17 +63,12 @@ func (c *cli) newApp(ctx context.Context, cfg config.Config, log *slog.Logger, d
 // supported refuses settings that ask for parts this build does not have,
 // rather than running with less protection or another store than was asked for.
 func supported(cfg config.Config) error {
-	var errs []error
-	if cfg.DatabaseURL.IsSet() {
-		errs = append(errs, agent.Errorf(agent.Invalid, "SOUS_DATABASE_URL is set, but this version keeps its data in SQLite only; unset it"))
-	}
-	errs = append(errs, checkSlack(cfg.Slack))
-	return errors.Join(errs...)
+	return checkSlack(cfg.Slack)
 }
 
 func (a *app) join(ctx context.Context, n need) error {
 	var err error
-	if a.db, err = openStores(ctx, a.cfg, a.ticketURL); err != nil {
+	if a.db, err = a.openStores(ctx); err != nil {
 		return err
 	}
 	a.joinSlack()

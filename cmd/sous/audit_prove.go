@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,7 +30,9 @@ func checkpointFile(cfg config.Config) string {
 }
 
 // keysFolder is where the keys of the record are.
-func keysFolder(cfg config.Config) string { return filepath.Join(cfg.DataDir, "keys") }
+func keysFolder(cfg config.Config) string {
+	return cmp.Or(cfg.KeysDir, filepath.Join(cfg.DataDir, "keys"))
+}
 
 // evidence is the record read beside whoever works with the store, and the keys
 // that are at hand.

@@ -87,7 +87,7 @@ func (c *cli) holdFor(ctx context.Context, cfg config.Config) (*datadir.Dir, err
 }
 
 func (c *cli) serveOn(ctx context.Context, a *app, l net.Listener) error {
-	token, err := signInToken(a.cfg.DataDir)
+	token, err := signInToken(a.cfg)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
@@ -208,8 +208,13 @@ func (t webTickets) Ticket(ctx context.Context, by agent.Actor, id string) (web.
 }
 
 // signInToken reads the secret of the sign-in link, making it at the first start.
-func signInToken(dataDir string) (string, error) {
-	path := filepath.Join(dataDir, "token")
+// It is a file in the data directory or, for replicas, which must all know the same,
+// with the keys they share.
+func signInToken(cfg config.Config) (string, error) {
+	path := filepath.Join(cfg.DataDir, "token")
+	if cfg.DatabaseURL.IsSet() {
+		path = filepath.Join(keysFolder(cfg), "token")
+	}
 	b, err := os.ReadFile(path)
 	if t := strings.TrimSpace(string(b)); err == nil && len(t) >= 26 {
 		return t, nil

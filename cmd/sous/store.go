@@ -18,6 +18,7 @@ import (
 	"github.com/sous-hq/sous/agent/pause"
 	"github.com/sous-hq/sous/agent/people"
 	"github.com/sous-hq/sous/integrations/dbos"
+	"github.com/sous-hq/sous/integrations/postgres"
 	"github.com/sous-hq/sous/integrations/sqlite"
 	"github.com/sous-hq/sous/internal/config"
 	"github.com/sous-hq/sous/internal/keyring"
@@ -78,13 +79,20 @@ type stores struct {
 
 // openStores opens the store the settings name: PostgreSQL when they name a
 // server, else the file in the data directory.
-func openStores(ctx context.Context, cfg config.Config, ticketURL func(id string) string) (*stores, error) {
-	db, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(cfg.DataDir, "sous.db"), Clock: time.Now})
+func (a *app) openStores(ctx context.Context) (*stores, error) {
+	if a.cfg.DatabaseURL.IsSet() {
+		return a.openPostgres(ctx)
+	}
+	return a.openSQLite(ctx)
+}
+
+func (a *app) openSQLite(ctx context.Context) (*stores, error) {
+	db, err := sqlite.Open(ctx, sqlite.Config{Path: sqliteFile(a.cfg), Keys: keysFolder(a.cfg), Clock: time.Now})
 	if err != nil {
 		return nil, err
 	}
 	return &stores{
-		database: db, tracker: sqlite.NewTracker(db, ticketURL), memories: sqlite.NewMemories(db), cases: sqlite.NewRoutingCases(db),
+		database: db, tracker: sqlite.NewTracker(db, a.ticketURL), memories: sqlite.NewMemories(db), cases: sqlite.NewRoutingCases(db),
 		feedback: sqlite.NewFeedback(db),
 		newLedger: func(c ledgerConfig) (ledger, error) {
 			return sqlite.NewLedger(db, sqlite.LedgerConfig{
@@ -92,14 +100,41 @@ func openStores(ctx context.Context, cfg config.Config, ticketURL func(id string
 			})
 		},
 		engine: dbos.Config{SQLite: db.SQL(), Signals: db},
-		what:   storeName(cfg),
+		what:   storeName(a.cfg),
 	}, nil
 }
+
+func (a *app) openPostgres(ctx context.Context) (*stores, error) {
+	db, err := postgres.Open(ctx, postgres.Config{
+		URL: a.cfg.DatabaseURL.Reveal(), Keys: keysFolder(a.cfg), Clock: time.Now, Log: a.log, Version: version(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &stores{
+		database: db, tracker: postgres.NewTracker(db, a.ticketURL), memories: postgres.NewMemories(db), cases: postgres.NewRoutingCases(db),
+		feedback: postgres.NewFeedback(db),
+		newLedger: func(c ledgerConfig) (ledger, error) {
+			return postgres.NewLedger(db, postgres.LedgerConfig{
+				ApprovalTTL: c.approvalTTL, RunFor: c.runFor, UndoTTL: c.undoTTL, Escalation: c.escalation, People: c.people, May: c.may,
+			})
+		},
+		engine: dbos.Config{
+			Postgres: db.EnginePool, Replicas: db, Signals: db,
+			Recover: func(ctx context.Context) error { return a.assistant.Recover(ctx) },
+			Changed: func(turn string) { a.assistant.Heard(turn) },
+		},
+		what: storeName(a.cfg),
+	}, nil
+}
+
+// sqliteFile is the embedded store.
+func sqliteFile(cfg config.Config) string { return filepath.Join(cfg.DataDir, "sous.db") }
 
 // storeName names the store for people, without the password of a server.
 func storeName(cfg config.Config) string {
 	if !cfg.DatabaseURL.IsSet() {
-		return filepath.Join(cfg.DataDir, "sous.db") + " (SQLite)"
+		return sqliteFile(cfg) + " (SQLite)"
 	}
 	u, err := url.Parse(cfg.DatabaseURL.Reveal())
 	if err != nil {
@@ -121,5 +156,8 @@ type record interface {
 
 // openRecord opens the record of the store the settings name.
 func openRecord(ctx context.Context, cfg config.Config) (record, error) {
-	return sqlite.OpenRecord(ctx, filepath.Join(cfg.DataDir, "sous.db"))
+	if cfg.DatabaseURL.IsSet() {
+		return postgres.OpenRecord(ctx, cfg.DatabaseURL.Reveal())
+	}
+	return sqlite.OpenRecord(ctx, sqliteFile(cfg))
 }

@@ -10,14 +10,15 @@ import (
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/people"
 	"github.com/sous-hq/sous/integrations/api"
+	"github.com/sous-hq/sous/integrations/sqlite"
 )
 
 func (l local) signIn() people.SignIn {
-	return people.SignIn{Tokens: l.rig.DB, Workspace: ann.Workspace, Secret: []byte("secret")}
+	return people.SignIn{Tokens: l.rig.DB.(*sqlite.DB), Workspace: ann.Workspace, Secret: []byte("secret")}
 }
 
 func (l local) People(ctx context.Context, by agent.Actor) ([]api.Person, error) {
-	tokens, err := l.rig.DB.AllTokens(ctx, by.Workspace)
+	tokens, err := l.rig.DB.(*sqlite.DB).AllTokens(ctx, by.Workspace)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +75,7 @@ func TestWhoMaySignInIsServedOnThisMachineAlone(t *testing.T) {
 	if _, err := client.IssueToken(t.Context(), ann, "bob"); agent.KindOf(err) != agent.NotFound {
 		t.Errorf("a token: %v", err)
 	}
-	if all, err := p.rig.DB.AllTokens(t.Context(), ann.Workspace); err != nil || len(all) != 0 {
+	if all, err := p.rig.DB.(*sqlite.DB).AllTokens(t.Context(), ann.Workspace); err != nil || len(all) != 0 {
 		t.Errorf("tokens are %v, %v", all, err)
 	}
 }

@@ -85,14 +85,14 @@ func (l local) Info(context.Context) (api.Info, error) {
 	return api.Info{Version: "test", Started: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}, nil
 }
 
-// engines opens the durable engine the product uses.
-func engines(t *testing.T, db *sqlite.DB, limits loop.Limits, clock func() time.Time) looptest.Engine {
-	e, err := dbos.New(t.Context(), dbos.Config{SQLite: db.SQL(), Signals: db, Limits: limits, Clock: clock})
+// engines is the durable engine the product uses.
+var engines = looptest.Bench{Engine: func(t testing.TB, db looptest.Store, p looptest.Parts) looptest.Engine {
+	e, err := dbos.New(t.Context(), dbos.Config{SQLite: db.(*sqlite.DB).SQL(), Signals: db, Limits: p.Limits, Clock: p.Clock})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return e
-}
+}}
 
 // makes answers "make X" by a call that has to be confirmed, since the words
 // did not say it, and everything else by an echo.

@@ -13,11 +13,11 @@ import (
 )
 
 func (l local) ListEffects(ctx context.Context, by agent.Actor, f loop.EffectFilter) ([]loop.Effect, error) {
-	return l.rig.DB.FindEffects(ctx, by.Workspace, f)
+	return l.rig.DB.(*sqlite.DB).FindEffects(ctx, by.Workspace, f)
 }
 
 func (l local) ResolveEffect(ctx context.Context, by agent.Actor, key string, happened bool, note string) (loop.Effect, error) {
-	ledger, err := sqlite.NewLedger(l.rig.DB, sqlite.LedgerConfig{ApprovalTTL: 1})
+	ledger, err := sqlite.NewLedger(l.rig.DB.(*sqlite.DB), sqlite.LedgerConfig{ApprovalTTL: 1})
 	if err != nil {
 		return loop.Effect{}, err
 	}
@@ -25,7 +25,7 @@ func (l local) ResolveEffect(ctx context.Context, by agent.Actor, key string, ha
 }
 
 func (l local) Pauses(ctx context.Context, _ agent.Actor) ([]pause.Pause, error) {
-	return l.rig.DB.Pauses(ctx)
+	return l.rig.DB.(*sqlite.DB).Pauses(ctx)
 }
 
 func (l local) Pause(ctx context.Context, by agent.Actor, s pause.Scope, target, reason string) (pause.Pause, error) {
@@ -93,7 +93,7 @@ func TestEffectsAreListedAndResolved(t *testing.T) {
 // lostEffect records an effect whose outcome nobody knows and returns its key.
 func lostEffect(t *testing.T, p local) string {
 	t.Helper()
-	ledger, err := sqlite.NewLedger(p.rig.DB, sqlite.LedgerConfig{ApprovalTTL: 1})
+	ledger, err := sqlite.NewLedger(p.rig.DB.(*sqlite.DB), sqlite.LedgerConfig{ApprovalTTL: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

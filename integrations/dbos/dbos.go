@@ -13,7 +13,6 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,8 +23,8 @@ import (
 
 	"github.com/dbos-inc/dbos-transact-golang/dbos"
 	_ "github.com/dbos-inc/dbos-transact-golang/dbos/driver/sqlite" // the SQLite dialect
+	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/loop"
 )
 
@@ -36,10 +35,24 @@ const version = "turn-1"
 // workflowName is what stored turns call their function.
 const workflowName = "turn"
 
-// Config is what the engine needs; all fields but Log and Clock are required.
+// schema is where the engine's tables are in PostgreSQL.
+const schema = "sous_turns"
+
+// Config is what the engine needs: Signals, Limits and SQLite, or else Postgres
+// with Replicas.
 type Config struct {
-	// SQLite is the store's handle; the engine keeps its tables beside ours.
+	// SQLite is the embedded store's handle; the engine keeps its tables beside ours.
 	SQLite *sql.DB
+	// Postgres opens connections for the engine alone, which closes them. The tables
+	// are in a schema of their own, sous_turns, and several processes share them.
+	Postgres func(ctx context.Context) (*pgxpool.Pool, error)
+	// Replicas are those processes.
+	Replicas loop.Replicas
+	// Recover starts what a process that is gone accepted and did not start; Changed
+	// hears of turns that others changed, "" standing for any. Both may be nil and
+	// are not called before Launch has returned.
+	Recover func(ctx context.Context) error
+	Changed func(turn string)
 	// Signals is where signals to parked turns are stored.
 	Signals loop.Signals
 	Limits  loop.Limits
@@ -49,21 +62,37 @@ type Config struct {
 
 // Engine runs turns durably. It implements loop.Engine.
 type Engine struct {
-	cfg      Config
-	dbos     dbos.Context
-	executor string
-	funcs    loop.EffectFuncs
-	// closing mutes DBOS: its pollers report the cancellation that Close is.
-	closing *atomic.Bool
+	cfg   Config
+	funcs loop.EffectFuncs
+
+	// life is held for writing while the engine begins anew.
+	life sync.RWMutex
+	part *part
+	// launched is closed when Launch has returned; closed, under mu, ends what runs
+	// beside.
+	launched, closed chan struct{}
+	beside           sync.WaitGroup
 
 	mu      sync.Mutex
 	waiting map[string]chan struct{}
 }
 
+// part is the engine under one name. A process that others took for gone goes on
+// under another.
+type part struct {
+	*Engine
+	executor string
+	dbos     dbos.Context
+	// closing mutes DBOS: its pollers report the cancellation that Close is.
+	closing *atomic.Bool
+	// leave ends its part among the replicas; nil when there are none.
+	leave func(ctx context.Context) error
+}
+
 // New prepares an engine and its tables; nothing runs before Launch.
 func New(ctx context.Context, cfg Config) (*Engine, error) {
-	if cfg.SQLite == nil || cfg.Signals == nil {
-		return nil, errors.New("dbos: SQLite and Signals are required")
+	if (cfg.SQLite == nil) == (cfg.Postgres == nil) || (cfg.Postgres == nil) != (cfg.Replicas == nil) || cfg.Signals == nil {
+		return nil, errors.New("dbos: Signals and either SQLite or Postgres with Replicas are required")
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -71,73 +100,100 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now //nolint:forbidigo // the engine's one clock
 	}
-	e := &Engine{
-		cfg: cfg, executor: "sous-" + rand.Text()[:12],
-		waiting: map[string]chan struct{}{}, closing: &atomic.Bool{},
+	e := &Engine{cfg: cfg, waiting: map[string]chan struct{}{}, launched: make(chan struct{}), closed: make(chan struct{})}
+	begin := func() (err error) {
+		e.part, err = e.begin(ctx)
+		return err
 	}
-	c, err := dbos.NewContext(context.WithoutCancel(ctx), dbos.Config{
-		AppName: "sous", SQLiteSystemDB: cfg.SQLite, ExecutorID: e.executor,
-		ApplicationVersion: version, Logger: slog.New(quiet{cfg.Log.Handler(), e.closing}),
-	})
-	if err != nil {
+	if cfg.Replicas == nil {
+		return e, begin()
+	}
+	// DBOS brings its tables up to date without a lock of its own.
+	return e, cfg.Replicas.Alone(ctx, begin)
+}
+
+// begin prepares the engine under a name of its own.
+func (e *Engine) begin(ctx context.Context) (*part, error) {
+	p := &part{Engine: e, executor: "sous-" + rand.Text()[:12], closing: &atomic.Bool{}}
+	c := dbos.Config{
+		AppName: "sous", SQLiteSystemDB: e.cfg.SQLite, DatabaseSchema: schema, ExecutorID: p.executor,
+		ApplicationVersion: version, Logger: slog.New(quiet{e.cfg.Log.Handler(), p.closing}),
+	}
+	if e.cfg.Postgres != nil {
+		var err error
+		if c.SystemDBPool, err = e.cfg.Postgres(ctx); err != nil {
+			return nil, fmt.Errorf("durable engine: %w", err)
+		}
+	}
+	var err error
+	if p.dbos, err = dbos.NewContext(context.WithoutCancel(ctx), c); err != nil {
+		if c.SystemDBPool != nil {
+			c.SystemDBPool.Close()
+		}
 		return nil, fmt.Errorf("durable engine: %w", err)
 	}
-	e.dbos = c
-	dbos.RegisterWorkflow(c, e.turn,
+	dbos.RegisterWorkflow(p.dbos, p.turn,
 		dbos.WithWorkflowName(workflowName), dbos.WithMaxRecoveryAttempts(math.MaxInt32))
-	return e, nil
+	return p, nil
 }
 
 // Launch starts the engine and takes over the turns that former processes left.
-// The caller holds the data directory's lock, so no other process runs them.
+// On SQLite the caller holds the data directory, so no other process runs them.
 func (e *Engine) Launch(ctx context.Context, funcs loop.EffectFuncs) error {
 	e.funcs = funcs
-	if err := e.adopt(); err != nil {
+	if err := e.part.launch(ctx); err != nil {
 		return err
 	}
-	if err := dbos.Launch(e.dbos); err != nil {
-		return fmt.Errorf("launch durable engine: %w", err)
-	}
+	close(e.launched)
 	return ctx.Err()
 }
 
-// adopt resumes the turns of executors that are gone.
-func (e *Engine) adopt() error {
-	left, err := dbos.ListWorkflows(e.dbos,
-		dbos.WithFilterStatus(dbos.WorkflowStatusPending), dbos.WithFilterName(workflowName),
-		dbos.WithFilterLoadInput(false), dbos.WithFilterLoadOutput(false))
+func (p *part) launch(ctx context.Context) error {
+	left, err := p.others()
 	if err != nil {
-		return fmt.Errorf("list interrupted turns: %w", err)
+		return err
 	}
-	ids := make([]string, 0, len(left))
-	for _, w := range left {
-		if w.ExecutorID != e.executor {
-			ids = append(ids, w.ID)
-		}
+	if p.cfg.Replicas == nil {
+		err = p.adopt(left...)
+	} else if err = p.join(ctx); err == nil {
+		// Those that live are left alone.
+		err = p.cfg.Replicas.Abandon(ctx, left...)
 	}
-	if len(ids) == 0 {
-		return nil
+	if err != nil {
+		return err
 	}
-	e.cfg.Log.Info("taking over interrupted turns", slog.Int("count", len(ids)))
-	if _, err := dbos.ResumeWorkflows[loop.Result](e.dbos, ids); err != nil {
-		return fmt.Errorf("resume interrupted turns: %w", err)
+	if err := dbos.Launch(p.dbos); err != nil {
+		return fmt.Errorf("launch durable engine: %w", err)
 	}
 	return nil
 }
 
 // Start begins a turn; an id that is known already starts nothing.
 func (e *Engine) Start(_ context.Context, s loop.Start) error {
-	_, err := dbos.RunWorkflow(e.dbos, e.turn, s, dbos.WithWorkflowID(s.Turn))
+	e.life.RLock()
+	defer e.life.RUnlock()
+	_, err := dbos.RunWorkflow(e.part.dbos, e.part.turn, s, dbos.WithWorkflowID(s.Turn))
 	if err != nil {
 		return fmt.Errorf("start turn: %w", err)
 	}
 	return nil
 }
 
-// Wake makes a parked turn look at its inbox.
+// Wake makes a parked turn look at its inbox; "" makes all of them.
 func (e *Engine) Wake(turn string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if turn != "" {
+		e.wake(turn)
+		return
+	}
+	for id := range e.waiting {
+		e.wake(id)
+	}
+}
+
+// wake is Wake for one turn; e.mu is held.
+func (e *Engine) wake(turn string) {
 	if ch := e.waiting[turn]; ch != nil {
 		close(ch)
 		delete(e.waiting, turn)
@@ -147,130 +203,27 @@ func (e *Engine) Wake(turn string) {
 // Close stops the engine. Turns in flight stay as they are and go on in the
 // next process; Close waits for their steps to return, at most the timeout.
 func (e *Engine) Close(timeout time.Duration) error {
-	e.closing.Store(true)
-	if err := dbos.Shutdown(e.dbos, timeout); err != nil {
+	e.mu.Lock()
+	close(e.closed)
+	e.mu.Unlock()
+	e.beside.Wait()
+	// From here on nobody but Close changes the part. It is not held: taking over
+	// from others goes on until this process leaves them.
+	err := e.part.end(timeout)
+	if e.part.leave != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		defer cancel()
+		err = errors.Join(err, e.part.leave(ctx))
+	}
+	return err
+}
+
+func (p *part) end(timeout time.Duration) error {
+	p.closing.Store(true)
+	if err := dbos.Shutdown(p.dbos, timeout); err != nil {
 		return fmt.Errorf("stop durable engine: %w", err)
 	}
 	return nil
-}
-
-func (e *Engine) turn(ctx dbos.Context, in loop.Start) (loop.Result, error) {
-	r := &run{engine: e, ctx: ctx, id: in.Turn, ws: agent.WorkspaceID(in.Workspace), seen: map[string]int{}}
-	return loop.Turn(r, in, e.cfg.Limits)
-}
-
-// run is loop.Run over one DBOS workflow.
-type run struct {
-	engine *Engine
-	ctx    dbos.Context
-	id     string
-	ws     agent.WorkspaceID
-	// seen counts the signals received, by topic.
-	seen map[string]int
-}
-
-// ID implements loop.Run.
-func (r *run) ID() string { return r.id }
-
-// Do implements loop.Run: one checkpointed step.
-func (r *run) Do(effect string, in, out any) error {
-	f := r.engine.funcs[effect]
-	if f == nil {
-		return fmt.Errorf("there is no effect %q", effect)
-	}
-	raw, err := json.Marshal(in)
-	if err != nil {
-		return fmt.Errorf("encode input of %s: %w", effect, err)
-	}
-	got, err := dbos.RunAsStep(r.ctx, func(ctx context.Context) (string, error) {
-		b, err := r.engine.persist(ctx, effect, func(ctx context.Context) (json.RawMessage, error) { return f(ctx, raw) })
-		return string(b), err
-	}, dbos.WithStepName(effect))
-	if err != nil || out == nil {
-		return err
-	}
-	return json.Unmarshal([]byte(got), out)
-}
-
-// Await implements loop.Run. The step returns when the signal is in the store;
-// which one it is follows from how many came before, so a replay sees the same.
-func (r *run) Await(topic string, until time.Time) (loop.Signal, error) {
-	n := r.seen[topic] + 1
-	got, err := dbos.RunAsStep(r.ctx, func(ctx context.Context) (loop.Signal, error) {
-		return r.receive(ctx, topic, n, until)
-	}, dbos.WithStepName("await "+topic))
-	if err == nil && got.Type != loop.SignalTimeout {
-		r.seen[topic] = n
-	}
-	return got, err
-}
-
-// receive waits for the n-th signal of the turn.
-func (r *run) receive(ctx context.Context, topic string, n int, until time.Time) (loop.Signal, error) {
-	e := r.engine
-	timer := time.NewTimer(until.Sub(e.cfg.Clock()))
-	defer timer.Stop()
-	for {
-		woken := e.await(r.id)
-		raw, err := e.persist(ctx, "receive", func(ctx context.Context) (json.RawMessage, error) {
-			s, ok, err := e.cfg.Signals.Received(ctx, r.ws, r.id, topic, n)
-			if err != nil || !ok {
-				return nil, err
-			}
-			return json.Marshal(s)
-		})
-		if err != nil {
-			return loop.Signal{}, err
-		}
-		if raw != nil {
-			var s loop.Signal
-			return s, json.Unmarshal(raw, &s)
-		}
-		select {
-		case <-woken:
-		case <-timer.C:
-			return loop.Signal{Type: loop.SignalTimeout}, nil
-		case <-ctx.Done():
-			return loop.Signal{}, ctx.Err()
-		}
-	}
-}
-
-// await returns the channel that the next Wake of the turn closes.
-func (e *Engine) await(turn string) <-chan struct{} {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	ch := e.waiting[turn]
-	if ch == nil {
-		ch = make(chan struct{})
-		e.waiting[turn] = ch
-	}
-	return ch
-}
-
-// persist retries f while its failure may pass: for ever when the store or a
-// dependency is away (giving up would lose an accepted turn), a few times when
-// nobody knows what the error means.
-func (e *Engine) persist(ctx context.Context, what string, f func(context.Context) (json.RawMessage, error)) (json.RawMessage, error) {
-	wait := 50 * time.Millisecond
-	for attempt := 1; ; attempt++ {
-		out, err := f(ctx)
-		if err == nil || ctx.Err() != nil {
-			return out, err
-		}
-		kind := agent.KindOf(err)
-		if kind != agent.Unavailable && (kind != agent.Internal || attempt >= 4) {
-			return nil, err
-		}
-		e.cfg.Log.WarnContext(ctx, "step failed; trying again",
-			slog.String("step", what), slog.Int("attempt", attempt), slog.Any("err", err))
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(wait):
-		}
-		wait = min(wait*2, 5*time.Second)
-	}
 }
 
 // quiet lets only DBOS's warnings and errors through: its start-up notes would

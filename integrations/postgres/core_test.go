@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,7 +16,7 @@ import (
 func openDB(t testing.TB) (*postgres.DB, *storetest.Clock, pgtest.Database) {
 	t.Helper()
 	clock, base := storetest.NewClock(), pgtest.New(t)
-	db, err := postgres.Open(t.Context(), postgres.Config{URL: base.URL, Keys: t.TempDir() + "/keys", Clock: clock.Now})
+	db, err := postgres.Open(t.Context(), postgres.Config{URL: base.URL, Keys: t.TempDir() + "/keys", Clock: clock.Now, Beat: 50 * time.Millisecond, Silence: 300 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

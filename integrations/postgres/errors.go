@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/loop"
 )
 
 // publicError gives PostgreSQL's own failures a kind and a text people can act
@@ -18,6 +19,9 @@ func publicError(err error) error {
 	var known *agent.Error
 	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) {
 		return err
+	}
+	if takenOver(err) {
+		return agent.WrapError(agent.Conflict, errors.Join(loop.ErrTakenOver, err), loop.ErrTakenOver.Error())
 	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
@@ -29,7 +33,7 @@ func publicError(err error) error {
 	var network net.Error
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err) {
-		return agent.WrapError(agent.Unavailable, err, "the database cannot be reached; try again in a moment")
+		return agent.WrapError(agent.Unavailable, err, "the database cannot be reached; if it stays so, check that it runs and that SOUS_DATABASE_URL names it")
 	}
 	return err
 }
@@ -57,6 +61,13 @@ func meaning(code string) (agent.Kind, string) {
 		return agent.Unavailable, "the database is stopping, starting or out of resources; try again in a moment"
 	}
 	return 0, ""
+}
+
+// outOfOrder reports whether the transaction can be tried again: the database
+// ended it to let another one through.
+func outOfOrder(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == pgerrcode.SerializationFailure || pg.Code == pgerrcode.DeadlockDetected)
 }
 
 // broken reports whether the error says that the named constraint or unique

@@ -28,7 +28,7 @@ import (
 )
 
 // shared are the tables that belong to no workspace.
-const shared = "schema_version keyring_check"
+const shared = "schema_version keyring_check replicas"
 
 // fill leaves at least a row of acme's in every table.
 func fill(t *testing.T, db *postgres.DB, clock *storetest.Clock) {

@@ -9,11 +9,14 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -42,6 +45,12 @@ type Config struct {
 	Clock func() time.Time
 	// Log hears of what the store does by itself; nil for nobody.
 	Log *slog.Logger
+	// Version is what runs here, as the other replicas are told it.
+	Version string
+	// Beat is how often a replica shows that it lives, Silence how long it may show
+	// nothing before others take its turns over; 0 for 2 s and 8 s. All replicas need
+	// the same.
+	Beat, Silence time.Duration
 }
 
 // DB is an open store. It is safe for concurrent use.
@@ -50,6 +59,9 @@ type DB struct {
 	clock func() time.Time
 	log   *slog.Logger
 	keys  auditKeys
+	// process names this one in what it tells others, version what it runs.
+	process, version   string
+	beatEvery, silence time.Duration
 	// recorded counts the audit rows this process wrote.
 	recorded atomic.Int64
 	pauses   *pause.Watch
@@ -68,16 +80,18 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	pc, err := pgxpool.ParseConfig(c.URL)
+	pc, err := poolConfig(c.URL)
 	if err != nil {
-		// The error quotes the URL with its password left out.
-		return nil, agent.WrapError(agent.Invalid, err, "the address of the database cannot be read; it looks like postgres://user@host/name")
+		return nil, err
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, publicError(fmt.Errorf("open store: %w", err))
 	}
-	d := &DB{pool: pool, clock: c.Clock, log: c.Log}
+	d := &DB{
+		pool: pool, clock: c.Clock, log: c.Log, process: rand.Text(), version: c.Version,
+		beatEvery: cmp.Or(c.Beat, beatEvery), silence: cmp.Or(c.Silence, silence),
+	}
 	if err := d.start(ctx, c.Keys); err != nil {
 		pool.Close()
 		return nil, publicError(err)
@@ -97,13 +111,17 @@ func (d *DB) start(ctx context.Context, keys string) error {
 	return err
 }
 
-// Pool returns the connections, for the durable engine that shares the database.
-func (d *DB) Pool() *pgxpool.Pool { return d.pool }
+// pingTime is how long Ping waits for an answer.
+const pingTime = 5 * time.Second
 
 // Ping reports whether the store can be written, by writing what is there already.
 func (d *DB) Ping(ctx context.Context) error {
-	_, err := d.pool.Exec(ctx, `UPDATE sous.schema_version SET version = version`)
-	return publicError(err)
+	ctx, cancel := context.WithTimeout(ctx, pingTime)
+	defer cancel()
+	return d.transact(ctx, begin("BEGIN", roleApp, ""), func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE keyring_check SET id = id`)
+		return err
+	})
 }
 
 // Close closes the store.
@@ -155,7 +173,17 @@ func (d *DB) write(ctx context.Context, ws agent.WorkspaceID, f func(tx pgx.Tx) 
 	if ws == "" {
 		return errors.New("a write needs a workspace")
 	}
-	return d.transact(ctx, begin("BEGIN", roleApp, ws)+lockWorkspace(ws), f)
+	return d.transact(ctx, d.beginWrite(ctx, ws), f)
+}
+
+// beginWrite is begin for a write: it names the process, refuses one that others
+// took for gone, and takes the workspace.
+func (d *DB) beginWrite(ctx context.Context, ws agent.WorkspaceID) string {
+	query := begin("BEGIN", roleApp, ws) + `, set_config('sous.process', '` + d.process + `', true)`
+	if id := loop.ReplicaOf(ctx); id != "" {
+		query += `; SELECT still(` + literal(id) + `)`
+	}
+	return query + lockWorkspace(ws)
 }
 
 // pauseLock is the advisory lock between intents, which share it, and the pause
@@ -167,7 +195,7 @@ func (d *DB) intend(ctx context.Context, ws agent.WorkspaceID, f func(tx pgx.Tx)
 	if ws == "" {
 		return errors.New("a write needs a workspace")
 	}
-	return d.transact(ctx, begin("BEGIN", roleApp, ws)+lockWorkspace(ws)+fmt.Sprintf("; SELECT pg_advisory_xact_lock_shared(%d)", pauseLock), f)
+	return d.transact(ctx, d.beginWrite(ctx, ws)+fmt.Sprintf("; SELECT pg_advisory_xact_lock_shared(%d)", pauseLock), f)
 }
 
 // read runs f in one read-only transaction in the workspace.
@@ -181,19 +209,37 @@ func (d *DB) watch(ctx context.Context, f func(tx pgx.Tx) error) error {
 	return d.transact(ctx, begin("BEGIN READ ONLY", roleWatch, ""), f)
 }
 
+// transactTries is how often a transaction is begun anew that the database gave
+// up to let another one through.
+const transactTries = 6
+
+// transact runs f in a transaction, again when the database could not order it
+// among others; f must not mind.
 func (d *DB) transact(ctx context.Context, begin string, f func(tx pgx.Tx) error) error {
-	tx, err := d.pool.BeginTx(ctx, pgx.TxOptions{BeginQuery: begin})
-	if err != nil {
-		return publicError(err)
+	for try := 1; ; try++ {
+		err := d.transactOnce(ctx, begin, f)
+		if err == nil || try == transactTries || !outOfOrder(err) {
+			return publicError(err)
+		}
+		// Apart from each other, or the same happens again.
+		rest(ctx, time.Duration(try)*time.Millisecond*time.Duration(1+mathrand.IntN(10)))
 	}
+}
+
+func (d *DB) transactOnce(ctx context.Context, begin string, f func(tx pgx.Tx) error) error {
+	tx, release, err := d.begin(ctx, begin)
+	if err != nil {
+		return err
+	}
+	defer release()
 	if err := f(tx); err != nil {
 		// The caller may be gone; the connection is to come back clean all the same.
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		_ = tx.Rollback(end)
-		return publicError(err)
+		return err
 	}
-	return publicError(tx.Commit(ctx))
+	return tx.Commit(ctx)
 }
 
 // storable returns text as the database can keep it: it takes neither NUL nor

@@ -20,6 +20,9 @@ type Config struct {
 	File string
 	// DataDir is where the embedded store and the files handed to Sous live. It may not exist yet.
 	DataDir string
+	// KeysDir holds the keys of the record, which every replica needs; empty means keys
+	// in DataDir.
+	KeysDir string
 	// Listen is the host:port of the web console and the API.
 	Listen string
 	// DatabaseURL names a PostgreSQL server; unset means the embedded store.

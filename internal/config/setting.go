@@ -32,6 +32,8 @@ func placeSettings() []setting {
 	return []setting{
 		pathTo(func(c *Config) *string { return &c.DataDir },
 			setting{key: "data", env: "SOUS_DATA", doc: "folder of the embedded store"}),
+		pathTo(func(c *Config) *string { return &c.KeysDir },
+			setting{key: "keys", env: "SOUS_KEYS", doc: "folder of the keys of the record; unset means keys in the data folder"}),
 		{
 			key: "listen", env: "SOUS_LISTEN", doc: "address of the web console", def: "127.0.0.1:8420",
 			allowed: "host:port, such as 127.0.0.1:8420",

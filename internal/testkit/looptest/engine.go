@@ -11,14 +11,13 @@ import (
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/model"
-	"github.com/sous-hq/sous/integrations/sqlite"
 )
 
 // Engines runs every promise a durable engine keeps for the loop.
-func Engines(t *testing.T, open Open) {
+func Engines(t *testing.T, on Bench) {
 	for _, c := range []struct {
 		name string
-		test func(*testing.T, Open)
+		test func(*testing.T, Bench)
 	}{
 		{"a request is answered once however often its event is delivered", answeredOnce},
 		{"messages of one conversation are answered in order", inOrder},
@@ -38,7 +37,7 @@ func Engines(t *testing.T, open Open) {
 		{"what the person ordered in words runs and can be undone", undo},
 		{"an unknown tool and bad arguments go back to the model", badCalls},
 	} {
-		t.Run(c.name, func(t *testing.T) { c.test(t, open) })
+		t.Run(c.name, func(t *testing.T) { c.test(t, on) })
 	}
 }
 
@@ -56,8 +55,8 @@ func scripted(req model.Request) (model.Response, error) {
 	return Say("echo " + asked)
 }
 
-func answeredOnce(t *testing.T, open Open) {
-	p := NewWorld(t, open, loop.Limits{}, scripted).Start()
+func answeredOnce(t *testing.T, on Bench) {
+	p := NewWorld(t, on, loop.Limits{}, scripted).Start()
 	var wg sync.WaitGroup
 	fresh := make(chan bool, 16)
 	for range 16 {
@@ -86,8 +85,8 @@ func answeredOnce(t *testing.T, open Open) {
 	}
 }
 
-func inOrder(t *testing.T, open Open) {
-	p := NewWorld(t, open, loop.Limits{}, func(req model.Request) (model.Response, error) {
+func inOrder(t *testing.T, on Bench) {
+	p := NewWorld(t, on, loop.Limits{}, func(req model.Request) (model.Response, error) {
 		if Asked(req) == "m0" {
 			time.Sleep(100 * time.Millisecond)
 		}
@@ -112,9 +111,9 @@ func inOrder(t *testing.T, open Open) {
 	}
 }
 
-func sideBySide(t *testing.T, open Open) {
+func sideBySide(t *testing.T, on Bench) {
 	meet := make(chan struct{})
-	p := NewWorld(t, open, loop.Limits{}, func(req model.Request) (model.Response, error) {
+	p := NewWorld(t, on, loop.Limits{}, func(req model.Request) (model.Response, error) {
 		// Each side waits for the other: one after the other would never end.
 		select {
 		case meet <- struct{}{}:
@@ -133,8 +132,8 @@ func sideBySide(t *testing.T, open Open) {
 	}
 }
 
-func runsAfterYes(t *testing.T, open Open) {
-	w := NewWorld(t, open, loop.Limits{}, scripted)
+func runsAfterYes(t *testing.T, on Bench) {
+	w := NewWorld(t, on, loop.Limits{}, scripted)
 	p := w.Start()
 	p.Ask("e", "c", "two things")
 	v := p.Until("e", agent.TurnWaiting)
@@ -166,8 +165,8 @@ func runsAfterYes(t *testing.T, open Open) {
 	}
 }
 
-func noRunsNothing(t *testing.T, open Open) {
-	w := NewWorld(t, open, loop.Limits{}, scripted)
+func noRunsNothing(t *testing.T, on Bench) {
+	w := NewWorld(t, on, loop.Limits{}, scripted)
 	p := w.Start()
 	p.Ask("e", "c", "make it")
 	v := p.Until("e", agent.TurnWaiting)
@@ -180,8 +179,8 @@ func noRunsNothing(t *testing.T, open Open) {
 	}
 }
 
-func expires(t *testing.T, open Open) {
-	w := NewWorld(t, open, loop.Limits{}, scripted)
+func expires(t *testing.T, on Bench) {
+	w := NewWorld(t, on, loop.Limits{}, scripted)
 	var mu sync.Mutex
 	ahead := time.Duration(0)
 	w.Clock = func() time.Time { mu.Lock(); defer mu.Unlock(); return time.Now().Add(ahead) }
@@ -203,8 +202,8 @@ func expires(t *testing.T, open Open) {
 	}
 }
 
-func parkedFreesLane(t *testing.T, open Open) {
-	p := NewWorld(t, open, loop.Limits{}, scripted).Start()
+func parkedFreesLane(t *testing.T, on Bench) {
+	p := NewWorld(t, on, loop.Limits{}, scripted).Start()
 	p.Ask("a", "c", "make it")
 	p.Ask("b", "c", "hello")
 	if v := p.Until("b", agent.TurnDone); v.Answer != "echo hello" {
@@ -213,8 +212,8 @@ func parkedFreesLane(t *testing.T, open Open) {
 	p.Until("a", agent.TurnWaiting)
 }
 
-func parkedSurvives(t *testing.T, open Open) {
-	w := NewWorld(t, open, loop.Limits{}, scripted)
+func parkedSurvives(t *testing.T, on Bench) {
+	w := NewWorld(t, on, loop.Limits{}, scripted)
 	p := w.Start()
 	p.Ask("e", "c", "make it")
 	v := p.Until("e", agent.TurnWaiting)
@@ -232,15 +231,14 @@ func parkedSurvives(t *testing.T, open Open) {
 	}
 }
 
-func decidedWhileDown(t *testing.T, open Open) {
-	w := NewWorld(t, open, loop.Limits{}, scripted)
+func decidedWhileDown(t *testing.T, on Bench) {
+	w := NewWorld(t, on, loop.Limits{}, scripted)
 	p := w.Start()
 	p.Ask("e", "c", "make it")
 	v := p.Until("e", agent.TurnWaiting)
 	p.Stop()
-	db, err := sqlite.Open(t.Context(), sqlite.Config{Path: w.path, Clock: w.Clock})
-	check(t, err)
-	_, err = db.Change(t.Context(), Ann(), v.Approvals[0].ID, func(a approval.Approval) (approval.Approval, error) {
+	db, _ := w.stores(w.Clock)
+	_, err := db.Change(t.Context(), Ann(), v.Approvals[0].ID, func(a approval.Approval) (approval.Approval, error) {
 		return a.Approve(Ann(), w.Clock())
 	})
 	check(t, err)
@@ -252,8 +250,8 @@ func decidedWhileDown(t *testing.T, open Open) {
 	}
 }
 
-func cutOffOnce(t *testing.T, open Open) {
-	w := NewWorld(t, open, loop.Limits{}, scripted)
+func cutOffOnce(t *testing.T, on Bench) {
+	w := NewWorld(t, on, loop.Limits{}, scripted)
 	inside, release := make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	w.Hold = func(context.Context) { once.Do(func() { close(inside) }); <-release }
@@ -274,8 +272,8 @@ func cutOffOnce(t *testing.T, open Open) {
 	}
 }
 
-func conversationOfOthers(t *testing.T, open Open) {
-	p := NewWorld(t, open, loop.Limits{}, scripted).Start()
+func conversationOfOthers(t *testing.T, on Bench) {
+	p := NewWorld(t, on, loop.Limits{}, scripted).Start()
 	p.Ask("e", "c", "hello")
 	p.Until("e", agent.TurnDone)
 	eve := agent.Actor{Workspace: "w", ID: "eve", Kind: agent.Member}
@@ -290,8 +288,8 @@ func conversationOfOthers(t *testing.T, open Open) {
 	}
 }
 
-func notForThisPlace(t *testing.T, open Open) {
-	p := NewWorld(t, open, loop.Limits{}, func(req model.Request) (model.Response, error) {
+func notForThisPlace(t *testing.T, on Bench) {
+	p := NewWorld(t, on, loop.Limits{}, func(req model.Request) (model.Response, error) {
 		if len(Results(req)) > 0 {
 			return Say("It is " + Results(req)[0])
 		}
@@ -314,8 +312,8 @@ func notForThisPlace(t *testing.T, open Open) {
 	}
 }
 
-func question(t *testing.T, open Open) {
-	w := NewWorld(t, open, loop.Limits{}, func(req model.Request) (model.Response, error) {
+func question(t *testing.T, on Bench) {
+	w := NewWorld(t, on, loop.Limits{}, func(req model.Request) (model.Response, error) {
 		if r := Results(req); len(r) > 0 {
 			return Say("you said " + r[0])
 		}
@@ -337,8 +335,8 @@ func question(t *testing.T, open Open) {
 	}
 }
 
-func stopped(t *testing.T, open Open) {
-	w := NewWorld(t, open, loop.Limits{}, scripted)
+func stopped(t *testing.T, on Bench) {
+	w := NewWorld(t, on, loop.Limits{}, scripted)
 	p := w.Start()
 	p.Ask("e", "c", "two things")
 	v := p.Until("e", agent.TurnWaiting)
@@ -355,8 +353,8 @@ func (p *Process) StopTurn(turn string) error {
 	return p.Assistant.Stop(context.Background(), Ann(), turn)
 }
 
-func bounds(t *testing.T, open Open) {
-	w := NewWorld(t, open, loop.Limits{Thinks: 3}, func(model.Request) (model.Response, error) {
+func bounds(t *testing.T, on Bench) {
+	w := NewWorld(t, on, loop.Limits{Thinks: 3}, func(model.Request) (model.Response, error) {
 		return Call(`thing_look {"name":"x"}`)
 	})
 	p := w.Start()
@@ -365,7 +363,7 @@ func bounds(t *testing.T, open Open) {
 	if !strings.Contains(v.Answer, "after 3 rounds") || !strings.Contains(v.Answer, "thing look (3×)") {
 		t.Errorf("answer %q", v.Answer)
 	}
-	w = NewWorld(t, open, loop.Limits{}, func(model.Request) (model.Response, error) {
+	w = NewWorld(t, on, loop.Limits{}, func(model.Request) (model.Response, error) {
 		return Call(`thing_look {"name":"missing"}`)
 	})
 	p = w.Start()
@@ -375,8 +373,8 @@ func bounds(t *testing.T, open Open) {
 	}
 }
 
-func undo(t *testing.T, open Open) {
-	w := NewWorld(t, open, loop.Limits{}, func(req model.Request) (model.Response, error) {
+func undo(t *testing.T, on Bench) {
+	w := NewWorld(t, on, loop.Limits{}, func(req model.Request) (model.Response, error) {
 		if len(Results(req)) > 0 {
 			return Say("made")
 		}
@@ -399,8 +397,8 @@ func undo(t *testing.T, open Open) {
 	}
 }
 
-func badCalls(t *testing.T, open Open) {
-	w := NewWorld(t, open, loop.Limits{}, func(req model.Request) (model.Response, error) {
+func badCalls(t *testing.T, on Bench) {
+	w := NewWorld(t, on, loop.Limits{}, func(req model.Request) (model.Response, error) {
 		if r := Results(req); len(r) > 0 {
 			return Say(strings.Join(r, "\n"))
 		}

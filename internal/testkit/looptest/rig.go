@@ -11,6 +11,7 @@ import (
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/model"
+	"github.com/sous-hq/sous/agent/pause"
 	"github.com/sous-hq/sous/agent/policy"
 	"github.com/sous-hq/sous/integrations/sqlite"
 	"github.com/sous-hq/sous/tools"
@@ -23,8 +24,45 @@ type Engine interface {
 	Close(timeout time.Duration) error
 }
 
-// Open makes an engine over the store; it is not launched yet.
-type Open func(t *testing.T, db *sqlite.DB, limits loop.Limits, clock func() time.Time) Engine
+// Store is what the rig needs of a store beside the loop's own part.
+type Store interface {
+	loop.Store
+	Pause(ctx context.Context, by agent.Actor, s pause.Scope, target, reason string) (pause.Pause, error)
+	Resume(ctx context.Context, by agent.Actor, s pause.Scope, target string) (pause.Pause, error)
+	Close() error
+}
+
+// Parts are what an engine is made of. Recover is the assistant's, for when
+// another process is gone.
+type Parts struct {
+	Limits  loop.Limits
+	Clock   func() time.Time
+	Recover func(ctx context.Context) error
+}
+
+// Bench is an engine on a kind of store.
+type Bench struct {
+	// Stores prepares a place for the test and returns how a process opens the store
+	// there; nil is a SQLite file.
+	Stores func(t testing.TB) func(clock func() time.Time) (Store, tools.Ledger)
+	// Engine makes an engine over the store; it is not launched yet.
+	Engine func(t testing.TB, db Store, p Parts) Engine
+}
+
+// inFile keeps the store in a SQLite file.
+func inFile(t testing.TB) func(clock func() time.Time) (Store, tools.Ledger) {
+	path := filepath.Join(t.TempDir(), "sous.db")
+	return func(clock func() time.Time) (Store, tools.Ledger) {
+		db, err := sqlite.Open(context.Background(), sqlite.Config{Path: path, Clock: clock})
+		check(t, err)
+		ledger, err := sqlite.NewLedger(db, sqlite.LedgerConfig{ApprovalTTL: ApprovalTTL})
+		check(t, err)
+		return db, ledger
+	}
+}
+
+// ApprovalTTL is how long people have to decide in the rig.
+const ApprovalTTL = time.Hour
 
 // Ann is the one person of the rig's workspace.
 func Ann() agent.Actor {
@@ -39,9 +77,9 @@ func Desk() agent.Place {
 // World is what outlives a restart: the outside system and the store's file.
 type World struct {
 	t      testing.TB
-	path   string
 	limits loop.Limits
-	open   Open
+	bench  Bench
+	stores func(clock func() time.Time) (Store, tools.Ledger)
 	answer func(model.Request) (model.Response, error)
 
 	mu sync.Mutex
@@ -55,8 +93,11 @@ type World struct {
 }
 
 // NewWorld returns a world whose model answers with f.
-func NewWorld(t testing.TB, open Open, limits loop.Limits, f func(model.Request) (model.Response, error)) *World {
-	return &World{t: t, path: filepath.Join(t.TempDir(), "sous.db"), open: open, limits: limits, answer: f, things: map[string]int{}, Clock: time.Now}
+func NewWorld(t testing.TB, on Bench, limits loop.Limits, f func(model.Request) (model.Response, error)) *World {
+	if on.Stores == nil {
+		on.Stores = inFile
+	}
+	return &World{t: t, stores: on.Stores(t), bench: on, limits: limits, answer: f, things: map[string]int{}, Clock: time.Now}
 }
 
 // Things counts what exists outside and how often the tool ran.
@@ -70,7 +111,7 @@ func (w *World) Things() (made, runs int) {
 type Process struct {
 	*loop.Assistant
 	Model  *Script
-	DB     *sqlite.DB
+	DB     Store
 	engine Engine
 	once   sync.Once
 	t      testing.TB
@@ -80,10 +121,7 @@ type Process struct {
 func (w *World) Start() *Process {
 	w.t.Helper()
 	ctx := context.Background()
-	db, err := sqlite.Open(ctx, sqlite.Config{Path: w.path, Clock: w.Clock})
-	check(w.t, err)
-	ledger, err := sqlite.NewLedger(db, sqlite.LedgerConfig{ApprovalTTL: time.Hour})
-	check(w.t, err)
+	db, ledger := w.stores(w.Clock)
 	registry, err := tools.NewRegistry(w.make(), w.look())
 	check(w.t, err)
 	gate, err := policy.New(policy.Config{Sole: func() bool { return true }})
@@ -96,7 +134,9 @@ func (w *World) Start() *Process {
 		Hub: loop.NewHub(), Limits: w.limits, Clock: w.Clock,
 	})
 	check(w.t, err)
-	p.engine = w.open(w.t.(*testing.T), db, w.limits, w.Clock)
+	p.engine = w.bench.Engine(w.t, db, Parts{
+		Limits: w.limits, Clock: w.Clock, Recover: func(ctx context.Context) error { return p.Recover(ctx) },
+	})
 	p.Assistant, err = loop.NewAssistant(effects, p.engine)
 	check(w.t, err)
 	check(w.t, p.engine.Launch(ctx, effects.Funcs()))

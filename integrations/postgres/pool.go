@@ -1,0 +1,87 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sous-hq/sous/agent"
+)
+
+// How long things may take before the database counts as away. A transaction
+// that stands still, because its process does, is ended by the server: the locks
+// it holds must not keep the other replicas waiting.
+const (
+	connectTime = 5 * time.Second
+	acquireTime = 10 * time.Second
+	idleInTx    = "5000" // ms
+)
+
+// poolConfig reads the address and fills in what it leaves open.
+func poolConfig(url string) (*pgxpool.Config, error) {
+	c, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		// The error quotes the URL with its password left out.
+		return nil, agent.WrapError(agent.Invalid, err, "the address of the database cannot be read; it looks like postgres://user@host/name")
+	}
+	prepareConn(c.ConnConfig)
+	return c, nil
+}
+
+// prepareConn sets what every connection of ours has, unless the address says
+// otherwise.
+func prepareConn(c *pgx.ConnConfig) {
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = connectTime
+	}
+	for name, value := range map[string]string{"application_name": "sous", "idle_in_transaction_session_timeout": idleInTx} {
+		if _, set := c.RuntimeParams[name]; !set {
+			c.RuntimeParams[name] = value
+		}
+	}
+	// A server that vanished without a word is noticed within half a minute.
+	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}}
+	c.DialFunc = dialer.DialContext
+}
+
+// EnginePool returns further connections to the same database, for the durable
+// engine, which closes them. It has its own so that neither waits for the other.
+func (d *DB) EnginePool(ctx context.Context) (*pgxpool.Pool, error) {
+	c := d.pool.Config()
+	c.ConnConfig.RuntimeParams["application_name"] = "sous engine"
+	pool, err := pgxpool.NewWithConfig(ctx, c)
+	if err != nil {
+		return nil, publicError(fmt.Errorf("open pool: %w", err))
+	}
+	return pool, nil
+}
+
+// begin takes a connection and opens a transaction on it.
+func (d *DB) begin(ctx context.Context, query string) (pgx.Tx, func(), error) {
+	waiting, cancel := context.WithTimeout(ctx, acquireTime)
+	defer cancel()
+	conn, err := d.pool.Acquire(waiting)
+	if err != nil {
+		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) && !isConnectError(err) {
+			err = agent.WrapError(agent.Unavailable, err, fmt.Sprintf("all %d connections to the database are busy; try again in a moment, or raise pool_max_conns in SOUS_DATABASE_URL", d.pool.Config().MaxConns))
+		}
+		return nil, nil, err
+	}
+	tx, err := conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: query})
+	if err != nil {
+		conn.Release()
+		return nil, nil, err
+	}
+	return tx, conn.Release, nil
+}
+
+func isConnectError(err error) bool {
+	var connect *pgconn.ConnectError
+	return errors.As(err, &connect)
+}

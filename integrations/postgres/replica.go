@@ -1,0 +1,263 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sous-hq/sous/agent/loop"
+)
+
+var _ loop.Replicas = (*DB)(nil)
+
+// How replicas know of each other. A turn whose replica died goes on elsewhere
+// within the silence, one look and the engine's next poll: some eleven seconds.
+const (
+	beatEvery = 2 * time.Second
+	silence   = 8 * time.Second
+)
+
+// replica is this process's part among those that share the database.
+type replica struct {
+	loop.Member
+	db     *DB
+	cancel context.CancelFunc
+	done   chan struct{}
+	// taking is set while turns are taken over.
+	taking atomic.Bool
+	busy   sync.WaitGroup
+}
+
+// Join implements loop.Replicas.
+func (d *DB) Join(ctx context.Context, m loop.Member) (func(context.Context) error, error) {
+	if m.ID == "" || m.Gone == nil || m.Lost == nil {
+		return nil, errors.New("join: ID, Gone and Lost are required")
+	}
+	if m.Signal == nil {
+		m.Signal = func(string) {}
+	}
+	if m.Changed == nil {
+		m.Changed = func(string) {}
+	}
+	host, _ := os.Hostname()
+	_, err := d.pool.Exec(ctx, `INSERT INTO sous.replicas (id, host, pid, version) VALUES ($1, $2, $3, $4)`, m.ID, host, os.Getpid(), d.version)
+	if err != nil {
+		return nil, publicError(fmt.Errorf("join the replicas: %w", err))
+	}
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	r := &replica{Member: m, db: d, cancel: cancel, done: make(chan struct{})}
+	go r.run(run)
+	return r.leave, nil
+}
+
+func (r *replica) leave(ctx context.Context) error {
+	r.cancel()
+	<-r.done
+	r.busy.Wait()
+	_, err := r.db.pool.Exec(ctx, `UPDATE sous.replicas SET gone = true WHERE id = $1`, r.ID)
+	return publicError(err)
+}
+
+// Abandon implements loop.Replicas.
+func (d *DB) Abandon(ctx context.Context, ids ...string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := d.pool.Exec(ctx, `INSERT INTO sous.replicas (id, gone) SELECT DISTINCT unnest($1::text[]), true ON CONFLICT DO NOTHING`, ids)
+	return publicError(err)
+}
+
+// Replica is a process that shares the database.
+type Replica struct {
+	ID, Host, Version string
+	PID               int
+	Started, Beat     time.Time
+}
+
+// Replicas lists the processes that carry turns on this database, oldest first.
+func (d *DB) Replicas(ctx context.Context) ([]Replica, error) {
+	all, err := every(ctx, d.pool, func(row sqlRow) (r Replica, err error) {
+		err = row.Scan(&r.ID, &r.Host, &r.PID, &r.Version, &r.Started, &r.Beat)
+		return r, err
+	}, `SELECT id, host, pid, version, started, beat FROM sous.replicas WHERE NOT gone ORDER BY started`)
+	return all, publicError(err)
+}
+
+// run shows life and listens, on a connection of its own, until ctx is done.
+func (r *replica) run(ctx context.Context) {
+	defer close(r.done)
+	for ctx.Err() == nil {
+		err := r.live(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, loop.ErrTakenOver):
+			r.db.log.WarnContext(ctx, "others took this process for gone", slog.String("replica", r.ID))
+			go r.Lost()
+			return
+		}
+		r.db.log.WarnContext(ctx, "the other replicas cannot be heard; trying again", slog.Any("err", publicError(err)))
+		rest(ctx, r.db.beatEvery/4)
+	}
+}
+
+func rest(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+func (r *replica) live(ctx context.Context) error {
+	starting, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	config := r.db.pool.Config().ConnConfig
+	config.RuntimeParams["application_name"] = "sous replica"
+	conn, err := pgx.ConnectConfig(starting, config)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = conn.Close(ending)
+	}()
+	if _, err := conn.Exec(starting, `LISTEN sous`); err != nil {
+		return err
+	}
+	// What was said while nobody listened.
+	r.heard(ctx, notice{What: "signal"})
+	r.heard(ctx, notice{What: "turn"})
+	r.heard(ctx, notice{What: "pause"})
+	for {
+		if err := r.beat(ctx, conn); err != nil {
+			return err
+		}
+		if err := r.listen(ctx, conn); err != nil {
+			return err
+		}
+	}
+}
+
+// listen hears what the others say until it is time for a beat.
+func (r *replica) listen(ctx context.Context, conn *pgx.Conn) error {
+	until, cancel := context.WithTimeout(ctx, r.db.beatEvery)
+	defer cancel()
+	for {
+		n, err := conn.WaitForNotification(until)
+		switch {
+		case err != nil && until.Err() != nil && ctx.Err() == nil && !conn.IsClosed():
+			return nil
+		case err != nil:
+			return err
+		}
+		var said notice
+		if err := json.Unmarshal([]byte(n.Payload), &said); err != nil {
+			continue // nobody of ours
+		}
+		if said.What == "replica" {
+			return nil
+		}
+		r.heard(ctx, said)
+	}
+}
+
+// notice is what tell() of 0010_replicas.sql says.
+type notice struct{ What, From, Turn string }
+
+func (r *replica) heard(_ context.Context, n notice) {
+	switch n.What {
+	case "signal":
+		r.Signal(n.Turn)
+	case "turn":
+		if n.From == "" || n.From != r.db.process {
+			r.Changed(n.Turn)
+		}
+	case "pause":
+		r.db.pauses.Forget()
+	}
+}
+
+// beat shows that this process lives, and looks for those that do not.
+func (r *replica) beat(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, r.db.silence/2)
+	defer cancel()
+	done, err := conn.Exec(ctx, `UPDATE sous.replicas SET beat = clock_timestamp() WHERE id = $1 AND NOT gone`, r.ID)
+	switch {
+	case err != nil:
+		return err
+	case done.RowsAffected() == 0:
+		return loop.ErrTakenOver
+	}
+	dead, err := every(ctx, conn, scanText, `SELECT id FROM sous.replicas WHERE id <> $1
+		AND (gone OR beat < clock_timestamp() - $2::interval) AND (taker = '' OR taken < clock_timestamp() - $2::interval)`, r.ID, r.db.silence)
+	if err != nil || len(dead) == 0 || !r.taking.CompareAndSwap(false, true) {
+		return err
+	}
+	// The next beat does not wait for it.
+	work := context.WithoutCancel(ctx)
+	r.busy.Go(func() {
+		defer r.taking.Store(false)
+		for _, id := range dead {
+			if err := r.takeOver(work, id); err != nil {
+				r.db.log.WarnContext(work, "turns of a replica that is gone are not taken over yet", slog.String("replica", id), slog.Any("err", publicError(err)))
+			}
+		}
+	})
+	return nil
+}
+
+// takeOver ends a replica's right to write and has its turns resumed.
+func (r *replica) takeOver(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*r.db.silence)
+	defer cancel()
+	mine := false
+	err := pgx.BeginFunc(ctx, r.db.pool, func(tx pgx.Tx) error {
+		// Whatever it was writing when it fell silent is over first.
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('sous replica ' || $1, 0))`, id); err != nil {
+			return err
+		}
+		done, err := tx.Exec(ctx, `UPDATE sous.replicas SET gone = true, taker = $2, taken = clock_timestamp()
+			WHERE id = $1 AND (gone OR beat < clock_timestamp() - $3::interval) AND (taker = '' OR taken < clock_timestamp() - $3::interval)`,
+			id, r.ID, r.db.silence)
+		mine = err == nil && done.RowsAffected() == 1
+		return err
+	})
+	if err != nil || !mine {
+		return err
+	}
+	if err := r.Gone(ctx, id); err != nil {
+		return err
+	}
+	_, err = r.db.pool.Exec(ctx, `DELETE FROM sous.replicas WHERE id = $1 AND taker = $2`, id, r.ID)
+	return err
+}
+
+// Alone implements loop.Replicas.
+func (d *DB) Alone(ctx context.Context, f func() error) error {
+	conn, err := pgx.ConnectConfig(ctx, d.pool.Config().ConnConfig)
+	if err != nil {
+		return publicError(fmt.Errorf("take the lock: %w", err))
+	}
+	// The lock ends with the connection.
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock($1)`, migrationLock); err != nil {
+		return publicError(fmt.Errorf("take the lock: %w", err))
+	}
+	return f()
+}
+
+// takenOver reports whether the database refused a write for a replica that is gone.
+func takenOver(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "SOU01"
+}

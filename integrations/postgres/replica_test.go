@@ -1,0 +1,224 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/loop"
+	"github.com/sous-hq/sous/agent/pause"
+	"github.com/sous-hq/sous/integrations/postgres"
+	"github.com/sous-hq/sous/internal/testkit/pgtest"
+)
+
+// member is a replica that notes what it is told.
+type member struct {
+	leave                  func(context.Context) error
+	gone, signals, changed chan string
+	lost                   chan struct{}
+}
+
+func join(t *testing.T, db *postgres.DB, id string) member {
+	t.Helper()
+	m := member{gone: make(chan string, 16), signals: make(chan string, 16), changed: make(chan string, 16), lost: make(chan struct{})}
+	var err error
+	m.leave, err = db.Join(t.Context(), loop.Member{
+		ID:      id,
+		Gone:    func(_ context.Context, id string) error { m.gone <- id; return nil },
+		Lost:    func() { close(m.lost) },
+		Signal:  func(turn string) { m.signals <- turn },
+		Changed: func(turn string) { m.changed <- turn },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.leave(context.Background()) })
+	return m
+}
+
+// wait returns the next thing told that is wanted.
+func wait(t *testing.T, told <-chan string, want string) {
+	t.Helper()
+	for limit := time.After(20 * time.Second); ; {
+		select {
+		case got := <-told:
+			if got == want {
+				return
+			}
+		case <-limit:
+			t.Fatalf("%q was not told", want)
+		}
+	}
+}
+
+func request(id string) (agent.Turn, agent.Message) {
+	ann := agent.Actor{Workspace: "acme", ID: "ann", Kind: agent.Member}
+	return agent.Turn{ID: id, Workspace: "acme", Conversation: "c-" + id, Actor: ann}, agent.Message{ID: id + "/m", Author: ann, Text: "hello"}
+}
+
+func accept(t *testing.T, db *postgres.DB, id string) {
+	t.Helper()
+	turn, m := request(id)
+	if _, err := db.Accept(t.Context(), turn, m, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAReplicaThatLeavesIsTakenOverAndForgotten(t *testing.T) {
+	t.Parallel()
+	db, _, _ := openDB(t)
+	a, b := join(t, db, "a"), join(t, db, "b")
+	if err := a.leave(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, b.gone, "a")
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		all, err := db.Replicas(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(all) == 1 && all[0].ID == "b" {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("replicas %v; want b alone", all)
+		}
+	}
+	if err := db.Abandon(t.Context(), "before", "b"); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, b.gone, "before")
+	select {
+	case id := <-b.gone:
+		t.Errorf("%s was taken over twice", id)
+	case <-b.lost:
+		t.Error("b was taken for gone, though it lives")
+	case <-time.After(100 * time.Millisecond):
+	}
+}
+
+func TestASilentReplicaIsTakenOverAndItsLateWritesAreRefused(t *testing.T) {
+	t.Parallel()
+	db, _, base := openDB(t)
+	other := join(t, db, "other")
+	run := administrator(t, base)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(run(`INSERT INTO replicas (id, beat) VALUES ('frozen', now() + interval '1 hour')`))
+	accept(t, db, "e1")
+	as := loop.InReplica(t.Context(), "frozen")
+	must(db.SetStatus(as, "acme", "e1", agent.TurnWaiting))
+	// What the replica is writing when it falls silent is over before it is taken over.
+	conn, err := pgx.Connect(t.Context(), base.URL)
+	must(err)
+	defer conn.Close(context.Background())
+	tx, err := conn.Begin(t.Context())
+	must(err)
+	_, err = tx.Exec(t.Context(), `SELECT sous.still('frozen')`)
+	must(err)
+	must(run(`UPDATE replicas SET beat = now() - interval '1 minute' WHERE id = 'frozen'`))
+	select {
+	case id := <-other.gone:
+		t.Fatalf("%s is taken over while it writes", id)
+	case <-time.After(200 * time.Millisecond):
+	}
+	must(tx.Rollback(t.Context()))
+	wait(t, other.gone, "frozen")
+	for name, write := range map[string]func(context.Context) error{
+		"status": func(ctx context.Context) error { return db.SetStatus(ctx, "acme", "e1", agent.TurnRunning) },
+		"park":   func(ctx context.Context) error { return db.Park(ctx, "acme", "e1", loop.Parked{Question: "Which?"}) },
+		"finish": func(ctx context.Context) error {
+			turn, _ := request("e1")
+			turn.Status = agent.TurnDone
+			return db.Finish(ctx, loop.Finish{Turn: turn})
+		},
+	} {
+		if err := write(as); !errors.Is(err, loop.ErrTakenOver) || agent.KindOf(err) != agent.Conflict {
+			t.Errorf("%s by the frozen replica: %v; want ErrTakenOver", name, err)
+		}
+	}
+	if err := db.SetStatus(loop.InReplica(t.Context(), "other"), "acme", "e1", agent.TurnRunning); err != nil {
+		t.Errorf("by the other replica: %v", err)
+	}
+}
+
+func TestAReplicaThatWasTakenForGoneIsTold(t *testing.T) {
+	t.Parallel()
+	db, _, base := openDB(t)
+	a := join(t, db, "a")
+	if err := administrator(t, base)(`UPDATE replicas SET gone = true`); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-a.lost:
+	case <-time.After(20 * time.Second):
+		t.Fatal("it was not told")
+	}
+}
+
+func TestReplicasHearOfEachOthersSignalsTurnsAndPauses(t *testing.T) {
+	t.Parallel()
+	base, keys := pgtest.New(t), t.TempDir()+"/keys"
+	open := func() *postgres.DB {
+		db, err := postgres.Open(t.Context(), postgres.Config{URL: base.URL, Keys: keys, Beat: 50 * time.Millisecond, Silence: 300 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		return db
+	}
+	here, there := open(), open()
+	a, b := join(t, here, "a"), join(t, there, "b")
+	accept(t, here, "e1")
+	if err := here.Send(t.Context(), "acme", "e1", loop.InboxTopic, loop.Signal{Type: loop.SignalStop}); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, a.signals, "e1")
+	wait(t, b.signals, "e1")
+	if err := here.SetStatus(t.Context(), "acme", "e1", agent.TurnWaiting); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, b.changed, "e1")
+	// Who changed it knows, and hears of what others change.
+	accept(t, here, "e2")
+	if err := there.SetStatus(t.Context(), "acme", "e2", agent.TurnWaiting); err != nil {
+		t.Fatal(err)
+	}
+	for told := ""; told != "e2"; {
+		select {
+		case told = <-a.changed:
+			if told == "e1" {
+				t.Error("a process was told of its own change")
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("a process was not told of another's change")
+		}
+	}
+	ann := agent.Actor{Workspace: "acme", ID: "ann", Kind: agent.Member, Owner: true}
+	stops := func(db *postgres.DB) bool {
+		_, over, err := db.Paused(t.Context(), pause.Subject{Workspace: "acme", Tool: "mail_send"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return over
+	}
+	if stops(there) {
+		t.Fatal("paused before anybody did")
+	}
+	if _, err := here.Pause(t.Context(), ann, pause.Tool, "mail_send", "because"); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); !stops(there); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a pause is not in force in the other process")
+		}
+	}
+}
