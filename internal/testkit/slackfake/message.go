@@ -101,7 +101,8 @@ func buttonsOf(blocks json.RawMessage) []Button {
 	return out
 }
 
-// Shown is all the words of a message: its text and those of its blocks.
+// Shown is what people see of a message: the words of its blocks or, when it has
+// none, its text.
 func (m Message) Shown() string {
 	var words []string
 	var walk func(v any)
@@ -124,7 +125,10 @@ func (m Message) Shown() string {
 	var blocks any
 	_ = json.Unmarshal(m.Blocks, &blocks)
 	walk(blocks)
-	return m.Text + "\n" + strings.Join(words, "\n")
+	if len(words) == 0 {
+		return m.Text
+	}
+	return strings.Join(words, "\n")
 }
 
 // Thread lists what stands in a thread, the root first, without what was deleted
