@@ -1,0 +1,11 @@
+package sqlite_test
+
+import (
+	"testing"
+
+	"github.com/sous-hq/sous/internal/testkit/storetest"
+)
+
+func TestCheck(t *testing.T) {
+	storetest.Check(t, openProvable, `CREATE TABLE workflow_status (workflow_uuid TEXT, status TEXT)`)
+}
