@@ -63,7 +63,7 @@ func (c *cli) root() *cobra.Command {
 		c.serveCommand(), c.askCommand(), c.chatCommand(),
 		c.approvalsCommand(), c.decideCommand(true), c.decideCommand(false), c.undoCommand(),
 		c.effectsCommand(), c.pauseCommand(), c.resumeCommand(),
-		c.ticketsCommand(), c.memoryCommand(), c.feedbackCommand(), c.auditCommand(), c.policyCommand(), c.peopleCommand(), c.slackCommand(),
+		c.ticketsCommand(), c.memoryCommand(), c.feedbackCommand(), c.auditCommand(), c.checkCommand(), c.policyCommand(), c.peopleCommand(), c.slackCommand(),
 		c.doctorCommand(), c.versionCommand(),
 	)
 	for _, sub := range root.Commands() {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"net/url"
 	"os"
@@ -99,7 +100,7 @@ func TestCommands(t *testing.T) {
 			e.Setenv("GORACE", os.Getenv("GORACE"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitready": waitReady},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitready": waitReady, "sql": changeStore},
 	})
 }
 
@@ -116,6 +117,23 @@ func waitReady(ts *testscript.TestScript, _ bool, _ []string) {
 		return
 	}
 	ts.Fatalf("no server became ready")
+}
+
+// changeStore does to the store what no part of Sous would: sql STATEMENT.
+func changeStore(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := sql.Open("sqlite", filepath.Join(ts.Getenv("SOUS_DATA"), "sous.db"))
+	ts.Check(err)
+	defer db.Close()
+	_, err = db.Exec(strings.Join(args, " "))
+	ts.Check(err)
+}
+
+// checked looks in the store for what must never be there.
+func checked(t *testing.T, data string) {
+	t.Helper()
+	if out, err := sous(t, data, "", "check"); err != nil {
+		t.Errorf("a promise is broken: %v\n%s", err, out)
+	}
 }
 
 // meeting is a short transcript with two action items.
@@ -233,6 +251,7 @@ func TestKillAtNamedPointsMakesEachTicketOnce(t *testing.T) {
 				t.Errorf("%d tickets; want 2", n)
 			}
 			checkRecord(t, data, a.Turn)
+			checked(t, data)
 		})
 	}
 }
@@ -254,6 +273,7 @@ func TestKillAtRandomMakesEachTicketOnce(t *testing.T) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		cancel()
+		checked(t, data)
 	}
 	// Whatever the kills left open is decided now; what was decided is kept.
 	_, _ = sous(t, data, "", "approve", "--turn", a.Turn)
@@ -262,6 +282,7 @@ func TestKillAtRandomMakesEachTicketOnce(t *testing.T) {
 		t.Errorf("%d tickets; want 2", n)
 	}
 	checkRecord(t, data, a.Turn)
+	checked(t, data)
 }
 
 // checkRecord checks that the audit tells each effect's whole story, in order.

@@ -188,6 +188,7 @@ func TestPeopleOfTheFileDecideEachAsThemselves(t *testing.T) {
 		t.Errorf("Ann, alone, may not decide: %v %s", err, out)
 	}
 	k.until(t, "the second ticket", func() bool { return countTickets(t, k.data) == 2 })
+	checked(t, k.data)
 	// A file that is wrong changes nothing and is said.
 	k.staff(t, "people: [{id: bob, kind: king}]")
 	k.until(t, "the refusal", func() bool {

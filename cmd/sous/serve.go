@@ -118,7 +118,12 @@ func (c *cli) serveOn(ctx context.Context, a *app, l net.Listener) error {
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
+	promises, err := a.promises()
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
 	g.Go(func() error { return signer.Run(gctx) })
+	g.Go(func() error { promises.Run(gctx); return nil })
 	g.Go(func() error {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve: %w", err)

@@ -231,6 +231,7 @@ func (o *office) settled(t *testing.T, root string) {
 	if n := countTickets(t, o.data); n != 2 {
 		t.Errorf("%d tickets; want 2", n)
 	}
+	checked(t, o.data)
 	for _, c := range o.Calls("") {
 		if c.Result != "ok" && c.Result != "Service Unavailable" {
 			t.Errorf("Slack answered %s with %s", c.Method, c.Result)

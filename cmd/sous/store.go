@@ -13,6 +13,7 @@ import (
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/audit"
+	"github.com/sous-hq/sous/agent/check"
 	"github.com/sous-hq/sous/agent/feedback"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/pause"
@@ -147,9 +148,11 @@ func storeName(cfg config.Config) string {
 	return fmt.Sprintf("database %s at %s (PostgreSQL)", name, u.Host)
 }
 
-// record is the audit record, read beside whoever works with the store.
+// record is the store as it is at one moment, read beside whoever works with it:
+// the audit record and what belongs to it.
 type record interface {
 	audit.Evidence
+	check.Facts
 	Explain(ctx context.Context, ws agent.WorkspaceID, kek tink.AEAD, id string) ([]audit.Story, error)
 	Close() error
 }

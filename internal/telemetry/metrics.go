@@ -110,6 +110,36 @@ func (m *Metrics) Paused(paused func() (int, error)) error {
 	})
 }
 
+// Promises has look asked, at each scrape, for how many broken promises were found by rule since the
+// process began, and for the time of the last look. A rule of which nothing was found shows 0. Call it once.
+func (m *Metrics) Promises(rules []string, look func() (broken map[string]int, last time.Time)) error {
+	return m.registry.Register(promises{
+		broken: prometheus.NewDesc("sous_broken_promises", "What must never be in the store and was found there, by rule.", []string{"rule"}, nil),
+		last:   prometheus.NewDesc("sous_checked_timestamp_seconds", "When the store was last looked at, 0 for never.", nil, nil),
+		rules:  rules, look: look,
+	})
+}
+
+type promises struct {
+	broken, last *prometheus.Desc
+	rules        []string
+	look         func() (map[string]int, time.Time)
+}
+
+func (p promises) Describe(ch chan<- *prometheus.Desc) { ch <- p.broken; ch <- p.last }
+
+func (p promises) Collect(ch chan<- prometheus.Metric) {
+	broken, last := p.look()
+	for _, rule := range p.rules {
+		ch <- prometheus.MustNewConstMetric(p.broken, prometheus.GaugeValue, float64(broken[rule]), rule)
+	}
+	at := 0.0
+	if !last.IsZero() {
+		at = float64(last.Unix())
+	}
+	ch <- prometheus.MustNewConstMetric(p.last, prometheus.GaugeValue, at)
+}
+
 // gauge is a figure that may be unknown: a made-up zero would hide that the store is down.
 type gauge struct {
 	desc *prometheus.Desc
