@@ -31,6 +31,12 @@ const (
 	// SubjectErased says that the subject's key was destroyed: what the rows up
 	// to here held about them can be read by nobody any more.
 	SubjectErased Kind = "subject.erased"
+	// DataPurged says that what was older than a rule allows was taken out.
+	DataPurged Kind = "data.purged"
+	// HoldSet and HoldReleased say that the data of the person in Status must stay,
+	// and no longer has to.
+	HoldSet      Kind = "hold.set"
+	HoldReleased Kind = "hold.released"
 )
 
 // The reasons why a row shows no payload.

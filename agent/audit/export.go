@@ -132,7 +132,7 @@ func (e Entry) ocsfActivity() int {
 		return ocsfRead
 	case e.Kind == MemoryWritten || e.Kind == TurnAccepted:
 		return ocsfCreate
-	case e.Kind == SubjectErased:
+	case e.Kind == SubjectErased || e.Kind == DataPurged:
 		return ocsfDelete
 	case e.Kind == ApprovalDecided || e.Kind == ApprovalExpired || e.Kind == TurnEnded:
 		return ocsfUpdate

@@ -18,16 +18,9 @@ import (
 func (d *DB) Erase(ctx context.Context, by agent.Actor, subject agent.ActorID) (int64, error) {
 	var gone int64
 	err := d.write(ctx, by.Workspace, func(tx pgx.Tx) error {
-		id, known, err := first(tx.QueryRow(ctx, `SELECT id FROM subject_keys WHERE workspace = $1 AND subject = $2`, by.Workspace, subject), scanInt)
-		if err != nil || !known {
-			return err
-		}
-		r, err := tx.Exec(ctx, `DELETE FROM audit_payload WHERE workspace = $1 AND key = $2`, by.Workspace, id)
-		if err != nil {
-			return err
-		}
-		gone = r.RowsAffected()
-		if _, err := tx.Exec(ctx, `DELETE FROM subject_keys WHERE workspace = $1 AND id = $2`, by.Workspace, id); err != nil {
+		var known bool
+		var err error
+		if gone, known, err = eraseKey(ctx, tx, by.Workspace, subject); err != nil || !known {
 			return err
 		}
 		return d.record(ctx, tx, audit.Entry{Workspace: by.Workspace, Kind: audit.SubjectErased, Actor: by.ID, Subject: subject})
@@ -42,6 +35,20 @@ func (d *DB) Erase(ctx context.Context, by agent.Actor, subject agent.ActorID) (
 		return gone, publicError(fmt.Errorf("it is erased, but the dead rows could not be swept: %w", err))
 	}
 	return gone, nil
+}
+
+// eraseKey destroys a subject's key, if there is one, and what is sealed with it.
+func eraseKey(ctx context.Context, tx pgx.Tx, ws agent.WorkspaceID, subject agent.ActorID) (payloads int64, known bool, err error) {
+	id, known, err := first(tx.QueryRow(ctx, `SELECT id FROM subject_keys WHERE workspace = $1 AND subject = $2`, ws, subject), scanInt)
+	if err != nil || !known {
+		return 0, false, err
+	}
+	r, err := tx.Exec(ctx, `DELETE FROM audit_payload WHERE workspace = $1 AND key = $2`, ws, id)
+	if err != nil {
+		return 0, true, err
+	}
+	_, err = tx.Exec(ctx, `DELETE FROM subject_keys WHERE workspace = $1 AND id = $2`, ws, id)
+	return r.RowsAffected(), true, err
 }
 
 // RotateKEK gives the KEK a new primary key and wraps every subject's key with

@@ -48,6 +48,11 @@ func administrator(t testing.TB, base pgtest.Database) func(query string) error 
 func openStores(t *testing.T) storetest.Stores {
 	t.Helper()
 	db, clock, base := openDB(t)
+	return storesOf(t, db, clock, base)
+}
+
+func storesOf(t *testing.T, db *postgres.DB, clock *storetest.Clock, base pgtest.Database) storetest.Stores {
+	t.Helper()
 	people := storetest.NewDirectory(clock)
 	ledger, err := postgres.NewLedger(db, postgres.LedgerConfig{ApprovalTTL: storetest.ApprovalTTL, UndoTTL: storetest.UndoTTL, People: people})
 	if err != nil {

@@ -85,6 +85,8 @@ func fill(t *testing.T, db *postgres.DB, clock *storetest.Clock) {
 	w.Key = "w2"
 	_, err = tracker.Comment(ctx, w, ticket.ID, "soon")
 	must(err)
+	_, err = db.Hold(ctx, w.By, "carol", "a dispute")
+	must(err)
 	_, err = postgres.NewRoutingCases(db).Record(ctx, w, "my laptop", "it")
 	must(err)
 	_, _, err = postgres.NewMemories(db).SaveItem(ctx, memory.Item{

@@ -21,18 +21,9 @@ func (d *DB) Erase(ctx context.Context, by agent.Actor, subject agent.ActorID) (
 		if _, err := tx.ExecContext(ctx, `PRAGMA secure_delete = ON`); err != nil {
 			return err
 		}
-		id, known, err := first(tx.QueryRowContext(ctx, `SELECT id FROM subject_keys WHERE workspace = ? AND subject = ?`, by.Workspace, subject), scanKeyID)
-		if err != nil || !known {
-			return err
-		}
-		r, err := tx.ExecContext(ctx, `DELETE FROM audit_payload WHERE workspace = ? AND key = ?`, by.Workspace, id)
-		if err != nil {
-			return err
-		}
-		if gone, err = r.RowsAffected(); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM subject_keys WHERE id = ?`, id); err != nil {
+		var known bool
+		var err error
+		if gone, known, err = eraseKey(ctx, tx, by.Workspace, subject); err != nil || !known {
 			return err
 		}
 		return d.record(ctx, tx, audit.Entry{Workspace: by.Workspace, Kind: audit.SubjectErased, Actor: by.ID, Subject: subject})
@@ -42,6 +33,23 @@ func (d *DB) Erase(ctx context.Context, by agent.Actor, subject agent.ActorID) (
 	}
 	d.keys.forget()
 	return gone, d.settleLog(ctx)
+}
+
+// eraseKey destroys a subject's key, if there is one, and what is sealed with it.
+func eraseKey(ctx context.Context, tx *sql.Tx, ws agent.WorkspaceID, subject agent.ActorID) (payloads int64, known bool, err error) {
+	id, known, err := first(tx.QueryRowContext(ctx, `SELECT id FROM subject_keys WHERE workspace = ? AND subject = ?`, ws, subject), scanKeyID)
+	if err != nil || !known {
+		return 0, false, err
+	}
+	r, err := tx.ExecContext(ctx, `DELETE FROM audit_payload WHERE workspace = ? AND key = ?`, ws, id)
+	if err != nil {
+		return 0, true, err
+	}
+	if payloads, err = r.RowsAffected(); err != nil {
+		return 0, true, err
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM subject_keys WHERE id = ?`, id)
+	return payloads, true, err
 }
 
 // settleLog moves what the log that is written ahead holds into the file and

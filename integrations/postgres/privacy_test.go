@@ -1,0 +1,99 @@
+package postgres_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sous-hq/sous/agent/audit"
+	"github.com/sous-hq/sous/integrations/postgres"
+	"github.com/sous-hq/sous/internal/testkit/storetest"
+)
+
+var rounds = flag.Int("privacy.rounds", 1, "how often each kind of personal text is planted; 23 plants a thousand")
+
+func TestPrivacy(t *testing.T) {
+	t.Parallel()
+	storetest.Privacy(t, *rounds, func(t *testing.T) storetest.PrivacyStores {
+		db, clock, base := openDB(t)
+		s := storesOf(t, db, clock, base)
+		ask := func(query string, each func(rows pgx.Rows) error) {
+			conn, err := pgx.Connect(t.Context(), base.AdminURL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close(t.Context())
+			rows, err := conn.Query(t.Context(), query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.Close()
+			for rows.Next() {
+				if err := each(rows); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if rows.Err() != nil {
+				t.Fatal(rows.Err())
+			}
+		}
+		text := func(query string) (all []string) {
+			ask(query, func(rows pgx.Rows) error {
+				var v string
+				err := rows.Scan(&v)
+				all = append(all, v)
+				return err
+			})
+			return all
+		}
+		tables := func() []string {
+			return text(`SELECT tablename FROM pg_tables WHERE schemaname = 'sous' ORDER BY 1`)
+		}
+		return storetest.PrivacyStores{
+			Stores: s, Privacy: db, Pauses: db, Tracker: postgres.NewTracker(db, func(id string) string { return id }),
+			Memories: postgres.NewMemories(db), Cases: postgres.NewRoutingCases(db), Tables: tables,
+			Bytes: func() []byte {
+				var all bytes.Buffer
+				for _, name := range tables() {
+					for _, row := range text(`SELECT t::text FROM sous.` + name + ` t`) {
+						all.WriteString(row)
+					}
+				}
+				// The files of a server on this machine, too.
+				_ = text(`CHECKPOINT`)
+				for _, dir := range text(`SELECT current_setting('data_directory') || '/base/' || oid FROM pg_database WHERE datname = current_database()`) {
+					files, _ := filepath.Glob(filepath.Join(dir, "*"))
+					for _, f := range files {
+						b, _ := os.ReadFile(f)
+						all.Write(b)
+					}
+				}
+				return all.Bytes()
+			},
+			Verify: func() (wrong []string) {
+				ring, err := db.Keys()
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, err := postgres.OpenRecord(t.Context(), base.URL)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer r.Close()
+				got, err := audit.Verify(t.Context(), audit.VerifyConfig{Evidence: r, Workspace: "acme", KEK: ring.KEK})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, p := range got.Problems {
+					wrong = append(wrong, fmt.Sprint(p))
+				}
+				return wrong
+			},
+		}
+	})
+}
