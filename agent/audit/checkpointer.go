@@ -52,13 +52,20 @@ type CheckpointConfig struct {
 	Verifiers note.Verifiers
 	// File is appended to; put it on another disk than the store's.
 	File string
-	Now  func() time.Time
-	Log  *slog.Logger
+	// Post, when set, tells somebody outside of a signed checkpoint, at most every
+	// PostEvery for each workspace and once after the start. When it fails, the
+	// next checkpoint is posted instead.
+	Post      func(ctx context.Context, c Checkpoint, signed string) error
+	PostEvery time.Duration
+	Now       func() time.Time
+	Log       *slog.Logger
 }
 
 // Checkpointer signs the heads of the trees and writes them outside the database.
 type Checkpointer struct {
 	c CheckpointConfig
+	// posted is when each workspace's checkpoint was posted last.
+	posted map[agent.WorkspaceID]time.Time
 }
 
 // NewCheckpointer checks the settings; it starts nothing.
@@ -69,7 +76,7 @@ func NewCheckpointer(c CheckpointConfig) (*Checkpointer, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Checkpointer{c}, nil
+	return &Checkpointer{c: c, posted: map[agent.WorkspaceID]time.Time{}}, nil
 }
 
 // Run signs a checkpoint every CheckpointEvery or CheckpointRows, whichever
@@ -132,7 +139,25 @@ func (p *Checkpointer) sign(ctx context.Context, h Head) error {
 	if err := AppendCheckpoint(p.c.File, signed); err != nil {
 		return err
 	}
-	return p.c.Trees.SaveCheckpoint(ctx, c, signed)
+	if err := p.c.Trees.SaveCheckpoint(ctx, c, signed); err != nil {
+		return err
+	}
+	p.post(ctx, c, signed)
+	return nil
+}
+
+// post tells of a checkpoint when it is time. It vouches for no less when nobody
+// could be told, so that is logged.
+func (p *Checkpointer) post(ctx context.Context, c Checkpoint, signed string) {
+	last, before := p.posted[c.Workspace]
+	if p.c.Post == nil || before && c.At.Sub(last) < p.c.PostEvery {
+		return
+	}
+	if err := p.c.Post(ctx, c, signed); err != nil {
+		p.c.Log.WarnContext(ctx, "audit checkpoint not posted", "err", err)
+		return
+	}
+	p.posted[c.Workspace] = c.At
 }
 
 // AppendCheckpoint appends a signed checkpoint to the file and waits until it is

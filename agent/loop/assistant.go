@@ -180,6 +180,13 @@ func (a *Assistant) Recover(ctx context.Context) error {
 		return fmt.Errorf("recover: %w", err)
 	}
 	for _, t := range open {
+		if isNotice(t) {
+			// A notice that was cut off between its two halves.
+			if err := a.told(ctx, t, "This was cut off. It will be told again when it is due."); err != nil {
+				return fmt.Errorf("recover: %w", err)
+			}
+			continue
+		}
 		if t.Status == agent.TurnWaiting {
 			continue // its engine has it: nothing else parks a turn
 		}

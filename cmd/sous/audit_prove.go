@@ -26,6 +26,9 @@ import (
 
 // checkpointFile is where signed checkpoints go, outside the database.
 func checkpointFile(cfg config.Config) string {
+	if cfg.Audit.Checkpoints != "" {
+		return cfg.Audit.Checkpoints
+	}
 	return filepath.Join(cfg.DataDir, "audit-checkpoints.txt")
 }
 
@@ -122,7 +125,7 @@ The exit code is 1 when anything is wrong. Keep the checkpoint file and the publ
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.verifyAudit(cmd.Context(), f) },
 	})
 	fl := cmd.Flags()
-	fl.StringVar(&f.checkpoints, "checkpoint", "", "file of signed checkpoints (default: audit-checkpoints.txt in the data directory)")
+	fl.StringVar(&f.checkpoints, "checkpoint", "", "file of signed checkpoints (default: the one of the settings, audit.checkpoints)")
 	fl.StringArrayVar(&f.keys, "key", nil, "public key whose signatures count, instead of those in the data directory; may be repeated")
 	fl.Int64Var(&f.from, "from", 0, "check the rows from this one on")
 	fl.Int64Var(&f.to, "to", 0, "check the rows up to this one")

@@ -138,9 +138,17 @@ func (a *app) checkpointer() (*audit.Checkpointer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read public keys: %w", err)
 	}
-	return audit.NewCheckpointer(audit.CheckpointConfig{
+	if err := writable(a.cfg.Audit.Checkpoints); err != nil {
+		return nil, err
+	}
+	c := audit.CheckpointConfig{
 		Trees: a.db, Signer: ring.Signer, Verifiers: known, File: checkpointFile(a.cfg), Now: time.Now, Log: a.log,
-	})
+		PostEvery: a.cfg.Audit.PostEvery,
+	}
+	if c.PostEvery > 0 {
+		c.Post = a.postCheckpoint
+	}
+	return audit.NewCheckpointer(c)
 }
 
 // holding runs f with the store of a data directory that nobody else works on.

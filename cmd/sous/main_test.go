@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -100,7 +101,7 @@ func TestCommands(t *testing.T) {
 			e.Setenv("GORACE", os.Getenv("GORACE"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitready": waitReady, "sql": changeStore},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitready": waitReady, "sql": changeStore, "waitaudit": waitAudit},
 	})
 }
 
@@ -117,6 +118,18 @@ func waitReady(ts *testscript.TestScript, _ bool, _ []string) {
 		return
 	}
 	ts.Fatalf("no server became ready")
+}
+
+// waitAudit waits until a line of "sous audit" matches.
+func waitAudit(ts *testscript.TestScript, _ bool, args []string) {
+	line := regexp.MustCompile(args[0])
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		ts.Check(ts.Exec("sous", "audit"))
+		if line.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+	}
+	ts.Fatalf("the record never said %s", args[0])
 }
 
 // changeStore does to the store what no part of Sous would: sql STATEMENT.

@@ -47,6 +47,8 @@ type Config struct {
 	Embedding Embedding
 	// Slack is the connection to Slack.
 	Slack Slack
+	// Audit says where the record's signed heads go.
+	Audit Audit
 	// Log says how much is logged and in which form.
 	Log Log
 	// Limits bound what one turn, one file and one decision may take.
@@ -105,6 +107,14 @@ type Slack struct {
 // IsSet reports whether any credential of a Slack app was given.
 func (s Slack) IsSet() bool {
 	return s.BotToken.IsSet() || s.AppToken.IsSet() || s.SigningSecret.IsSet()
+}
+
+// Audit is what leaves the store so that nobody can change the record unseen.
+type Audit struct {
+	// Checkpoints is the file signed heads are appended to; empty means one in the data directory.
+	Checkpoints string
+	// PostEvery is how often the owners are told a signed head; 0 means never.
+	PostEvery time.Duration
 }
 
 // Log is how Sous logs.

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,7 +26,7 @@ type setting struct {
 
 // settings lists every setting in the order in which doctor shows them.
 func settings() []setting {
-	return append(append(placeSettings(), connectionSettings()...), limitSettings()...)
+	return slices.Concat(placeSettings(), connectionSettings(), recordSettings(), limitSettings())
 }
 
 func placeSettings() []setting {
@@ -141,6 +142,15 @@ func connectionSettings() []setting {
 	}
 }
 
+func recordSettings() []setting {
+	return []setting{
+		pathTo(func(c *Config) *string { return &c.Audit.Checkpoints },
+			setting{key: "audit.checkpoints", env: "SOUS_AUDIT_CHECKPOINTS", doc: "file of the record's signed heads; unset means in the data directory"}),
+		optional(duration(func(c *Config) *time.Duration { return &c.Audit.PostEvery }, 30*24*time.Hour,
+			setting{key: "audit.post_every", env: "SOUS_AUDIT_POST_EVERY", doc: "how often the owners are told a signed head; unset means never", def: "24h"})),
+	}
+}
+
 func limitSettings() []setting {
 	const day = 24 * time.Hour
 	return []setting{
@@ -227,6 +237,19 @@ func duration(field func(*Config) *time.Duration, most time.Duration, s setting)
 		return err
 	}
 	s.show = func(c *Config) string { return showDuration(*field(c)) }
+	return s
+}
+
+// optional takes the default away that was given as an example: it stays unset.
+func optional(s setting) setting {
+	s.def = ""
+	shown := s.show
+	s.show = func(c *Config) string {
+		if text := shown(c); text != "0s" {
+			return text
+		}
+		return ""
+	}
 	return s
 }
 
