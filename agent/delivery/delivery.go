@@ -82,6 +82,9 @@ type Store interface {
 	Settle(ctx context.Context, f Front, s Settled) error
 	// Take asks for the leave to show something, or for more time.
 	Take(ctx context.Context, f Front, l Lease) (Standing, error)
+	// Untaken returns those of the things that the holder may take: not over, and
+	// with no other process that has time left.
+	Untaken(ctx context.Context, f Front, holder string, about []string) ([]string, error)
 	// Posts lists what was posted about something, by key.
 	Posts(ctx context.Context, f Front, about string) ([]Post, error)
 	// Forget drops deliveries done and things shown to their end before a time; it

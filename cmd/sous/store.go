@@ -14,6 +14,7 @@ import (
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/agent/check"
+	"github.com/sous-hq/sous/agent/delivery"
 	"github.com/sous-hq/sous/agent/feedback"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/pause"
@@ -34,6 +35,7 @@ type database interface {
 	loop.Store
 	audit.Trees
 	people.Tokens
+	delivery.Store
 	FindEffects(ctx context.Context, ws agent.WorkspaceID, f loop.EffectFilter) ([]loop.Effect, error)
 	Pause(ctx context.Context, by agent.Actor, s pause.Scope, target, reason string) (pause.Pause, error)
 	Resume(ctx context.Context, by agent.Actor, s pause.Scope, target string) (pause.Pause, error)

@@ -125,6 +125,20 @@ func (d *DB) Take(ctx context.Context, f delivery.Front, l delivery.Lease) (deli
 	return got, nil
 }
 
+// Untaken implements delivery.Store.
+func (d *DB) Untaken(ctx context.Context, f delivery.Front, holder string, about []string) ([]string, error) {
+	if len(about) == 0 {
+		return nil, nil
+	}
+	all, err := list(ctx, d, f.Workspace, scanText, `SELECT a.about FROM unnest($1::text[]) WITH ORDINALITY a (about, n)
+		LEFT JOIN shows s ON s.workspace = $2 AND s.source = $3 AND s.about = a.about
+		WHERE s.about IS NULL OR s.over IS NULL AND (s.holder = $4 OR s.until <= $5) ORDER BY a.n`, about, f.Workspace, f.Source, holder, d.now())
+	if err != nil {
+		return nil, fmt.Errorf("read leases: %w", err)
+	}
+	return all, nil
+}
+
 // Posts implements delivery.Store.
 func (d *DB) Posts(ctx context.Context, f delivery.Front, about string) ([]delivery.Post, error) {
 	all, err := list(ctx, d, f.Workspace, scanPost, `SELECT about, key, place, ref FROM posts

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/slack-go/slack"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/delivery"
 	"github.com/sous-hq/sous/agent/loop"
 )
 
@@ -38,40 +40,89 @@ func (b *Bot) command(ctx context.Context, body []byte) (any, error) {
 	if c.TeamID != me.team || c.UserID == "" || c.TriggerID == "" {
 		return said("This app is not of your workspace."), nil
 	}
-	by := b.people.Actor(ctx, "", c.UserID)
-	word, rest, _ := strings.Cut(strings.TrimSpace(c.Text), " ")
-	rest = strings.TrimSpace(rest)
-	switch strings.ToLower(word) {
-	case "ask":
-		return b.ask(ctx, by, c, rest, nil)
-	case "forget":
-		return b.ask(ctx, by, c, "Forget "+rest, nil)
-	case "summarize", "summarise", "minutes":
-		return b.summarise(ctx, by, c, rest)
+	by, err := b.whoIs(ctx, "", c.UserID)
+	if err != nil {
+		return said(refusal(err)), nil
+	}
+	answer := "I answer in our direct messages."
+	switch word, rest := verb(c); word {
 	case "approvals":
 		return b.waiting(ctx, by)
 	case "status":
 		return said(escape(or(b.Status(), "I am well."))), nil
-	case "", "help":
+	case "summarize":
+		channel, from, err := b.readPart(ctx, c, rest)
+		if err != nil {
+			return said(refusal(err)), nil
+		}
+		answer = fmt.Sprintf("I am reading <#%s> since %s. The minutes come in our direct messages.", channel, when(from))
+	case "help":
 		return said(commandHelp), nil
 	}
-	return b.ask(ctx, by, c, strings.TrimSpace(c.Text), nil)
-}
-
-// ask makes a turn of a command. It is answered in the direct messages, because a
-// command has no message that others could see the answer under.
-func (b *Bot) ask(ctx context.Context, by agent.Actor, c slack.SlashCommand, text string, files []string) (any, error) {
-	if text == "" && len(files) == 0 {
-		return said(commandHelp), nil
-	}
-	dm, err := b.people.dm(ctx, c.UserID)
+	// Reading takes as long as Slack's limits want, and a command's answer cannot wait.
+	err = b.takeIn(ctx, delivery.Delivery{ID: keptCommand + c.TriggerID, Queue: "command/" + c.UserID, Body: body})
 	if err != nil {
-		return said(refusal(err)), nil
-	}
-	if err := b.askIn(ctx, by, dm, c.UserID, commandRoot(c.TriggerID), text, files); err != nil {
 		return nil, err
 	}
-	return said("I answer in our direct messages."), nil
+	return said(answer), nil
+}
+
+// verb is what a command wants, with its words; "" is a question in plain words.
+func verb(c slack.SlashCommand) (word, rest string) {
+	text := strings.TrimSpace(c.Text)
+	word, rest, _ = strings.Cut(text, " ")
+	rest = strings.TrimSpace(rest)
+	switch word = strings.ToLower(word); word {
+	case "approvals", "status", "help":
+		return word, rest
+	case "summarize", "summarise", "minutes":
+		return "summarize", rest
+	case "ask", "forget":
+		if rest != "" {
+			return word, rest
+		}
+		return "help", ""
+	case "":
+		return "help", ""
+	}
+	return "", text
+}
+
+// commanded does what a command wants after its answer. It makes a turn in the
+// direct messages, because a command has no message that others could see the
+// answer under.
+func (b *Bot) commanded(ctx context.Context, by agent.Actor, c slack.SlashCommand) error {
+	err := b.commandTurn(ctx, by, c)
+	if err == nil || agent.KindOf(err) == agent.Unavailable || agent.KindOf(err) == agent.Internal {
+		return err
+	}
+	b.tell(ctx, c.ChannelID, "", c.UserID, refusal(err))
+	return nil
+}
+
+func (b *Bot) commandTurn(ctx context.Context, by agent.Actor, c slack.SlashCommand) error {
+	word, text := verb(c)
+	dm, err := b.people.dm(ctx, c.UserID)
+	if err != nil {
+		return err
+	}
+	var files []string
+	switch word {
+	case "forget":
+		text = "Forget " + text
+	case "summarize":
+		channel, from, err := b.readPart(ctx, c, text)
+		if err != nil {
+			return err
+		}
+		// Only its sender sees the answer, so that is who may read the file too.
+		f, err := b.historyFile(ctx, by, b.people.Place(ctx, dm, "im", c.UserID), channel, from)
+		if err != nil {
+			return err
+		}
+		text, files = fmt.Sprintf("Summarise what was said since %s", from.Format("2 January 2006 15:04")), []string{f.ID}
+	}
+	return b.askIn(ctx, by, dm, c.UserID, commandRoot(c.TriggerID), text, files)
 }
 
 // askIn makes a turn in a person's direct messages that no message began.
@@ -89,35 +140,18 @@ func (b *Bot) askIn(ctx context.Context, by agent.Actor, dm, user, root, text st
 // channelRef is a channel as Slack writes it into a command.
 var channelRef = regexp.MustCompile(`<#([A-Z0-9]+)(?:\|[^>]*)?>`)
 
-// summarise reads a channel's history for somebody who is in it.
-func (b *Bot) summarise(ctx context.Context, by agent.Actor, c slack.SlashCommand, text string) (any, error) {
-	channel := c.ChannelID
+// readPart says which channel a command means and since when, when its sender is in
+// that channel.
+func (b *Bot) readPart(ctx context.Context, c slack.SlashCommand, text string) (channel string, from time.Time, err error) {
+	channel = c.ChannelID
 	if m := channelRef.FindStringSubmatch(text); m != nil {
 		channel = m[1]
 		text = strings.Replace(text, m[0], "", 1)
 	}
 	if err := b.isIn(ctx, channel, c.UserID); err != nil {
-		return said(refusal(err)), nil
+		return "", time.Time{}, err
 	}
-	from := since(text, b.localNow(ctx, c.UserID))
-	// Only its sender sees the answer, so that is who may read the file too.
-	dm, err := b.people.dm(ctx, c.UserID)
-	if err != nil {
-		return said(refusal(err)), nil
-	}
-	// Reading takes as long as Slack's limits want, and a command's answer cannot wait.
-	b.longer(ctx, "summary of a channel", func(ctx context.Context) error {
-		f, err := b.historyFile(ctx, by, b.people.Place(ctx, dm, "im", c.UserID), channel, from)
-		if err == nil {
-			words := fmt.Sprintf("Summarise what was said since %s", from.Format("2 January 2006 15:04"))
-			err = b.askIn(ctx, by, dm, c.UserID, commandRoot(c.TriggerID), words, []string{f.ID})
-		}
-		if err != nil {
-			b.tell(ctx, c.ChannelID, "", c.UserID, refusal(err))
-		}
-		return err
-	})
-	return said(fmt.Sprintf("I am reading <#%s> since %s. The minutes come in our direct messages.", channel, when(from))), nil
+	return channel, since(text, b.localNow(ctx, c.UserID)), nil
 }
 
 // waiting lists what waits for the person's decision.

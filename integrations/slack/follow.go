@@ -14,6 +14,7 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
+	"github.com/sous-hq/sous/agent/delivery"
 	"github.com/sous-hq/sous/agent/loop"
 )
 
@@ -37,19 +38,24 @@ func (b *Bot) track(t agent.Turn, again bool) {
 	b.followed[t.ID] = true
 	b.fresh = append(b.fresh, followed{t, again})
 	b.mu.Unlock()
+	b.rouse()
+}
+
+// rouse lets Run look for what is to be done.
+func (b *Bot) rouse() {
 	select {
 	case b.wake <- struct{}{}:
 	default:
 	}
 }
 
-// take returns the turns that wait to be shown.
-func (b *Bot) take() []followed {
+// take returns the turns that wait to be shown and the lanes nobody works on.
+func (b *Bot) take() ([]followed, []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	all := b.fresh
-	b.fresh = nil
-	return all
+	turns, lanes := b.fresh, b.idle
+	b.fresh, b.idle = nil, nil
+	return turns, lanes
 }
 
 // What a starting process looks at: the turns that ended lately may not have been
@@ -59,34 +65,77 @@ const (
 	latelyMost = 100
 )
 
-// recover takes up the turns a former process left.
-func (b *Bot) recover(ctx context.Context) error {
+// recover takes up what a former process left, for as long as the store is away.
+func (b *Bot) recover(ctx context.Context) {
+	for pause := b.Backoff; ; pause = min(2*pause, maxPause) {
+		err := b.takeUp(ctx, b.Clock().Add(time.Second))
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		b.Log.WarnContext(ctx, "slack: what was left is not taken up", slog.Any("err", err))
+		if !sleep(ctx, pause) {
+			return
+		}
+	}
+}
+
+// sweep takes up what another process left, and what this one could not finish, and
+// forgets what is long over.
+func (b *Bot) sweep(ctx context.Context) {
+	// What came just now is on its way to its lane.
+	err := b.takeUp(ctx, b.Clock().Add(-b.Sweep))
+	if err == nil {
+		err = b.Deliveries.Forget(ctx, b.front(), b.Clock().Add(-remember))
+	}
+	if err != nil && ctx.Err() == nil {
+		b.Log.WarnContext(ctx, "slack: what was left is not taken up", slog.Any("err", err))
+	}
+}
+
+// remember is how long it is known what came and what was shown: Slack delivers
+// again for a day.
+const remember = 72 * time.Hour
+
+// takeUp handles the deliveries kept before a time, and shows the turns that are
+// not shown to their end, as far as no other process does.
+func (b *Bot) takeUp(ctx context.Context, before time.Time) error {
+	left, err := b.Deliveries.Waiting(ctx, b.front(), before)
+	if err != nil {
+		return err
+	}
+	for _, d := range left {
+		b.arrived(d)
+	}
 	open, err := b.Records.Unfinished(ctx)
 	if err != nil {
-		return fmt.Errorf("slack: recover: %w", err)
-	}
-	for _, t := range open {
-		if t.Workspace == b.workspace() {
-			b.track(t, true)
-		}
+		return err
 	}
 	recent, err := b.Records.Recent(ctx, b.workspace(), "", latelyMost)
 	if err != nil {
-		return fmt.Errorf("slack: recover: %w", err)
+		return err
 	}
-	b.busy.Go(func() {
-		for _, t := range recent {
-			_, ours := whereOf(t.Conversation)
-			if !ours || !t.Status.Ended() || b.Clock().Sub(t.Ended) > lately {
-				continue
-			}
-			b.follow(ctx, followed{t, true})
-			if !sleep(ctx, b.Pace) {
-				return
-			}
+	byID := map[string]agent.Turn{}
+	var ids []string
+	for _, t := range append(open, recent...) {
+		_, ours := whereOf(t.Conversation)
+		if ours && t.Workspace == b.workspace() && !b.isFollowed(t.ID) && (!t.Status.Ended() || b.Clock().Sub(t.Ended) < lately) && byID[t.ID].ID == "" {
+			byID[t.ID] = t
+			ids = append(ids, t.ID)
 		}
-	})
+	}
+	if ids, err = b.Deliveries.Untaken(ctx, b.front(), b.Holder, ids); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		b.track(byID[id], true)
+	}
 	return nil
+}
+
+func (b *Bot) isFollowed(id string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.followed[id]
 }
 
 // show is one turn as it appears in Slack.
@@ -110,27 +159,69 @@ type place struct{ channel, ts, key string }
 
 // follow shows a turn until it has ended and all is posted.
 func (b *Bot) follow(ctx context.Context, f followed) {
+	defer func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.followed, f.turn.ID)
+	}()
+	mine, end := b.lease(ctx, f)
+	defer end()
+	if mine == nil {
+		return
+	}
 	at, _ := whereOf(f.turn.Conversation)
 	s := &show{Bot: b, turn: f.turn, at: at, again: f.again, posted: map[string]string{}, cards: map[string][]place{}, looks: map[string]string{}}
 	s.actor, _ = userOf(f.turn.Actor.ID)
 	s.out = stream{show: s}
-	if err := s.run(ctx); err != nil && ctx.Err() == nil {
+	err := s.run(mine)
+	switch {
+	case err == nil:
+	case mine.Err() != nil:
+		return
+	default:
 		b.Log.ErrorContext(ctx, "slack: a turn is not shown to its end", slog.String("turn", f.turn.ID), slog.Any("err", err))
+		if !isRefused(err) && agent.KindOf(err) != agent.NotFound {
+			return // the next sweep tries again
+		}
 	}
-	b.mu.Lock()
-	delete(b.followed, f.turn.ID)
-	b.mu.Unlock()
+	b.clerk.settle(delivery.Settled{Over: []string{f.turn.ID}})
+}
+
+// lease takes the leave to show a turn, for as long as the context it returns; nil
+// when somebody else shows it or all of it has been shown. A process that is alone
+// needs none for what it has just taken in.
+func (b *Bot) lease(ctx context.Context, f followed) (context.Context, func()) {
+	mine, cancel := context.WithCancel(ctx)
+	if b.Holder == "" && !f.again {
+		return mine, cancel
+	}
+	take := func() bool {
+		is, err := b.Deliveries.Take(ctx, b.front(), delivery.Lease{About: f.turn.ID, Holder: b.Holder, For: b.Lease})
+		if err != nil && ctx.Err() == nil {
+			b.Log.WarnContext(ctx, "slack: who shows a turn is not known", slog.String("turn", f.turn.ID), slog.Any("err", err))
+		}
+		return err == nil && is == delivery.Mine
+	}
+	if !take() {
+		cancel()
+		return nil, cancel
+	}
+	if b.Holder != "" {
+		b.busy.Go(func() {
+			for sleep(mine, b.Lease/3) {
+				if !take() {
+					cancel()
+				}
+			}
+		})
+	}
+	return mine, cancel
 }
 
 func (s *show) run(ctx context.Context) error {
 	if s.again {
-		found, err := s.post.find(ctx, s.at.channel, s.at.thread())
-		if err != nil {
+		if err := s.resume(ctx); err != nil {
 			return err
-		}
-		s.posted = found
-		if !s.turn.Status.Ended() {
-			s.sweep(ctx)
 		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -155,6 +246,34 @@ func (s *show) run(ctx context.Context) error {
 		}
 	}()
 	return s.watch(ctx, events)
+}
+
+// resume learns what a former process has posted: what was noted, and what stands in
+// the thread with a key and was not.
+func (s *show) resume(ctx context.Context) error {
+	noted, err := s.Deliveries.Posts(ctx, s.front(), s.turn.ID)
+	if err != nil {
+		return err
+	}
+	found, err := s.post.find(ctx, s.at.channel, s.at.thread())
+	if err != nil {
+		return err
+	}
+	for _, p := range noted {
+		if found[p.Key] == "" && p.Place == s.at.channel {
+			found[p.Key] = p.Ref
+		}
+	}
+	s.posted = found
+	if !s.turn.Status.Ended() {
+		s.sweepStrays(ctx)
+	}
+	return nil
+}
+
+// noted keeps where a post stands.
+func (s *show) noted(key string, at place) {
+	s.clerk.settle(delivery.Settled{Posts: []delivery.Post{{About: s.turn.ID, Key: key, Place: at.channel, Ref: at.ts}}})
 }
 
 // watch shows what happens. Events are hints; what is shown is what the store says.
@@ -198,8 +317,8 @@ func (s *show) watch(ctx context.Context, events <-chan loop.Event) error {
 	return err
 }
 
-// sweep deletes what an interrupted stream of this turn left in the thread.
-func (s *show) sweep(ctx context.Context) {
+// sweepStrays deletes what an interrupted stream of this turn left in the thread.
+func (s *show) sweepStrays(ctx context.Context) {
 	for key, ts := range s.posted {
 		if strings.HasPrefix(key, strays) && ts > strings.TrimPrefix(s.turn.ID, idPrefix+s.at.team+"-"+s.at.channel+"-") {
 			_ = s.post.again(ctx, func() error {
@@ -256,6 +375,7 @@ func (s *show) put(ctx context.Context, key string, m post) error {
 	ts, err := s.post.once(ctx, m)
 	if err == nil {
 		s.posted[key] = ts
+		s.noted(key, place{s.at.channel, ts, key})
 	}
 	return err
 }
@@ -522,11 +642,9 @@ func (s *show) hand(ctx context.Context, a approval.Approval, user string, block
 	}
 	key, ts := s.turn.ID+"/card/"+a.ID+"/"+user, ""
 	if s.again {
-		found, err := s.post.find(ctx, dm, "")
-		if err != nil {
+		if ts, err = s.sent(ctx, dm, key); err != nil {
 			return err
 		}
-		ts = found[key]
 	}
 	if ts == "" {
 		if a.State != approval.Asked {
@@ -535,7 +653,23 @@ func (s *show) hand(ctx context.Context, a approval.Approval, user string, block
 		if ts, err = s.post.once(ctx, post{channel: dm, key: key, text: text, blocks: blocks}); err != nil {
 			return s.settle(err)
 		}
+		s.noted(key, place{dm, ts, key})
 	}
 	s.cards[a.ID] = append(s.cards[a.ID], place{dm, ts, key})
 	return nil
+}
+
+// sent looks for a post in somebody's direct messages.
+func (s *show) sent(ctx context.Context, dm, key string) (string, error) {
+	noted, err := s.Deliveries.Posts(ctx, s.front(), s.turn.ID)
+	if err != nil {
+		return "", err
+	}
+	for _, p := range noted {
+		if p.Key == key && p.Place == dm {
+			return p.Ref, nil
+		}
+	}
+	found, err := s.post.find(ctx, dm, "")
+	return found[key], err
 }

@@ -24,6 +24,9 @@ func (w where) thread() string {
 	return ""
 }
 
+// lane is in which order things are handled: one after the other in a thread.
+func (w where) lane() string { return w.channel + "/" + w.root }
+
 func (w where) conversation() string { return idPrefix + w.team + "-" + w.channel + "-" + w.root }
 
 func turnID(team, channel, ts string) string { return idPrefix + team + "-" + channel + "-" + ts }

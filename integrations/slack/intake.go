@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/delivery"
 	"github.com/sous-hq/sous/agent/loop"
 )
 
@@ -30,27 +31,45 @@ func (b *Bot) event(ctx context.Context, body []byte) (any, error) {
 		b.Log.WarnContext(ctx, "slack: events are withheld, more came than Slack delivers in an hour")
 		return nil, nil
 	}
-	me, err := b.self(ctx)
+	me, err := b.known(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if !env.isFor(me.team) {
+	if me.team != "" && !env.isFor(me.team) {
 		b.Log.WarnContext(ctx, "slack: an event of another workspace", slog.String("team", env.Team))
 		return nil, nil
 	}
-	return nil, b.happened(ctx, me, ev)
+	switch ev.Type {
+	case "message", "app_mention", "agent_session_stopped":
+		id, lane, err := b.request(ctx, me, env, ev)
+		if err != nil || id == "" {
+			return nil, err
+		}
+		return nil, b.takeIn(ctx, delivery.Delivery{ID: id, Queue: lane, Body: body})
+	}
+	if me, err = b.self(ctx); err != nil {
+		return nil, err
+	}
+	b.happened(ctx, me, ev)
+	return nil, nil
+}
+
+// known is who the app is as far as that is known. While Slack has not said, an
+// event is kept all the same, and judged when it has.
+func (b *Bot) known(ctx context.Context) (identity, error) {
+	if me := b.people.whoami(); me.team != "" || b.Workspace != "" {
+		return me, nil
+	}
+	return b.self(ctx)
 }
 
 func (e envelope) isFor(team string) bool {
 	return e.Team == team || slices.ContainsFunc(e.Authorizations, func(a authorization) bool { return a.Team == team })
 }
 
-func (b *Bot) happened(ctx context.Context, me identity, ev inner) error {
+// happened notes what is no request.
+func (b *Bot) happened(ctx context.Context, me identity, ev inner) {
 	switch ev.Type {
-	case "message":
-		return b.message(ctx, me, ev)
-	case "app_mention":
-		return b.said(ctx, me, ev, "")
 	case "app_home_opened":
 		b.looks(string(ev.User), ev.Context.channel())
 		b.later(ctx, "home", func(ctx context.Context) error { return b.opened(ctx, ev) })
@@ -59,13 +78,10 @@ func (b *Bot) happened(ctx context.Context, me identity, ev inner) error {
 	case "assistant_thread_started", "assistant_thread_context_changed":
 		if a := ev.Assistant; a != nil {
 			b.looks(a.User, a.Context.Channel)
-			if ev.Type != "assistant_thread_started" {
-				return nil
+			if ev.Type == "assistant_thread_started" {
+				b.later(ctx, "prompts", func(ctx context.Context) error { return b.suggest(ctx, a.Channel, a.Thread) })
 			}
-			b.later(ctx, "prompts", func(ctx context.Context) error { return b.suggest(ctx, a.Channel, a.Thread) })
 		}
-	case "agent_session_stopped":
-		return b.stop(ctx, me, where{me.team, string(ev.Channel), ev.Thread}, string(ev.User))
 	case "user_change", "team_join":
 		b.people.forget(string(ev.User), "", false)
 	case "subteam_created", "subteam_updated", "subteam_members_changed":
@@ -75,7 +91,6 @@ func (b *Bot) happened(ctx context.Context, me identity, ev inner) error {
 	case "app_uninstalled", "tokens_revoked":
 		b.Log.ErrorContext(ctx, "slack: the app was uninstalled or its token revoked; nothing can be posted any more")
 	}
-	return nil
 }
 
 func (b *Bot) message(ctx context.Context, me identity, ev inner) error {
@@ -97,24 +112,18 @@ func (b *Bot) message(ctx context.Context, me identity, ev inner) error {
 // said takes a message in if it is meant for Sous. again is the time stamp of the
 // edit when the message was asked anew.
 func (b *Bot) said(ctx context.Context, me identity, ev inner, again string) error {
-	user, channel := string(ev.User), string(ev.Channel)
-	if user == "" || ev.Bot != "" || user == me.user || channel == "" || ev.TS == "" {
+	if !sayable(me, ev) {
 		return nil
 	}
-	at := where{me.team, channel, ev.Thread}
-	if at.root == "" {
-		at.root = ev.TS
-	}
+	user, channel := string(ev.User), string(ev.Channel)
+	at := where{me.team, channel, or(ev.Thread, ev.TS)}
 	meant, err := b.meant(ctx, me, ev, at)
 	if err != nil || !meant {
 		return err
 	}
-	if _, err := b.people.user(ctx, user); agent.KindOf(err) == agent.Unavailable {
+	by, err := b.whoIs(ctx, ev.UserTeam, user)
+	if err != nil || by.Kind == agent.Program {
 		return err
-	}
-	by := b.people.Actor(ctx, ev.UserTeam, user)
-	if by.Kind == agent.Program {
-		return nil
 	}
 	place := b.people.Place(ctx, channel, ev.ChannelType, user)
 	text := b.readable(ctx, me, ev.Text)
@@ -180,42 +189,59 @@ func (b *Bot) accept(ctx context.Context, by agent.Actor, at where, in loop.Inco
 		}
 		return err
 	}
-	b.mu.Lock()
-	b.engage[in.Conversation] = true
-	b.mu.Unlock()
+	b.engageIn(in.Conversation)
 	b.track(acc.Turn, acc.Duplicate)
 	return nil
 }
 
 // meant reports whether a message is for Sous: in a direct message, by mention, or
-// in a thread it has a part in, unless the words go to somebody else there.
+// in a thread it has a part in, unless the words go to somebody else there. Before
+// Slack has said who Sous is, whatever may be for it is.
 func (b *Bot) meant(ctx context.Context, me identity, ev inner, at where) (bool, error) {
+	mention := strings.Contains(ev.Text, "<@")
 	switch {
-	case ev.ChannelType == "im", ev.Type == "app_mention", strings.Contains(ev.Text, "<@"+me.user+">"):
+	case ev.ChannelType == "im", ev.Type == "app_mention", strings.Contains(ev.Text, "<@"+me.user+">"), mention && me.user == "":
+		b.engageIn(at.conversation())
 		return true, nil
-	case ev.Thread == "", strings.Contains(ev.Text, "<@"):
+	case ev.Thread == "", mention:
 		return false, nil
 	}
+	return b.engaged(ctx, me, at)
+}
+
+// engaged reports whether Sous has a part in a thread.
+func (b *Bot) engaged(ctx context.Context, me identity, at where) (bool, error) {
 	b.mu.Lock()
 	known := b.engage[at.conversation()]
 	b.mu.Unlock()
-	if known {
+	if known || me.team == "" {
 		return true, nil
 	}
 	turns, err := b.Records.Recent(ctx, b.workspace(), at.conversation(), 1)
 	if err != nil || len(turns) == 0 {
 		return false, err
 	}
+	b.engageIn(at.conversation())
+	return true, nil
+}
+
+// maxEngaged bounds of how many threads it is known without asking the store that
+// Sous has a part in them.
+const maxEngaged = 10_000
+
+func (b *Bot) engageIn(conversation string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.engage[at.conversation()] = true
-	return true, nil
+	if len(b.engage) >= maxEngaged {
+		clear(b.engage)
+	}
+	b.engage[conversation] = true
 }
 
 // changed asks anew when the words of a request that is not answered yet changed,
 // and asks at all when an edit brought the mention.
 func (b *Bot) changed(ctx context.Context, me identity, ev inner) error {
-	if ev.Message == nil || ev.Message.Edited == nil || ev.Previous != nil && ev.Previous.Text == ev.Message.Text {
+	if !edits(ev) {
 		return nil
 	}
 	now := *ev.Message

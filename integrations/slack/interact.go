@@ -12,6 +12,7 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
+	"github.com/sous-hq/sous/agent/delivery"
 	"github.com/sous-hq/sous/agent/loop"
 )
 
@@ -30,7 +31,14 @@ func (b *Bot) interaction(ctx context.Context, body []byte) (any, error) {
 		b.Log.WarnContext(ctx, "slack: a click of another workspace", slog.String("team", c.Team.ID))
 		return nil, nil
 	}
-	by := b.people.Actor(ctx, c.User.Team, c.User.ID)
+	if c.Type == "message_action" {
+		lane := where{me.team, c.Channel.ID, or(c.Message.Thread, or(c.Message.TS, c.TS))}.lane()
+		return nil, b.takeIn(ctx, delivery.Delivery{ID: keptShortcut + c.Trigger, Queue: lane, Body: body})
+	}
+	by, err := b.whoIs(ctx, c.User.Team, c.User.ID)
+	if err != nil {
+		return nil, err
+	}
 	switch c.Type {
 	case "block_actions":
 		for _, a := range c.Actions {
@@ -45,8 +53,6 @@ func (b *Bot) interaction(ctx context.Context, body []byte) (any, error) {
 		return nil, nil
 	case "view_submission":
 		return b.submitted(ctx, by, c)
-	case "message_action":
-		return nil, b.shortcut(ctx, me, by, c)
 	case "shortcut":
 		if c.Callback == shortAsk {
 			if _, err := b.api.OpenViewContext(ctx, c.Trigger, QuestionModal()); err != nil {
@@ -252,7 +258,10 @@ func (b *Bot) shortcut(ctx context.Context, me identity, by agent.Actor, c click
 	at := where{me.team, c.Channel.ID, or(c.Message.Thread, or(c.Message.TS, c.TS))}
 	place := b.people.Place(ctx, at.channel, "", c.User.ID)
 	f, err := b.threadFile(ctx, by, place, at)
-	if err != nil {
+	switch {
+	case err != nil && agent.KindOf(err) == agent.Unavailable:
+		return err
+	case err != nil:
 		return b.refused(ctx, c, err)
 	}
 	return b.accept(ctx, by, at, loop.Incoming{

@@ -68,10 +68,7 @@ func NewDirectory(c DirectoryConfig) *Directory {
 
 // self is who the app is; Slack is asked once.
 func (d *Directory) self(ctx context.Context) (identity, error) {
-	d.mu.Lock()
-	me := d.me
-	d.mu.Unlock()
-	if me.team != "" {
+	if me := d.whoami(); me.team != "" {
 		return me, nil
 	}
 	who, err := d.api.AuthTestContext(ctx)
@@ -84,11 +81,14 @@ func (d *Directory) self(ctx context.Context) (identity, error) {
 	return d.me, nil
 }
 
-func (d *Directory) team() string {
+// whoami is self as far as Slack has said it.
+func (d *Directory) whoami() identity {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.me.team
+	return d.me
 }
+
+func (d *Directory) team() string { return d.whoami().team }
 
 func (d *Directory) workspace() agent.WorkspaceID {
 	if d.ws != "" {

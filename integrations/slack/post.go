@@ -49,6 +49,12 @@ func judge(err error) (verdict, time.Duration) {
 	return unsure, 0
 }
 
+// isRefused reports whether Slack said no, and would again.
+func isRefused(err error) bool {
+	why, _ := judge(err)
+	return err != nil && why == refused
+}
+
 // code is Slack's word for an error, "" when it has none.
 func code(err error) string {
 	var said slack.SlackErrorResponse

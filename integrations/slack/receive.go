@@ -108,6 +108,8 @@ func (b *Bot) within(ctx context.Context, kind string, body []byte) (any, error)
 		answer any
 		err    error
 	}
+	b.taking.Add(1)
+	defer b.taking.Add(-1)
 	done := make(chan result, 1)
 	b.busy.Go(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)

@@ -3,6 +3,7 @@ package slack_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"os"
@@ -212,7 +213,7 @@ func (w *world) start(t testing.TB, paid ...*counter) *process {
 	p.unread = filepath.Join(t.TempDir(), "unread")
 	p.ratings = sqlite.NewFeedback(p.db)
 	c := front.Config{
-		Desk: p.Assistant, Opinions: p, Decisions: p.Assistant, Records: p.db, Unread: front.Dir(p.unread), Directory: directory, Workspace: "w",
+		Desk: p.Assistant, Opinions: p, Decisions: p.Assistant, Records: p.db, Deliveries: p.db, Unread: front.Dir(p.unread), Directory: directory, Workspace: "w",
 		BotToken: w.slack.BotToken, SigningSecret: w.slack.SigningSecret, APIURL: w.slack.URL(), Log: w.log,
 		Timing: front.Timing{Pace: time.Millisecond, Backoff: 5 * time.Millisecond, StreamEvery: 10 * time.Millisecond, StreamAfter: 30 * time.Millisecond},
 	}
@@ -280,7 +281,7 @@ func (w *world) reply(t testing.TB, channel, root, words string) slackfake.Messa
 			if m.User == w.slack.BotUser && !m.Streaming && strings.Contains(m.Shown(), words) {
 				return m
 			}
-			all = append(all, m.Shown())
+			all = append(all, fmt.Sprintf("%.300s", m.Shown()))
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("no reply with %q in:\n%s", words, strings.Join(all, "\n----\n"))

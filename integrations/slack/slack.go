@@ -14,12 +14,14 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/slack-go/slack"
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
+	"github.com/sous-hq/sous/agent/delivery"
 	"github.com/sous-hq/sous/agent/loop"
 )
 
@@ -62,8 +64,8 @@ type Unread interface {
 	Keep(ctx context.Context, kind string, body []byte, why error) error
 }
 
-// Config is what the front end is made of. Desk, Decisions, Records, BotToken and
-// Unread are required, and SigningSecret for HTTP or AppToken for Socket Mode.
+// Config is what the front end is made of. Desk, Decisions, Records, Deliveries,
+// BotToken and Unread are required, and SigningSecret for HTTP or AppToken for Socket Mode.
 type Config struct {
 	Desk      Desk
 	Decisions Decisions
@@ -71,6 +73,11 @@ type Config struct {
 	Unread    Unread
 	// Opinions takes what people think of answers; nil asks nobody.
 	Opinions Opinions
+	// Deliveries keeps what came until it is handled, and what was posted.
+	Deliveries delivery.Store
+	// Holder names this process among several that work on one store and show the
+	// same; "" says that it is alone.
+	Holder string
 	// BotToken begins with xoxb-, AppToken with xapp-.
 	BotToken, SigningSecret, AppToken string
 	// APIURL is the base of the Web API with a slash at its end; "" is Slack's own.
@@ -107,6 +114,9 @@ type Timing struct {
 	Backoff time.Duration
 	// Fresh is how long what was looked up of people and places holds.
 	Fresh time.Duration
+	// Sweep is how often it is looked for what another process left, or this one
+	// could not finish. Lease is how long a process that is gone holds it up.
+	Sweep, Lease time.Duration
 }
 
 func (t *Timing) defaults() {
@@ -116,6 +126,7 @@ func (t *Timing) defaults() {
 	}{
 		{&t.AckWithin, 2500 * time.Millisecond}, {&t.Pace, 1100 * time.Millisecond}, {&t.StreamAfter, 700 * time.Millisecond},
 		{&t.StreamEvery, 700 * time.Millisecond}, {&t.StreamFor, 4 * time.Minute}, {&t.Backoff, time.Second}, {&t.Fresh, 5 * time.Minute},
+		{&t.Sweep, time.Minute}, {&t.Lease, 2 * time.Minute},
 	} {
 		if *d.is <= 0 {
 			*d.is = d.or
@@ -139,15 +150,24 @@ type Bot struct {
 	// for Run to begin with them.
 	followed map[string]bool
 	fresh    []followed
-	wake     chan struct{}
-	busy     sync.WaitGroup
+	// lanes hold what was kept and waits to be handled, by lane; atHand are its ids,
+	// idle the lanes that nobody works on yet.
+	lanes  map[string][]delivery.Delivery
+	atHand map[string]bool
+	idle   []string
+	wake   chan struct{}
+	slots  chan struct{}
+	// taking counts the deliveries that wait for their acknowledgement.
+	taking atomic.Int64
+	clerk  *clerk
+	busy   sync.WaitGroup
 }
 
 // New checks the config. It starts nothing and calls nobody.
 func New(c Config) (*Bot, error) {
 	switch {
-	case c.Desk == nil || c.Decisions == nil || c.Records == nil || c.Unread == nil:
-		return nil, errors.New("slack: Desk, Decisions, Records and Unread are required")
+	case c.Desk == nil || c.Decisions == nil || c.Records == nil || c.Unread == nil || c.Deliveries == nil:
+		return nil, errors.New("slack: Desk, Decisions, Records, Deliveries and Unread are required")
 	case c.BotToken == "":
 		return nil, errors.New("slack: the bot token is missing")
 	case c.SigningSecret == "" && c.AppToken == "":
@@ -174,8 +194,11 @@ func New(c Config) (*Bot, error) {
 	}
 	api := client(c.BotToken, c.AppToken, c.APIURL)
 	b := &Bot{
-		Config: c, api: api, people: c.Directory, seen: newReplays(), engage: map[string]bool{}, looking: map[string]string{}, followed: map[string]bool{}, wake: make(chan struct{}, 1),
+		Config: c, api: api, people: c.Directory, seen: newReplays(), engage: map[string]bool{}, looking: map[string]string{},
+		followed: map[string]bool{}, lanes: map[string][]delivery.Delivery{}, atHand: map[string]bool{},
+		wake: make(chan struct{}, 1), slots: make(chan struct{}, maxLanes),
 	}
+	b.clerk = &clerk{store: c.Deliveries, front: b.front, log: c.Log, backoff: c.Backoff, busy: &b.busy, ending: make(chan struct{})}
 	b.post = &poster{api: api, clock: c.Clock, pace: c.Pace, backoff: c.Backoff, log: c.Log, last: map[string]time.Time{}}
 	return b, nil
 }
@@ -193,33 +216,45 @@ func (b *Bot) Handler() http.Handler {
 	return mux
 }
 
-// Run learns who the app is, takes up what a former process left, shows the
-// progress of turns and, with an app-level token, holds Socket Mode connections.
-// It returns when ctx is done, or at once when Slack refuses the token.
+// front is whose deliveries and posts these are.
+func (b *Bot) front() delivery.Front {
+	return delivery.Front{Workspace: b.workspace(), Source: "slack"}
+}
+
+// Run learns who the app is, takes up what a former process left, handles what
+// comes, shows the progress of turns and, with an app-level token, holds Socket Mode
+// connections. It returns when ctx is done, or at once when Slack refuses the token.
+// It runs once.
 func (b *Bot) Run(ctx context.Context) error {
+	defer b.busy.Wait()
+	defer close(b.clerk.ending)
 	if err := b.introduce(ctx); err != nil {
-		return b.unless(ctx, err)
+		return unless(ctx, err)
 	}
-	if err := b.recover(ctx); err != nil {
-		return b.unless(ctx, err)
-	}
+	b.recover(ctx)
 	b.sockets(ctx)
+	sweep := time.NewTicker(b.Sweep)
+	defer sweep.Stop()
 	for {
-		for _, f := range b.take() {
+		turns, lanes := b.take()
+		for _, f := range turns {
 			b.busy.Go(func() { b.follow(ctx, f) })
+		}
+		for _, lane := range lanes {
+			b.busy.Go(func() { b.work(ctx, lane) })
 		}
 		select {
 		case <-ctx.Done():
-			b.busy.Wait()
 			return nil
+		case <-sweep.C:
+			b.busy.Go(func() { b.sweep(ctx) })
 		case <-b.wake:
 		}
 	}
 }
 
 // unless is the error of a start that was not merely stopped.
-func (b *Bot) unless(ctx context.Context, err error) error {
-	b.busy.Wait()
+func unless(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
 	}

@@ -178,7 +178,7 @@ func (s *stream) finish(ctx context.Context, key string, m post) (bool, error) {
 			return true, nil
 		}
 		if s.ts == "" {
-			s.sweep(ctx)
+			s.sweepStrays(ctx)
 		}
 	}
 	ts := s.ts
@@ -200,6 +200,7 @@ func (s *stream) finish(ctx context.Context, key string, m post) (bool, error) {
 	}
 	if err == nil {
 		s.posted[key] = ts
+		s.noted(key, place{s.at.channel, ts, key})
 	}
 	return err == nil, err
 }

@@ -63,6 +63,8 @@ func (b *Bot) channelFile(ctx context.Context, by agent.Actor, place agent.Place
 func (b *Bot) isIn(ctx context.Context, channel, user string) error {
 	members, err := b.people.members(ctx, channel)
 	switch {
+	case err != nil && !isRefused(err):
+		return agent.WrapError(agent.Unavailable, err, "Slack does not say who is in that channel right now; please try again.")
 	case err != nil:
 		return agent.WrapError(agent.Forbidden, err, "I am not in that channel: invite me first.")
 	case !slices.Contains(members, user):

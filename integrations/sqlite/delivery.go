@@ -138,6 +138,21 @@ func scanShow(row sqlRow) (show, error) {
 	return s, err
 }
 
+// Untaken implements delivery.Store.
+func (d *DB) Untaken(ctx context.Context, f delivery.Front, holder string, about []string) ([]string, error) {
+	if len(about) == 0 {
+		return nil, nil
+	}
+	now := d.now()
+	all, err := every(ctx, d.sql, scanText, `SELECT a.value FROM json_each(?1) a
+		LEFT JOIN shows s ON s.workspace = ?2 AND s.source = ?3 AND s.about = a.value
+		WHERE s.about IS NULL OR s.over IS NULL AND (s.holder = ?4 OR s.until <= ?5) ORDER BY a.key`, jsonOf(about), f.Workspace, f.Source, holder, timeOf(&now))
+	if err != nil {
+		return nil, d.publicError(fmt.Errorf("read leases: %w", err))
+	}
+	return all, nil
+}
+
 // Posts implements delivery.Store.
 func (d *DB) Posts(ctx context.Context, f delivery.Front, about string) ([]delivery.Post, error) {
 	all, err := every(ctx, d.sql, scanPost, `SELECT about, key, place, ref FROM posts

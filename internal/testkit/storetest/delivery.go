@@ -177,6 +177,15 @@ func (s deliveries) take(t *testing.T, holder string, want delivery.Standing) {
 	}
 }
 
+func (s deliveries) untaken(t *testing.T, holder string, want ...string) {
+	t.Helper()
+	got, err := s.Untaken(t.Context(), s.front, holder, []string{"turn", "new", "other"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantIDs(t, "may be taken by "+holder, got, want...)
+}
+
 func deliveriesLease(t *testing.T, s deliveries) {
 	s.take(t, "one", delivery.Mine)
 	s.take(t, "two", delivery.Elsewhere)
@@ -187,7 +196,13 @@ func deliveriesLease(t *testing.T, s deliveries) {
 	s.clock.Advance(20 * time.Second)
 	s.take(t, "two", delivery.Mine)
 	s.take(t, "one", delivery.Elsewhere)
+	s.untaken(t, "one", "new", "other")
+	s.untaken(t, "two", "turn", "new", "other")
 	s.settle(t, delivery.Settled{Over: []string{"turn"}})
+	s.untaken(t, "two", "new", "other")
+	if got, err := s.Untaken(t.Context(), s.front, "two", nil); err != nil || len(got) != 0 {
+		t.Errorf("of nothing: %v, %v", got, err)
+	}
 	s.take(t, "one", delivery.Over)
 	s.take(t, "two", delivery.Over)
 }
