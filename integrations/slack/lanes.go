@@ -31,7 +31,7 @@ const (
 // nobody waits for by the second makes way, but not for longer than this.
 const (
 	crowd   = 4
-	makeWay = 100 * time.Millisecond
+	makeWay = 250 * time.Millisecond
 )
 
 // takeIn keeps a delivery, so that it is handled whatever becomes of this process.

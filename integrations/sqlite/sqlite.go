@@ -71,10 +71,11 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if err := makeFile(c.Path); err != nil {
 		return nil, err
 	}
-	db, err := sql.Open("sqlite", dsn(c.Path))
+	connect, err := newConnector(dsn(c.Path))
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
+	db := sql.OpenDB(connect)
 	db.SetMaxOpenConns(8)
 	db.SetMaxIdleConns(4)
 	d := &DB{sql: db, path: c.Path, clock: c.Clock, writer: make(chan struct{}, 1)}
