@@ -1,0 +1,121 @@
+package slack
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/delivery"
+)
+
+// What a starting process looks at: the turns that ended lately may not have been
+// shown to their end.
+const (
+	lately     = 24 * time.Hour
+	latelyMost = 100
+)
+
+// recover takes up what a former process left, for as long as the store is away.
+func (b *Bot) recover(ctx context.Context) {
+	for pause := b.Backoff; ; pause = min(2*pause, maxPause) {
+		err := b.takeUp(ctx, b.Clock().Add(time.Second))
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		b.Log.WarnContext(ctx, "slack: what was left is not taken up", slog.Any("err", err))
+		if !sleep(ctx, pause) {
+			return
+		}
+	}
+}
+
+// sweep takes up what another process left, and what this one could not finish, and
+// forgets what is long over.
+func (b *Bot) sweep(ctx context.Context) {
+	// What came just now is on its way to its lane.
+	err := b.takeUp(ctx, b.Clock().Add(-b.Sweep))
+	if err == nil {
+		err = b.Deliveries.Forget(ctx, b.front(), b.Clock().Add(-remember))
+	}
+	if err != nil && ctx.Err() == nil {
+		b.Log.WarnContext(ctx, "slack: what was left is not taken up", slog.Any("err", err))
+	}
+}
+
+// remember is how long it is known what came and what was shown: Slack delivers
+// again for a day.
+const remember = 72 * time.Hour
+
+// takeUp handles the deliveries kept before a time, and shows the turns that are
+// not shown to their end, as far as no other process does.
+func (b *Bot) takeUp(ctx context.Context, before time.Time) error {
+	left, err := b.Deliveries.Waiting(ctx, b.front(), before)
+	if err != nil {
+		return err
+	}
+	for _, d := range left {
+		b.arrived(d)
+	}
+	open, err := b.Records.Unfinished(ctx)
+	if err != nil {
+		return err
+	}
+	recent, err := b.Records.Recent(ctx, b.workspace(), "", latelyMost)
+	if err != nil {
+		return err
+	}
+	byID := map[string]agent.Turn{}
+	var ids []string
+	for _, t := range append(open, recent...) {
+		_, ours := whereOf(t.Conversation)
+		if ours && t.Workspace == b.workspace() && !b.isFollowed(t.ID) && (!t.Status.Ended() || b.Clock().Sub(t.Ended) < lately) && byID[t.ID].ID == "" {
+			byID[t.ID] = t
+			ids = append(ids, t.ID)
+		}
+	}
+	if ids, err = b.Deliveries.Untaken(ctx, b.front(), b.Holder, ids); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		b.track(byID[id], true)
+	}
+	return nil
+}
+
+func (b *Bot) isFollowed(id string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.followed[id]
+}
+
+// lease takes the leave to show a turn, for as long as the context it returns; nil
+// when somebody else shows it or all of it has been shown. A process that is alone
+// needs none for what it has just taken in.
+func (b *Bot) lease(ctx context.Context, f followed) (context.Context, func()) {
+	mine, cancel := context.WithCancel(ctx)
+	if b.Holder == "" && !f.again {
+		return mine, cancel
+	}
+	take := func() bool {
+		is, err := b.Deliveries.Take(ctx, b.front(), delivery.Lease{About: f.turn.ID, Holder: b.Holder, For: b.Lease})
+		if err != nil && ctx.Err() == nil {
+			b.Log.WarnContext(ctx, "slack: who shows a turn is not known", slog.String("turn", f.turn.ID), slog.Any("err", err))
+		}
+		return err == nil && is == delivery.Mine
+	}
+	if !take() {
+		cancel()
+		return nil, cancel
+	}
+	if b.Holder != "" {
+		b.busy.Go(func() {
+			for sleep(mine, b.Lease/3) {
+				if !take() {
+					cancel()
+				}
+			}
+		})
+	}
+	return mine, cancel
+}
