@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sous-hq/sous/integrations/postgres"
 	"github.com/sous-hq/sous/integrations/slack"
 	"github.com/sous-hq/sous/internal/config"
 	"github.com/sous-hq/sous/internal/redact"
@@ -31,6 +32,9 @@ type hooks struct {
 	ledger func(tools.Ledger) tools.Ledger
 	// slack changes what the Slack front end is made of, such as its pace.
 	slack func(*slack.Config)
+	// postgres changes how the shared store is opened, such as how long replicas
+	// wait for one that is silent.
+	postgres func(*postgres.Config)
 }
 
 const longHelp = `Sous is the team assistant that prepares and carries out work, and asks a person

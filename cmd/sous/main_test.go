@@ -18,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/integrations/postgres"
 	"github.com/sous-hq/sous/integrations/slack"
 	"github.com/sous-hq/sous/internal/datadir"
 	"github.com/sous-hq/sous/tools"
@@ -30,6 +31,9 @@ const beSous = "SOUSTEST_BE_SOUS"
 // slackPace is the shortest time between two posts to a channel, where the
 // counterpart takes them faster than Slack does.
 const slackPace = "SOUSTEST_SLACK_PACE"
+
+// silence is how long replicas wait for one that shows nothing.
+const silence = "SOUSTEST_SILENCE"
 
 // crashAt names the point at which the process kills itself with SIGKILL:
 // "before intent", "after intent", "after run".
@@ -58,6 +62,9 @@ func sousProcess() int {
 	h := hooks{}
 	if at := os.Getenv(crashAt); at != "" {
 		h.ledger = func(l tools.Ledger) tools.Ledger { return crashing{l, at} }
+	}
+	if silent, err := time.ParseDuration(os.Getenv(silence)); err == nil {
+		h.postgres = func(c *postgres.Config) { c.Beat, c.Silence = silent/10, silent }
 	}
 	if pace, err := time.ParseDuration(os.Getenv(slackPace)); err == nil {
 		h.slack = func(c *slack.Config) { c.Pace, c.Backoff = pace, pace }

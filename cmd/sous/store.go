@@ -108,9 +108,11 @@ func (a *app) openSQLite(ctx context.Context) (*stores, error) {
 }
 
 func (a *app) openPostgres(ctx context.Context) (*stores, error) {
-	db, err := postgres.Open(ctx, postgres.Config{
-		URL: a.cfg.DatabaseURL.Reveal(), Keys: keysFolder(a.cfg), Clock: time.Now, Log: a.log, Version: version(),
-	})
+	c := postgres.Config{URL: a.cfg.DatabaseURL.Reveal(), Keys: keysFolder(a.cfg), Clock: time.Now, Log: a.log, Version: version()}
+	if a.hooks.postgres != nil {
+		a.hooks.postgres(&c)
+	}
+	db, err := postgres.Open(ctx, c)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,186 @@
+// Package fleet runs several real Sous processes on one PostgreSQL database,
+// gives them work, and stops them in the ways in which processes stop: in order,
+// with SIGKILL, or frozen for a while with SIGSTOP.
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/sous-hq/sous/integrations/api"
+	"github.com/sous-hq/sous/internal/datadir"
+)
+
+// Options say what the fleet is made of; all are required.
+type Options struct {
+	// Command returns a sous process with these arguments, not started.
+	Command func(args ...string) *exec.Cmd
+	// URL is the database.
+	URL string
+	// Dir is a folder for what the processes keep; short, since sockets are in it.
+	Dir string
+	// N is how many processes there are.
+	N int
+}
+
+// Fleet is a number of processes on one database.
+type Fleet struct {
+	Options
+	all []*process
+}
+
+type process struct {
+	data   string
+	cmd    *exec.Cmd
+	client *api.Client
+	http   *http.Client
+	// done is closed when the process has ended.
+	done chan struct{}
+	// until is when it is asked again after it did not answer, in ns since 1970.
+	until atomic.Int64
+}
+
+// patience is how long a process may take to start or to stop.
+const patience = time.Minute
+
+// Start starts the processes, one after the other.
+func Start(ctx context.Context, o Options) (*Fleet, error) {
+	f := &Fleet{Options: o}
+	for i := range o.N {
+		f.all = append(f.all, newProcess(filepath.Join(o.Dir, fmt.Sprint("r", i))))
+		if err := f.Begin(ctx, i); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+	}
+	return f, nil
+}
+
+func newProcess(data string) *process {
+	p := &process{data: data}
+	p.http = &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			path, err := datadir.SocketPath(data)
+			if err != nil {
+				return nil, err
+			}
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", path)
+		},
+	}}
+	p.client = api.NewClient(p.http, "http://sous")
+	return p
+}
+
+// Close kills what still runs.
+func (f *Fleet) Close() error {
+	for _, p := range f.all {
+		if p.cmd != nil {
+			_ = p.cmd.Process.Signal(syscall.SIGCONT)
+			_ = p.cmd.Process.Kill()
+			<-p.done
+		}
+		p.http.CloseIdleConnections()
+	}
+	return nil
+}
+
+// Client talks with a process over its socket.
+func (f *Fleet) Client(i int) *api.Client { return f.all[i].client }
+
+// command is a sous process over the i-th data directory.
+func (f *Fleet) command(i int, args ...string) *exec.Cmd {
+	cmd := f.Command(args...)
+	cmd.Env = append(cmd.Environ(), "SOUS_DATABASE_URL="+f.URL, "SOUS_KEYS="+filepath.Join(f.Dir, "keys"), "SOUS_DATA="+f.all[i].data,
+		"HOME="+f.Dir, "OPENAI_API_KEY=", "OPENAI_BASE_URL=", "SLACK_BOT_TOKEN=", "SLACK_APP_TOKEN=")
+	cmd.Dir = f.Dir
+	return cmd
+}
+
+// Run runs a command beside the i-th process and returns what it printed.
+func (f *Fleet) Run(i int, args ...string) (string, error) {
+	cmd := f.command(i, args...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// Begin starts the i-th process and returns when it serves.
+func (f *Fleet) Begin(ctx context.Context, i int) error {
+	p := f.all[i]
+	log, err := os.OpenFile(p.data+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	p.cmd = f.command(i, "serve", "--listen", "127.0.0.1:0")
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	if err := p.cmd.Start(); err != nil {
+		p.cmd = nil
+		return err
+	}
+	p.done = make(chan struct{})
+	go func() { _ = p.cmd.Wait(); close(p.done) }()
+	for deadline := time.Now().Add(patience); ; {
+		asking, cancel := context.WithTimeout(ctx, time.Second)
+		_, err := p.client.Info(asking)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.done:
+			return fmt.Errorf("process %d ended at its start:\n%s", i, f.Log(i))
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("process %d does not serve: %w\n%s", i, err, f.Log(i))
+		}
+	}
+}
+
+// Kill ends the i-th process with SIGKILL.
+func (f *Fleet) Kill(i int) error { return f.end(i, syscall.SIGKILL) }
+
+// Drain stops the i-th process in order.
+func (f *Fleet) Drain(i int) error { return f.end(i, syscall.SIGTERM) }
+
+func (f *Fleet) end(i int, s os.Signal) error {
+	p := f.all[i]
+	if err := p.cmd.Process.Signal(s); err != nil {
+		return err
+	}
+	select {
+	case <-p.done:
+		p.cmd = nil
+		return nil
+	case <-time.After(patience):
+		return fmt.Errorf("process %d does not end:\n%s", i, f.Log(i))
+	}
+}
+
+// Freeze stops the i-th process where it stands; Thaw lets it go on.
+func (f *Fleet) Freeze(i int) error { return f.all[i].cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen process go on.
+func (f *Fleet) Thaw(i int) error { return f.all[i].cmd.Process.Signal(syscall.SIGCONT) }
+
+// Log is the end of what the i-th process said.
+func (f *Fleet) Log(i int) string {
+	raw, err := os.ReadFile(f.all[i].data + ".log")
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(string(raw), "\n")
+	return strings.Join(lines[max(0, len(lines)-40):], "\n")
+}

@@ -1,0 +1,237 @@
+package fleet
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/approval"
+	"github.com/sous-hq/sous/agent/loop"
+	"github.com/sous-hq/sous/integrations/api"
+)
+
+// Work is a steady load on a fleet: requests that make a ticket each, and meetings
+// whose tickets wait for a yes, which another process gives. Whoever asks asks
+// again, with the same event, until some process has taken the request.
+type Work struct {
+	fleet *Fleet
+	stop  chan struct{}
+	wg    sync.WaitGroup
+
+	mu sync.Mutex
+	// titles are of the tickets that have to be there once.
+	titles []string
+	result Result
+	errs   []error
+}
+
+// Result is what became of the work.
+type Result struct {
+	// Asked counts the requests taken, Lost those without an answer, Parked those
+	// that waited for a yes.
+	Asked, Lost, Parked int
+	// Missing and Doubled count tickets that are not there, or more than once.
+	Missing, Doubled int
+	// Worst is the longest time from a request to its end, by whoever waited.
+	Worst time.Duration
+	// What of is told of failures.
+	What []string
+}
+
+// callTime is how long one question to a process may take: a frozen one never answers.
+const callTime = 2 * time.Second
+
+// longest is how long a request may take before it counts as lost.
+const longest = 90 * time.Second
+
+// Work starts the given number of askers.
+func (f *Fleet) Work(askers int) *Work {
+	w := &Work{fleet: f, stop: make(chan struct{})}
+	for n := range askers {
+		w.wg.Go(func() { w.ask(n) })
+	}
+	return w
+}
+
+// Stop ends the asking, waits for what is under way, and counts what there is.
+func (w *Work) Stop(ctx context.Context) (Result, error) {
+	close(w.stop)
+	w.wg.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := w.result
+	made, err := w.fleet.tickets(ctx)
+	if err != nil {
+		return r, err
+	}
+	for _, title := range w.titles {
+		switch n := made[title]; {
+		case n == 0:
+			r.Missing++
+			r.What = append(r.What, "no ticket "+title)
+		case n > 1:
+			r.Doubled++
+			r.What = append(r.What, fmt.Sprintf("%d tickets %s", n, title))
+		}
+	}
+	return r, nil
+}
+
+// tickets counts the tickets there are, by title.
+func (f *Fleet) tickets(ctx context.Context) (map[string]int, error) {
+	conn, err := pgx.Connect(ctx, f.URL)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	made := map[string]int{}
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SET LOCAL ROLE sous_app; SELECT set_config('sous.workspace', 'local', true)`); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, `SELECT title, count(*) FROM sous.tickets GROUP BY title`)
+		if err != nil {
+			return err
+		}
+		var title string
+		var n int
+		_, err = pgx.ForEachRow(rows, []any{&title, &n}, func() error { made[title] = n; return nil })
+		return err
+	})
+	return made, err
+}
+
+func (w *Work) ask(n int) {
+	for k := 0; ; k++ {
+		select {
+		case <-w.stop:
+			return
+		default:
+		}
+		began := time.Now()
+		parked := k%4 == 3
+		err := w.one(n+k, parked)
+		took := time.Since(began)
+		w.mu.Lock()
+		w.result.Asked++
+		if parked {
+			w.result.Parked++
+		}
+		w.result.Worst = max(w.result.Worst, took)
+		if err != nil {
+			w.result.Lost++
+			w.result.What = append(w.result.What, err.Error())
+		}
+		w.mu.Unlock()
+		// A person takes a breath.
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// one asks for something and sees it through.
+func (w *Work) one(from int, meeting bool) error {
+	word := strings.ToLower(rand.Text()[:12])
+	in := loop.Incoming{Event: "load-" + word, Text: "open a ticket to mend " + word}
+	titles := []string{"mend " + word}
+	if meeting {
+		in.Text = "Summarise this meeting and open tickets for the action items"
+		titles = []string{"Write the notes for " + word, "Order the parts for " + word}
+		ref, err := persist(w, from, func(ctx context.Context, c *api.Client) (agent.FileRef, error) {
+			return c.Upload(ctx, agent.Actor{}, agent.Place{}, word+".txt", "text/plain", []byte(transcript(word)))
+		})
+		if err != nil {
+			return fmt.Errorf("upload: %w", err)
+		}
+		in.Files = []string{ref.ID}
+	}
+	acc, err := persist(w, from, func(ctx context.Context, c *api.Client) (loop.Acceptance, error) {
+		return c.Accept(ctx, agent.Actor{}, in)
+	})
+	if err != nil {
+		return fmt.Errorf("ask: %w", err)
+	}
+	w.mu.Lock()
+	w.titles = append(w.titles, titles...)
+	w.mu.Unlock()
+	return w.see(from+1, acc.Turn.ID)
+}
+
+func transcript(word string) string {
+	return fmt.Sprintf(`Ann: Good morning, this is the planning meeting for %[1]s.
+Bob: I will write the notes for %[1]s.
+Carol: I'll order the parts for %[1]s.
+Ann: Thank you both.
+`, word)
+}
+
+// see waits for the end of a turn and says yes to what it asks.
+func (w *Work) see(from int, turn string) error {
+	for deadline := time.Now().Add(longest); ; time.Sleep(100 * time.Millisecond) {
+		v, err := persist(w, from, func(ctx context.Context, c *api.Client) (loop.View, error) {
+			return c.View(ctx, agent.Actor{}, turn)
+		})
+		switch {
+		case err != nil:
+			return fmt.Errorf("look at %s: %w", turn, err)
+		case v.Status == agent.TurnDone:
+			return nil
+		case v.Status.Ended():
+			return fmt.Errorf("turn %s ended %s: %s", turn, v.Status, v.Answer)
+		case time.Now().After(deadline):
+			return fmt.Errorf("turn %s is still %s", turn, v.Status)
+		}
+		for _, a := range v.Approvals {
+			if a.State != approval.Asked {
+				continue
+			}
+			_, err := persist(w, from, func(ctx context.Context, c *api.Client) (bool, error) {
+				_, err := c.Answer(ctx, agent.Actor{}, loop.Answer{Approval: a.ID, Yes: true, Event: "yes-" + a.ID})
+				if k := agent.KindOf(err); k == agent.Conflict {
+					err = nil // somebody was faster: this asker, whose answer got lost
+				}
+				return true, err
+			})
+			if err != nil {
+				return fmt.Errorf("approve %s: %w", a.ID, err)
+			}
+		}
+	}
+}
+
+// persist asks one process after the other until one answers. Like what balances
+// load, it leaves alone for a while who did not answer.
+func persist[T any](w *Work, from int, f func(context.Context, *api.Client) (T, error)) (T, error) {
+	for deadline, i := time.Now().Add(longest), from; ; i++ {
+		p := w.fleet.all[i%w.fleet.N]
+		if p.shunned() && !w.fleet.allShunned() {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), callTime)
+		got, err := f(ctx, p.client)
+		cancel()
+		k := agent.KindOf(err)
+		if err == nil || k != agent.Unavailable && k != agent.Internal && k != agent.Cancelled || time.Now().After(deadline) {
+			return got, err
+		}
+		p.shun()
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// shunTime is how long a process is left alone that did not answer.
+const shunTime = 5 * time.Second
+
+func (p *process) shun() { p.until.Store(time.Now().Add(shunTime).UnixNano()) }
+
+func (p *process) shunned() bool { return time.Now().UnixNano() < p.until.Load() }
+
+func (f *Fleet) allShunned() bool {
+	return !slices.ContainsFunc(f.all, func(p *process) bool { return !p.shunned() })
+}
