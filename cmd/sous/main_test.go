@@ -18,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/delivery"
 	"github.com/sous-hq/sous/integrations/postgres"
 	"github.com/sous-hq/sous/integrations/slack"
 	"github.com/sous-hq/sous/internal/datadir"
@@ -36,7 +37,8 @@ const slackPace = "SOUSTEST_SLACK_PACE"
 const silence = "SOUSTEST_SILENCE"
 
 // crashAt names the point at which the process kills itself with SIGKILL:
-// "before intent", "after intent", "after run".
+// "before intent", "after intent", "after run", and in Slack "before keep", "after
+// keep", "before done".
 const crashAt = "SOUSTEST_CRASH_AT"
 
 func TestMain(m *testing.M) {
@@ -67,7 +69,10 @@ func sousProcess() int {
 		h.postgres = func(c *postgres.Config) { c.Beat, c.Silence = silent/10, silent }
 	}
 	if pace, err := time.ParseDuration(os.Getenv(slackPace)); err == nil {
-		h.slack = func(c *slack.Config) { c.Pace, c.Backoff = pace, pace }
+		h.slack = func(c *slack.Config) {
+			c.Pace, c.Backoff = pace, pace
+			c.Deliveries = crashingInbox{c.Deliveries, os.Getenv(crashAt)}
+		}
 	}
 	return run(ctx, w, h)
 }
@@ -92,8 +97,30 @@ func (c crashing) Settle(ctx context.Context, s tools.Settlement) error {
 	return c.Ledger.Settle(ctx, s)
 }
 
-func (c crashing) dieAt(point string) {
-	if c.at == point {
+// crashingInbox does the same with what Slack delivers.
+type crashingInbox struct {
+	delivery.Store
+	at string
+}
+
+func (c crashingInbox) Keep(ctx context.Context, f delivery.Front, all []delivery.Delivery) ([]bool, error) {
+	dieAt(c.at, "before keep")
+	fresh, err := c.Store.Keep(ctx, f, all)
+	dieAt(c.at, "after keep")
+	return fresh, err
+}
+
+func (c crashingInbox) Settle(ctx context.Context, f delivery.Front, s delivery.Settled) error {
+	if len(s.Done) > 0 {
+		dieAt(c.at, "before done")
+	}
+	return c.Store.Settle(ctx, f, s)
+}
+
+func (c crashing) dieAt(point string) { dieAt(c.at, point) }
+
+func dieAt(at, point string) {
+	if at == point {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
 	}

@@ -25,6 +25,7 @@ type office struct {
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
+	gone chan struct{}
 	said bytes.Buffer
 	// onCall sees the answers of the Web API before they are sent.
 	onCall func(method string, answer []byte)
@@ -94,21 +95,29 @@ func (o *office) serve(t *testing.T, crash string) {
 	out := lockedWriter{&o.mu, &o.said}
 	cmd.Stdout, cmd.Stderr = out, out
 	err := cmd.Start()
-	o.cmd = cmd
+	gone := make(chan struct{})
+	o.cmd, o.gone = cmd, gone
 	o.mu.Unlock()
 	if err != nil {
-		t.Fatal(err)
+		close(gone)
+		t.Error(err)
+		return
 	}
-	o.until(t, "an address", func() bool {
-		h, ok := datadir.Who(o.data)
-		if !ok || h.URL == "" || h.PID != cmd.Process.Pid {
-			return false
+	go func() { _ = cmd.Wait(); close(gone) }()
+	for deadline := time.Now().Add(40 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		select {
+		case <-gone:
+			return // it was to crash at once
+		default:
 		}
-		if !o.socket {
-			o.Connect(strings.TrimSuffix(h.URL, "/"))
+		if h, ok := datadir.Who(o.data); ok && h.URL != "" && h.PID == cmd.Process.Pid {
+			if !o.socket {
+				o.Connect(strings.TrimSuffix(h.URL, "/"))
+			}
+			return
 		}
-		return true
-	})
+	}
+	t.Error("the process did not announce an address")
 }
 
 // lockedWriter is a buffer that is read while a process writes to it.
@@ -126,12 +135,11 @@ func (w lockedWriter) Write(p []byte) (int, error) {
 // kill ends the process without warning.
 func (o *office) kill() {
 	o.mu.Lock()
-	cmd := o.cmd
-	o.cmd = nil
+	cmd, gone := o.cmd, o.gone
 	o.mu.Unlock()
 	if cmd != nil {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		<-gone
 	}
 }
 
