@@ -192,6 +192,30 @@ func (e *Executor) About(ctx context.Context, by agent.Actor, c agent.Call) ([]a
 	return b.about(ctx, by)
 }
 
+// Check returns the arguments of a call that a person wrote as they would be used,
+// or why they would be refused before anybody is asked. It changes nothing.
+func (e *Executor) Check(ctx context.Context, c agent.Call, place agent.Place) (json.RawMessage, error) {
+	tool, known := e.tools.Get(c.Tool)
+	if !known {
+		return nil, agent.Errorf(agent.Conflict, "there is no tool %s any more", c.Tool)
+	}
+	b, err := tool.bind(c.Args)
+	if err != nil {
+		return nil, err
+	}
+	c.Args = b.args
+	digest, err := c.Digest()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, tool.spec.Timeout)
+	defer cancel()
+	return b.args, b.check(ctx, Invocation{
+		By: c.Actor, Place: place, Turn: c.Turn, Call: c.ID, Key: effectKey(c, digest), Edited: true,
+		Context: agent.Label{Integrity: agent.Requester, Readers: place.Readers(), Scanned: true},
+	})
+}
+
 // Execute takes one call as far as it may go. Denials, waits, bad arguments and
 // a tool's own failure are outcomes. An error means that the records could not
 // be read or written; nothing ran that is not recorded as intent, and executing
@@ -218,7 +242,7 @@ func (e *Executor) Execute(ctx context.Context, p Plan) (agent.Outcome, error) {
 		},
 		inv: Invocation{
 			By: p.Call.Actor, Place: p.Place, Turn: p.Call.Turn, Call: p.Call.ID,
-			Key: effectKey(p.Call, digest), Context: p.Context, Prior: p.Prior,
+			Key: effectKey(p.Call, digest), Context: p.Context, Prior: p.Prior, Edited: p.Editor != "",
 		},
 		bound: b, approval: p.Approval,
 	}

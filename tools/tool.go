@@ -78,6 +78,8 @@ type Invocation struct {
 	Context agent.Label
 	// Prior are the outcomes of earlier calls in the same turn, as recorded.
 	Prior []agent.Outcome
+	// Edited says that a person wrote these arguments in place of the model's.
+	Edited bool
 }
 
 // Funcs are the functions behind a tool. Run and Label are required.

@@ -42,6 +42,27 @@ const (
 	Withdrawn State = "withdrawn"
 )
 
+// States are all states, in the order in which an approval may come to them.
+func States() []State {
+	return []State{Asked, Approved, Denied, Expired, Spent, Superseded, Withdrawn}
+}
+
+// ParseStates reads names of states; "all" is every one of them, as no name is.
+func ParseStates(names ...string) ([]State, error) {
+	var all []State
+	for _, name := range names {
+		switch s := State(strings.ToLower(strings.TrimSpace(name))); {
+		case s == "all":
+			return nil, nil
+		case slices.Contains(States(), s):
+			all = append(all, s)
+		default:
+			return nil, agent.Errorf(agent.Invalid, "there is no state %.40q; the states are asked, approved, denied, expired, spent, superseded and withdrawn", name)
+		}
+	}
+	return all, nil
+}
+
 // Kind says whose decision it takes. The zero value is ByAnother.
 type Kind string
 
@@ -134,7 +155,8 @@ type Vote struct {
 	Event string `json:"event,omitempty"`
 }
 
-// Delegation is one person's say given to another.
+// Delegation is one person's say given to another: the humans, whatever accounts
+// they use.
 type Delegation struct {
 	From agent.ActorID `json:"from"`
 	To   agent.ActorID `json:"to"`
@@ -219,10 +241,10 @@ func (a Approval) MayDecide(by agent.Actor) error {
 	case a.isEditor(by):
 		return agent.Errorf(agent.Forbidden, "you wrote these arguments; another person has to approve them")
 	}
-	if d, gave := a.handedBy(by.ID); gave {
+	if d, gave := a.handedBy(by); gave {
 		return agent.Errorf(agent.Forbidden, "you handed this to %s", or(d.Name, string(d.To)))
 	}
-	if a.inGroups(by) || slices.ContainsFunc(a.Handed, func(d Delegation) bool { return d.To == by.ID }) {
+	if a.inGroups(by) || slices.ContainsFunc(a.Handed, func(d Delegation) bool { return d.To == by.Human() }) {
 		return nil
 	}
 	return agent.Errorf(agent.Forbidden, "only members of %s can decide this", strings.Join(a.Groups(), ", "))
@@ -252,9 +274,10 @@ func (a Approval) inGroups(by agent.Actor) bool {
 	return len(groups) == 0 || slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(by.Groups, g) })
 }
 
-func (a Approval) handedBy(id agent.ActorID) (Delegation, bool) {
+// handedBy is to whom somebody gave their say, by whatever account.
+func (a Approval) handedBy(by agent.Actor) (Delegation, bool) {
 	for _, d := range a.Handed {
-		if d.From == id {
+		if d.From == by.Human() {
 			return d, true
 		}
 	}

@@ -141,7 +141,7 @@ func (a Approval) concerns(by agent.Actor) error {
 // their own request.
 func (a Approval) Delegate(c Change, to agent.Actor) (Approval, error) {
 	by, now := c.By, c.At
-	if by.Workspace == a.Workspace && slices.ContainsFunc(a.Handed, func(d Delegation) bool { return d.To == to.ID && c.again(d.From, d.Event) }) {
+	if by.Workspace == a.Workspace && slices.ContainsFunc(a.Handed, func(d Delegation) bool { return d.To == to.Human() && c.again(d.From, d.Event) }) {
 		return a, nil
 	}
 	if err := a.MayDecide(by); err != nil {
@@ -161,13 +161,13 @@ func (a Approval) Delegate(c Change, to agent.Actor) (Approval, error) {
 	if err := a.mayReceive(to); err != nil {
 		return a, err
 	}
-	a.Handed = append(slices.Clone(a.Handed), Delegation{From: by.ID, To: to.ID, Giver: by.Name, Name: to.Name, At: now, Event: c.Event})
+	a.Handed = append(slices.Clone(a.Handed), Delegation{From: by.Human(), To: to.Human(), Giver: by.Name, Name: to.Name, At: now, Event: c.Event})
 	return a, nil
 }
 
 // mayReceive refuses to hand a say to somebody who cannot have it.
 func (a Approval) mayReceive(to agent.Actor) error {
-	_, gave := a.handedBy(to.ID)
+	_, gave := a.handedBy(to)
 	switch {
 	case to.Workspace != a.Workspace || to.Kind != agent.Member:
 		return agent.Errorf(agent.Forbidden, "%s is no member of the workspace", display(to))

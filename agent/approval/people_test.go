@@ -136,6 +136,14 @@ func TestASayIsHandedOnOnce(t *testing.T) {
 	a = must(t)(a.Delegate(does(cat, start()), dan))
 	wantError(t, a.MayDecide(cat), true, agent.Forbidden, "handed")
 	wantError(t, a.MayDecide(dan), false, 0, "")
+	// It is the human who gives and gets it, whatever account they use.
+	phone := account("bob-phone", "bob")
+	phone.Groups = []string{"sre"}
+	wantError(t, a.MayDecide(phone), true, agent.Forbidden, "you handed this to CAT")
+	wantError(t, a.MayDecide(account("dan-phone", "dan")), false, 0, "")
+	b := must(t)(askedOf(1, "sre").Delegate(does(phone, start()), account("cat-phone", "cat")))
+	wantError(t, b.MayDecide(bob), true, agent.Forbidden, "you handed this")
+	wantError(t, b.MayDecide(cat), false, 0, "")
 
 	guest := in("gus")
 	guest.Kind = agent.Guest

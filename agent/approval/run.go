@@ -126,7 +126,7 @@ func (a Approval) authority(by agent.Actor, people map[agent.ActorID]agent.Actor
 		return true
 	}
 	for _, d := range a.Handed {
-		if d.To != by.ID {
+		if d.To != by.Human() {
 			continue
 		}
 		if from, ok := people[d.From]; ok && from.Kind == agent.Member && a.authority(from, people) {

@@ -24,8 +24,13 @@ const (
 	EventStep EventType = "step"
 	// EventApproval is a call that a person has to decide.
 	EventApproval EventType = "approval"
-	// EventDecided is an approval that got its end.
+	// EventDecided is an approval that somebody did something to: it got its end,
+	// another vote, a question or another decider.
 	EventDecided EventType = "decided"
+	// EventReminder reminds of an approval that waits for long.
+	EventReminder EventType = "reminder"
+	// EventQueue says that some approval has changed; it names none and no turn.
+	EventQueue EventType = "queue"
 	// EventQuestion is a question to the person.
 	EventQuestion EventType = "question"
 	// EventStatus is a change of the turn's status that is not its end.
@@ -61,6 +66,8 @@ const maxEvents = 4096
 type Hub struct {
 	mu    sync.Mutex
 	turns map[string]*stream
+	// followers are told of each turn that something happened to.
+	followers map[*follower]struct{}
 	// free is called when a turn stops occupying its conversation.
 	free func(agent.Turn)
 }
@@ -76,7 +83,9 @@ type stream struct {
 }
 
 // NewHub returns an empty hub.
-func NewHub() *Hub { return &Hub{turns: map[string]*stream{}} }
+func NewHub() *Hub {
+	return &Hub{turns: map[string]*stream{}, followers: map[*follower]struct{}{}}
+}
 
 // Publish adds an event to its turn.
 func (h *Hub) Publish(ev Event) {
@@ -85,6 +94,9 @@ func (h *Hub) Publish(ev Event) {
 	s := h.stream(ev.Turn)
 	if s.ended {
 		return
+	}
+	for f := range h.followers {
+		f.mark(ev.Turn)
 	}
 	if n := len(s.events); ev.Type == EventDelta && n >= maxEvents && s.events[n-1].Type == EventDelta {
 		s.events[n-1].Text += ev.Text

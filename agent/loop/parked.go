@@ -75,6 +75,17 @@ func (t *turn) decided(p plan, last *round, sig Signal, until time.Time) (time.T
 		return until, fmt.Errorf("approved call: %w", err)
 	}
 	t.active += out.Took
+	if in.Edit != nil && out.Outcomes[0].Status == agent.Failed {
+		// The change cannot be: the call is asked as it was, so that nothing is lost.
+		t.note(out)
+		call.Args = in.Edit.Was
+		in.Edit, in.Calls = nil, []agent.Call{*call}
+		out = callsOut{}
+		if err := t.run.Do(effectCalls, in, &out); err != nil {
+			return until, fmt.Errorf("call as it was: %w", err)
+		}
+		t.active += out.Took
+	}
 	last.Outcomes[i] = out.Outcomes[0]
 	t.note(out)
 	if !isWaiting(last.Outcomes[i]) {

@@ -28,13 +28,15 @@ import (
 // executor and people file. The model pays what it is told to.
 type team struct {
 	*loop.Assistant
-	t     *testing.T
-	db    *sqlite.DB
-	file  string
-	gate  *ruling
-	mu    sync.Mutex
-	paid  map[string]int
-	ahead time.Duration
+	t    *testing.T
+	db   *sqlite.DB
+	file string
+	gate *ruling
+	mu   sync.Mutex
+	paid map[string]int
+	// leaves are those who are there for one check only.
+	leaves map[string]int
+	ahead  time.Duration
 }
 
 // ruling is a policy that can be set.
@@ -101,6 +103,20 @@ func (w *team) pay() tools.Tool {
 	return tools.Must(tools.New(tools.Spec{
 		Name: "pay", Doc: "Pay money.", Tier: agent.TierCritical, Class: tools.Keyed, Timeout: time.Second,
 	}, tools.Funcs[payIn, payIn]{
+		Check: func(_ context.Context, _ tools.Invocation, in payIn) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			looked, leaves := w.leaves[in.To]
+			switch {
+			case in.To == "":
+				return agent.Errorf(agent.Invalid, "somebody has to get it")
+			case leaves && looked > 0:
+				return agent.Errorf(agent.Invalid, "%s is gone", in.To)
+			case leaves:
+				w.leaves[in.To]++
+			}
+			return nil
+		},
 		Run: func(_ context.Context, _ tools.Invocation, in payIn) (payIn, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -378,6 +394,34 @@ func TestTheRequestersOwnEditIsTheirConfirmation(t *testing.T) {
 	want := []audit.Kind{audit.TurnAccepted, audit.CallAsked, audit.ApprovalClosed, audit.CallAsked, audit.ApprovalDecided, audit.CallIntent, audit.CallOutcome, audit.TurnEnded}
 	if !slices.Equal(kinds, want) {
 		t.Errorf("recorded %v; want %v", kinds, want)
+	}
+}
+
+func TestAnEditThatCannotBeLosesNothing(t *testing.T) {
+	t.Parallel()
+	w := newTeam(t)
+	a := w.asked("e1")
+	_, err := w.Edit(t.Context(), session("bob"), a.ID, json.RawMessage(`{"amount":20,"to":""}`), "")
+	wantKind(t, err, agent.Invalid, "somebody has to get it")
+	if got := w.waits("e1", ""); got.ID != a.ID {
+		t.Fatalf("%s is asked; want %s still", got.ID, a.ID)
+	}
+	// What only turns out when the call is taken up is asked as it was.
+	w.mu.Lock()
+	w.leaves = map[string]int{"zed": 0}
+	w.mu.Unlock()
+	_, err = w.Edit(t.Context(), session("bob"), a.ID, json.RawMessage(`{"amount":20,"to":"zed"}`), "")
+	fatal(t, err)
+	b := w.waits("e1", a.ID)
+	if string(b.Call.Args) != string(a.Call.Args) || b.Editor != "" {
+		t.Errorf("asked anew: %s by %q; want %s by nobody", b.Call.Args, b.Editor, a.Call.Args)
+	}
+	_, err = w.Decide(t.Context(), session("bob"), b.ID, true, "")
+	fatal(t, err)
+	v := w.ended("e1")
+	w.wantPaid("10 to supplier")
+	if !slices.ContainsFunc(v.Steps, func(s agent.Step) bool { return s.Status == "failed" && strings.Contains(s.Detail, "zed is gone") }) {
+		t.Errorf("no step says why: %+v", v.Steps)
 	}
 }
 

@@ -148,6 +148,19 @@ func (f *File) Members(_ context.Context, ws agent.WorkspaceID, group string) ([
 	return in, nil
 }
 
+// List implements Lister.
+func (f *File) List(_ context.Context, ws agent.WorkspaceID) ([]Person, error) {
+	r, asOf := f.now()
+	if ws != f.ws {
+		return nil, nil
+	}
+	all := r.People()
+	for i := range all {
+		all[i].AsOf = asOf
+	}
+	return all, nil
+}
+
 // Roster returns what the file says now, or what it said when it could last be
 // read.
 func (f *File) Roster() *Roster {

@@ -45,3 +45,24 @@ func (j joined) Members(ctx context.Context, ws agent.WorkspaceID, group string)
 	slices.SortFunc(in, func(a, b Person) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	return in, nil
 }
+
+// List implements Lister with those of the directories that can.
+func (j joined) List(ctx context.Context, ws agent.WorkspaceID) ([]Person, error) {
+	var all []Person
+	for _, s := range j {
+		l, ok := s.(Lister)
+		if !ok {
+			continue
+		}
+		some, err := l.List(ctx, ws)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range some {
+			if !slices.ContainsFunc(all, func(o Person) bool { return o.ID == p.ID }) {
+				all = append(all, p)
+			}
+		}
+	}
+	return all, nil
+}

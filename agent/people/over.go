@@ -86,3 +86,24 @@ func (o over) Members(ctx context.Context, ws agent.WorkspaceID, group string) (
 	}
 	return in, nil
 }
+
+// List implements Lister with the accounts that either can list, each as both say.
+func (o over) List(ctx context.Context, ws agent.WorkspaceID) ([]Person, error) {
+	some, err := joined{o.first, o.second}.List(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	var all []Person
+	for _, p := range some {
+		p, err := o.Person(ctx, ws, p.ID)
+		switch {
+		case agent.KindOf(err) == agent.NotFound && err != nil:
+			// Gone since the list was made.
+		case err != nil:
+			return nil, err
+		default:
+			all = append(all, p)
+		}
+	}
+	return all, nil
+}

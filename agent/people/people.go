@@ -38,6 +38,13 @@ type Source interface {
 	Members(ctx context.Context, ws agent.WorkspaceID, group string) ([]Person, error)
 }
 
+// Lister is a directory that can say who all is in it. One that is asked account
+// by account is none.
+type Lister interface {
+	// List returns all accounts of the workspace, deactivated ones included.
+	List(ctx context.Context, ws agent.WorkspaceID) ([]Person, error)
+}
+
 // Known returns the account when it may be used and the directory's word is
 // fresh. Somebody unknown or deactivated is Forbidden; a directory that is stale
 // or away is Unavailable.

@@ -33,3 +33,11 @@ func (s Sole) Members(_ context.Context, ws agent.WorkspaceID, group string) ([]
 	}
 	return []Person{{Actor: s.Owner, Active: true, AsOf: s.Clock()}}, nil
 }
+
+// List implements Lister.
+func (s Sole) List(_ context.Context, ws agent.WorkspaceID) ([]Person, error) {
+	if ws != s.Owner.Workspace {
+		return nil, nil
+	}
+	return []Person{{Actor: s.Owner, Active: true, AsOf: s.Clock()}}, nil
+}

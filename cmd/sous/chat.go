@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/loop"
 )
 
@@ -85,7 +86,7 @@ func (t *conversationLoop) line(ctx context.Context, line string) (quit bool, er
 		t.printf("%s", chatHelp)
 		return false, nil
 	case name == "/approvals":
-		return false, t.listApprovals(ctx, t.session, false)
+		return false, t.listApprovals(ctx, t.session, loop.ApprovalQuery{States: []approval.State{approval.Asked}})
 	case name == "/file":
 		return false, t.attach(ctx, strings.TrimSpace(rest))
 	case strings.HasPrefix(name, "/") && !strings.Contains(name[1:], "/"):

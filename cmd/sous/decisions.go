@@ -16,6 +16,7 @@ import (
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/policy"
+	"github.com/sous-hq/sous/tools"
 )
 
 // mayDecide is policy's word on whether somebody may decide. Groups, hand-over
@@ -29,29 +30,89 @@ func (a *app) mayDecide(by agent.Actor, p approval.Approval) error {
 
 // approvalCommands are what can be done to an approval beside yes and no.
 func (c *cli) approvalCommands() []*cobra.Command {
+	edit := c.onApproval("edit ID NAME=VALUE...", "Ask for a call with other arguments instead",
+		func(ctx context.Context, s *session, id string, changes []string) (approval.Approval, error) {
+			args, err := edited(ctx, s, id, changes)
+			if err != nil {
+				return approval.Approval{}, err
+			}
+			return s.Edit(ctx, s.by, id, args, "")
+		})
+	edit.Long = `Ask for a call with other arguments instead. It is a request of its own: the
+rules look at it again, and whoever wrote the arguments does not approve them,
+unless their own yes is enough for it.
+
+NAME=VALUE changes one argument and leaves the others as they are; NAME= empties
+it. One JSON object in place of that gives all arguments.`
+	edit.Example = `  sous approvals edit 4OMN5DNX due=2026-03-09 "title=Write the release notes"`
 	return []*cobra.Command{
-		c.onApproval("edit ID JSON", "Ask for a call with other arguments instead", func(ctx context.Context, s *session, id, args string) (approval.Approval, error) {
-			return s.Edit(ctx, s.by, id, json.RawMessage(args), "")
+		c.jsonFlag(&cobra.Command{
+			Use: "show ID", Short: "Show one approval, in whatever state", Args: cobra.ExactArgs(1),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				return c.reading(cmd.Context(), "approvals show", func(s *session) error {
+					a, err := s.ShowApproval(cmd.Context(), s.by, args[0])
+					switch {
+					case err != nil:
+						return err
+					case c.asJSON:
+						return c.printJSON(a)
+					}
+					return c.listApproval(cmd.Context(), s, a)
+				})
+			},
 		}),
-		c.onApproval("hand ID PERSON", "Hand your say to somebody else", func(ctx context.Context, s *session, id, to string) (approval.Approval, error) {
-			return s.Delegate(ctx, s.by, id, agent.ActorID(to), "")
+		edit,
+		c.onApproval("hand ID PERSON", "Hand your say to somebody else", func(ctx context.Context, s *session, id string, to []string) (approval.Approval, error) {
+			return s.Delegate(ctx, s.by, id, agent.ActorID(strings.Join(to, " ")), "")
 		}),
-		c.onApproval("note ID TEXT", "Ask or answer something about a call that waits", func(ctx context.Context, s *session, id, text string) (approval.Approval, error) {
-			return s.Note(ctx, s.by, id, text, "")
+		c.onApproval("note ID TEXT", "Ask or answer something about a call that waits", func(ctx context.Context, s *session, id string, text []string) (approval.Approval, error) {
+			return s.Note(ctx, s.by, id, strings.Join(text, " "), "")
 		}),
 	}
 }
 
+// edited are the arguments of an approval's call with the changes made to them.
+func edited(ctx context.Context, s *session, id string, changes []string) (json.RawMessage, error) {
+	if len(changes) == 1 && strings.HasPrefix(strings.TrimSpace(changes[0]), "{") {
+		return json.RawMessage(changes[0]), nil
+	}
+	a, err := s.ShowApproval(ctx, s.by, id)
+	if err != nil {
+		return nil, err
+	}
+	schema, err := s.Schema(ctx, a.Call.Tool)
+	if err != nil {
+		return nil, err
+	}
+	fields, err := tools.Fields(schema)
+	if err != nil {
+		return nil, err
+	}
+	entered := map[string]string{}
+	for _, change := range changes {
+		name, value, ok := strings.Cut(change, "=")
+		known := slices.ContainsFunc(fields, func(f tools.Field) bool { return f.Name == name })
+		switch {
+		case !ok:
+			return nil, usagef("%q is no NAME=VALUE", change)
+		case !known:
+			return nil, usagef("%s takes no argument %q", strings.ReplaceAll(a.Call.Tool, "_", " "), name)
+		}
+		entered[name] = value
+	}
+	return tools.Edit(fields, a.Call.Args, entered)
+}
+
 // onApproval is a command that does something to one approval.
-func (c *cli) onApproval(use, short string, f func(ctx context.Context, s *session, id, value string) (approval.Approval, error)) *cobra.Command {
+func (c *cli) onApproval(use, short string, f func(ctx context.Context, s *session, id string, values []string) (approval.Approval, error)) *cobra.Command {
 	return c.jsonFlag(&cobra.Command{
-		Use: use, Short: short, Args: cobra.ExactArgs(2),
+		Use: use, Short: short, Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, _, err := c.open(cmd.Context(), "approvals "+cmd.Name(), runTurns)
 			if err != nil {
 				return err
 			}
-			a, err := f(cmd.Context(), s, args[0], args[1])
+			a, err := f(cmd.Context(), s, args[0], args[1:])
 			if err == nil && a.State == approval.Superseded {
 				err = c.takenUp(cmd.Context(), s, a)
 			}
@@ -70,7 +131,6 @@ func (c *cli) onApproval(use, short string, f func(ctx context.Context, s *sessi
 // takenUp waits until the edited call has run or is asked, so that this process
 // does not go before.
 func (c *cli) takenUp(ctx context.Context, s *session, was approval.Approval) error {
-	anew := func(call agent.Call, digest string) bool { return call.ID == was.Call.ID && digest != was.Digest }
 	for {
 		v, err := s.View(ctx, s.by, was.Call.Turn)
 		if err != nil || v.Status.Ended() {
@@ -78,9 +138,9 @@ func (c *cli) takenUp(ctx context.Context, s *session, was approval.Approval) er
 		}
 		// A requester's own edit is their yes too, where that is enough.
 		asked := slices.ContainsFunc(v.Approvals, func(a approval.Approval) bool {
-			return anew(a.Call, a.Digest) && (a.State != approval.Asked || a.Editor != a.Call.Actor.ID || a.MayDecide(s.by) != nil)
+			return a.Call.ID == was.Call.ID && a.ID != was.ID && a.Created.After(was.Created) && (a.State != approval.Asked || a.Editor != a.Call.Actor.ID || a.MayDecide(s.by) != nil)
 		})
-		done := slices.ContainsFunc(v.Effects, func(e loop.Effect) bool { return anew(e.Call, e.Digest) })
+		done := slices.ContainsFunc(v.Effects, func(e loop.Effect) bool { return e.Call.ID == was.Call.ID })
 		if asked || done {
 			_, err := (&follower{cli: c, session: s, quiet: true}).until(ctx, was.Call.Turn)
 			return err
@@ -111,7 +171,10 @@ func standing(a approval.Approval) []string {
 		lines = append(lines, strings.TrimSpace(fmt.Sprintf("yes so far: %d of %d %s", len(a.Votes), a.Needs(), strings.Join(who, ", "))))
 	}
 	for _, d := range a.Handed {
-		lines = append(lines, fmt.Sprintf("%s handed it to %s", d.From, cmp.Or(d.Name, string(d.To))))
+		lines = append(lines, fmt.Sprintf("%s handed it to %s", cmp.Or(d.Giver, string(d.From)), cmp.Or(d.Name, string(d.To))))
+	}
+	if a.State == approval.Asked && a.Reminded > 0 {
+		lines = append(lines, "reminded "+a.RemindedAt.Local().Format(time.DateTime))
 	}
 	if at := a.EscalatesAt(); !at.IsZero() {
 		lines = append(lines, fmt.Sprintf("goes to %s at %s", strings.Join(a.Chain[a.Stage].Groups, ", "), at.Local().Format(time.DateTime)))

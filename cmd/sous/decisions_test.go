@@ -46,20 +46,27 @@ func TestACallIsEditedFromTheCommandLine(t *testing.T) {
 	if out, err := sous(t, data, "", "approvals", "hand", was[1].ID, "bob"); err == nil {
 		t.Errorf("handed to nobody: %q", out)
 	}
-	var args map[string]any
-	if err := json.Unmarshal(was[0].Call.Args, &args); err != nil {
-		t.Fatal(err)
+	for change, says := range map[string]string{"titel=x": "takes no argument", "title": "NAME=VALUE", "due=soon": "due"} {
+		if out, err := sous(t, data, "", "approvals", "edit", was[0].ID, change); err == nil {
+			t.Errorf("edit %s (%s): %q", change, says, out)
+		}
 	}
-	args["title"] = "Write the notes of the firmware"
-	edited, err := json.Marshal(args)
-	if err != nil {
-		t.Fatal(err)
-	}
-	run("approvals", "edit", was[0].ID, string(edited))
+	run("approvals", "edit", was[0].ID, "title=Write the notes of the firmware")
 	if out := run("tickets"); !strings.Contains(out, "Write the notes of the firmware") || strings.Contains(out, "order") {
 		t.Errorf("tickets: %q", out)
 	}
 	if left := mine(); len(left) != len(was)-1 {
 		t.Errorf("%d approvals wait; want %d", len(left), len(was)-1)
+	}
+	if out := run("approvals", "show", strings.ToLower(was[0].ID)); !strings.Contains(out, "changed by Tester") || !strings.Contains(out, "firmware release notes") {
+		t.Errorf("the one that was edited: %q", out)
+	}
+	if out := run("approvals", "--asked", "--state", "superseded,spent"); !strings.Contains(out, was[0].ID) || !strings.Contains(out, "approved and used by Tester") || strings.Contains(out, was[1].ID) {
+		t.Errorf("what was asked for: %q", out)
+	}
+	for _, wrong := range [][]string{{"--state", "maybe"}, {"--tier", "4"}, {"--mine", "--state", "denied"}} {
+		if out, err := sous(t, data, "", append([]string{"approvals"}, wrong...)...); err == nil {
+			t.Errorf("%v: %q", wrong, out)
+		}
 	}
 }

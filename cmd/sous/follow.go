@@ -190,10 +190,10 @@ func (f *follower) decide(ctx context.Context, a approval.Approval, which string
 		switch key {
 		case 'y', 'Y', 'a', 'A':
 			*all = *all || key == 'a' || key == 'A'
-			_, err := f.session.Decide(ctx, f.session.by, a.ID, true, "")
+			_, err := f.session.Answer(ctx, f.session.by, loop.Answer{Approval: a.ID, Yes: true})
 			return f.lateIsFine(err)
 		case 'n', 'N':
-			_, err := f.session.Decide(ctx, f.session.by, a.ID, false, "")
+			_, err := f.session.Answer(ctx, f.session.by, loop.Answer{Approval: a.ID})
 			return f.lateIsFine(err)
 		case 's', 'S', '\r', '\n':
 			f.skipped = append(f.skipped, a.ID)

@@ -7,7 +7,6 @@ import (
 	"net/url"
 
 	"github.com/sous-hq/sous/agent"
-	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/integrations/api"
@@ -21,18 +20,6 @@ type service struct {
 }
 
 var _ api.Service = service{}
-
-// Approval implements api.Decisions.
-func (s service) Approval(ctx context.Context, by agent.Actor, id string) (approval.Approval, error) {
-	a, err := s.app.db.Approval(ctx, by.Workspace, id)
-	if err != nil {
-		return a, err
-	}
-	if !a.Place.Readers().Includes(by) && a.MayDecide(by) != nil {
-		return approval.Approval{}, agent.Errorf(agent.NotFound, "there is no approval %s", id)
-	}
-	return a, nil
-}
 
 // Tickets implements api.Records.
 func (s service) Tickets(ctx context.Context, by agent.Actor, q agent.TicketQuery) ([]agent.Ticket, error) {

@@ -196,20 +196,20 @@ func TestADecisionIsTakenOnceAndItsEffectCanBeUndone(t *testing.T) {
 	both(t, func(t *testing.T, svc api.Service, p local) {
 		turn := ask(t, svc, "make a chair")
 		asked := until(t, svc, turn, loop.EventApproval)
-		pending, err := svc.Pending(t.Context(), ann)
+		pending, err := svc.ListApprovals(t.Context(), ann, loop.ApprovalQuery{States: []approval.State{approval.Asked}})
 		if err != nil || len(pending) != 1 || pending[0].ID != asked.Approval || string(pending[0].Call.Args) != `{"name":"unsaid-a chair"}` {
 			t.Fatalf("pending %+v, %v", pending, err)
 		}
-		got, err := svc.Decide(t.Context(), ann, asked.Approval, true, "")
+		got, err := svc.Answer(t.Context(), ann, loop.Answer{Approval: asked.Approval, Yes: true})
 		if err != nil || got.State != approval.Approved || got.DecidedName != "Ann" {
 			t.Fatalf("decided %+v, %v", got, err)
 		}
-		_, err = svc.Decide(t.Context(), ann, asked.Approval, false, "no")
+		_, err = svc.Answer(t.Context(), ann, loop.Answer{Approval: asked.Approval, Comment: "no"})
 		if agent.KindOf(err) != agent.Conflict || !strings.HasPrefix(agent.PublicText(err), "Ann already approved this, at 20") {
 			t.Errorf("the second decision: %v", err)
 		}
 		until(t, svc, turn, loop.EventEnd)
-		one, err := svc.Approval(t.Context(), ann, asked.Approval)
+		one, err := svc.ShowApproval(t.Context(), ann, asked.Approval)
 		if err != nil || one.State != approval.Spent {
 			t.Errorf("approval %+v, %v", one, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -14,7 +15,31 @@ import (
 )
 
 type approvalsIn struct {
-	Mine bool `query:"mine" doc:"Only those on which it is your turn to decide."`
+	Mine  bool     `query:"mine" doc:"Only those on which it is your turn to decide."`
+	Asked bool     `query:"asked" doc:"Only those that you asked for."`
+	State []string `query:"state" doc:"Only those in these states: asked, approved, denied, expired, spent, superseded, withdrawn; or all. Without it those that wait."`
+	Tool  string   `query:"tool" maxLength:"100"`
+	Tier  int      `query:"tier" minimum:"0" maximum:"3" doc:"Only those of this risk and above."`
+	Limit int      `query:"limit" minimum:"0" maximum:"1000" doc:"The newest are kept."`
+}
+
+// query is what the parameters ask for.
+func (in approvalsIn) query() (loop.ApprovalQuery, error) {
+	q := loop.ApprovalQuery{Waiting: in.Mine, Mine: in.Asked, Tool: in.Tool, Limit: in.Limit, States: []approval.State{approval.Asked}}
+	if in.Tier > 0 {
+		q.Tier = agent.TierRead + agent.Tier(in.Tier)
+	}
+	if len(in.State) > 0 {
+		var err error
+		if q.States, err = approval.ParseStates(in.State...); err != nil {
+			return q, err
+		}
+	}
+	return q, nil
+}
+
+type toolIn struct {
+	Name string `path:"name" maxLength:"100"`
 }
 
 type decisionIn struct {
@@ -62,16 +87,30 @@ func (object) Schema(huma.Registry) *huma.Schema {
 func (s *server) approvals(h huma.API) {
 	const get, post = http.MethodGet, http.MethodPost
 	svc := s.Service
-	huma.Register(h, operation(get, "/approvals", "list-approvals", "The approvals that wait, oldest first"),
+	huma.Register(h, operation(get, "/approvals", "list-approvals", "Approvals: those that wait, or those of other states, oldest first"),
 		call(s, func(ctx context.Context, by agent.Actor, in *approvalsIn) ([]approval.Approval, error) {
-			if in.Mine {
-				return list(svc.Queue(ctx, by))
+			q, err := in.query()
+			if err != nil {
+				return nil, err
 			}
-			return list(svc.Pending(ctx, by))
+			return list(svc.ListApprovals(ctx, by, q))
 		}))
 	huma.Register(h, operation(get, "/approvals/{id}", "get-approval", "One approval"),
 		call(s, func(ctx context.Context, by agent.Actor, in *idIn) (approval.Approval, error) {
-			return svc.Approval(ctx, by, in.ID)
+			return svc.ShowApproval(ctx, by, in.ID)
+		}))
+	huma.Register(h, operation(get, "/approvals/{id}/about", "about-approval", "What its call touches, as far as you may see it"),
+		call(s, func(ctx context.Context, by agent.Actor, in *idIn) ([]agent.Note, error) {
+			return list(svc.About(ctx, by, in.ID))
+		}))
+	huma.Register(h, operation(get, "/approvals/{id}/colleagues", "list-colleagues", "To whom you could hand it"),
+		call(s, func(ctx context.Context, by agent.Actor, in *idIn) ([]agent.Actor, error) {
+			return list(svc.Colleagues(ctx, by, in.ID))
+		}))
+	huma.Register(h, operation(get, "/tools/{name}/schema", "tool-schema", "The JSON Schema of a tool's arguments, for forms"),
+		call(s, func(ctx context.Context, _ agent.Actor, in *toolIn) (object, error) {
+			schema, err := svc.Schema(ctx, in.Name)
+			return object{schema}, err
 		}))
 	huma.Register(h, operation(post, "/approvals/{id}/decision", "decide", "Say yes or no; the first decision counts"),
 		call(s, func(ctx context.Context, by agent.Actor, in *decisionIn) (approval.Approval, error) {
@@ -91,24 +130,50 @@ func (s *server) approvals(h huma.API) {
 		}))
 }
 
-// Pending implements Decisions.
-func (c *Client) Pending(ctx context.Context, _ agent.Actor) ([]approval.Approval, error) {
-	return ask[[]approval.Approval](ctx, c, get("/approvals", nil))
+// ListApprovals implements Approvals.
+func (c *Client) ListApprovals(ctx context.Context, _ agent.Actor, q loop.ApprovalQuery) ([]approval.Approval, error) {
+	query := url.Values{}
+	if q.Waiting {
+		query.Set("mine", "true")
+	}
+	if q.Mine {
+		query.Set("asked", "true")
+	}
+	states := "all"
+	if len(q.States) > 0 {
+		names := make([]string, len(q.States))
+		for i, s := range q.States {
+			names[i] = string(s)
+		}
+		states = strings.Join(names, ",")
+	}
+	query.Set("state", states)
+	set(query, "tool", q.Tool)
+	if q.Tier != agent.TierUnset {
+		number(query, "tier", int64(q.Tier.Number()))
+	}
+	number(query, "limit", int64(q.Limit))
+	return ask[[]approval.Approval](ctx, c, get("/approvals", query))
 }
 
-// Queue implements Decisions.
-func (c *Client) Queue(ctx context.Context, _ agent.Actor) ([]approval.Approval, error) {
-	return ask[[]approval.Approval](ctx, c, get("/approvals", url.Values{"mine": {"true"}}))
-}
-
-// Approval implements Decisions.
-func (c *Client) Approval(ctx context.Context, _ agent.Actor, id string) (approval.Approval, error) {
+// ShowApproval implements Approvals.
+func (c *Client) ShowApproval(ctx context.Context, _ agent.Actor, id string) (approval.Approval, error) {
 	return ask[approval.Approval](ctx, c, get(pathTo("approvals", id, ""), nil))
 }
 
-// Decide implements Decisions.
-func (c *Client) Decide(ctx context.Context, by agent.Actor, id string, yes bool, comment string) (approval.Approval, error) {
-	return c.Answer(ctx, by, loop.Answer{Approval: id, Yes: yes, Comment: comment})
+// About implements Approvals.
+func (c *Client) About(ctx context.Context, _ agent.Actor, id string) ([]agent.Note, error) {
+	return ask[[]agent.Note](ctx, c, get(pathTo("approvals", id, "/about"), nil))
+}
+
+// Colleagues implements Approvals.
+func (c *Client) Colleagues(ctx context.Context, _ agent.Actor, id string) ([]agent.Actor, error) {
+	return ask[[]agent.Actor](ctx, c, get(pathTo("approvals", id, "/colleagues"), nil))
+}
+
+// Schema implements Approvals.
+func (c *Client) Schema(ctx context.Context, tool string) (json.RawMessage, error) {
+	return ask[json.RawMessage](ctx, c, get(pathTo("tools", tool, "/schema"), nil))
 }
 
 // Answer implements Decisions.

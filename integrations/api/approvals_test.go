@@ -17,7 +17,7 @@ func TestTheSameClickIsOneDecision(t *testing.T) {
 	both(t, func(t *testing.T, svc api.Service, _ local) {
 		turn := ask(t, svc, "make a chair")
 		asked := until(t, svc, turn, loop.EventApproval)
-		queue, err := svc.Queue(t.Context(), ann)
+		queue, err := svc.ListApprovals(t.Context(), ann, loop.ApprovalQuery{Waiting: true})
 		if err != nil || len(queue) != 1 || queue[0].ID != asked.Approval {
 			t.Fatalf("queue %+v, %v", queue, err)
 		}
@@ -32,7 +32,7 @@ func TestTheSameClickIsOneDecision(t *testing.T) {
 			t.Errorf("another click: %v; want a conflict", err)
 		}
 		until(t, svc, turn, loop.EventEnd)
-		if queue, err := svc.Queue(t.Context(), ann); err != nil || len(queue) != 0 {
+		if queue, err := svc.ListApprovals(t.Context(), ann, loop.ApprovalQuery{Waiting: true}); err != nil || len(queue) != 0 {
 			t.Errorf("queue %+v, %v", queue, err)
 		}
 	})

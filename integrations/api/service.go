@@ -34,22 +34,30 @@ type Turns interface {
 	Undo(ctx context.Context, by agent.Actor, key string) (loop.Acceptance, error)
 }
 
-// Decisions shows approvals and takes decisions on them.
+// Approvals shows what waits for a decision and what was decided.
+type Approvals interface {
+	// ListApprovals lists those that the query selects and the actor may see,
+	// oldest first.
+	ListApprovals(ctx context.Context, by agent.Actor, q loop.ApprovalQuery) ([]approval.Approval, error)
+	// ShowApproval returns one the actor may see or decide, in any state, else
+	// NotFound.
+	ShowApproval(ctx context.Context, by agent.Actor, id string) (approval.Approval, error)
+	// About says what the call of an open approval touches, as far as the actor may
+	// see it.
+	About(ctx context.Context, by agent.Actor, id string) ([]agent.Note, error)
+	// Colleagues lists those to whom the actor could hand it.
+	Colleagues(ctx context.Context, by agent.Actor, id string) ([]agent.Actor, error)
+	// Schema is the JSON Schema of a tool's arguments, nil for no tool.
+	Schema(ctx context.Context, tool string) (json.RawMessage, error)
+}
+
+// Decisions takes what people do to approvals. The event of each is the id of the
+// delivery that brings it, "" for none: the same again is no error.
 type Decisions interface {
-	// Pending lists the approvals that wait and that the actor may see.
-	Pending(ctx context.Context, by agent.Actor) ([]approval.Approval, error)
-	// Queue lists those on which it is the actor's turn to decide, oldest first.
-	Queue(ctx context.Context, by agent.Actor) ([]approval.Approval, error)
-	// Approval returns one the actor may see or decide, in any state, else NotFound.
-	Approval(ctx context.Context, by agent.Actor, id string) (approval.Approval, error)
-	// Decide records a yes or a no. The first decision counts; a later one is a
+	// Answer records a yes or a no. The first decision counts; a later one is a
 	// Conflict whose text names who decided, a late one Expired.
-	Decide(ctx context.Context, by agent.Actor, id string, yes bool, comment string) (approval.Approval, error)
-	// Answer is Decide with the id of the delivery: the same again is no error.
 	Answer(ctx context.Context, by agent.Actor, in loop.Answer) (approval.Approval, error)
 	// Edit asks for the call with other arguments; it returns what it supersedes.
-	// The event of this and the next two is the id of the delivery, "" for none:
-	// the same again is no error.
 	Edit(ctx context.Context, by agent.Actor, id string, args json.RawMessage, event string) (approval.Approval, error)
 	// Delegate hands the actor's say to another person.
 	Delegate(ctx context.Context, by agent.Actor, id string, to agent.ActorID, event string) (approval.Approval, error)
@@ -77,6 +85,7 @@ type Records interface {
 // store it is put together from the parts; elsewhere it is a Client.
 type Service interface {
 	Turns
+	Approvals
 	Decisions
 	Records
 	Control

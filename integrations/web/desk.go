@@ -38,7 +38,7 @@ type Threads interface {
 
 // Approvals finds one approval that the actor may see or decide, in any state.
 type Approvals interface {
-	Approval(ctx context.Context, by agent.Actor, id string) (approval.Approval, error)
+	ShowApproval(ctx context.Context, by agent.Actor, id string) (approval.Approval, error)
 }
 
 // Tickets reads the tracker for those who may.

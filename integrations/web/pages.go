@@ -167,7 +167,7 @@ func (s *Server) approvalsPage(w http.ResponseWriter, r *http.Request, by agent.
 }
 
 func (s *Server) approvalPage(w http.ResponseWriter, r *http.Request, by agent.Actor) error {
-	a, err := s.Approvals.Approval(r.Context(), by, r.PathValue("id"))
+	a, err := s.Approvals.ShowApproval(r.Context(), by, r.PathValue("id"))
 	if err != nil {
 		return err
 	}

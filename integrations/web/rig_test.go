@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/sous-hq/sous/agent"
-	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/model"
 	"github.com/sous-hq/sous/agent/policy"
@@ -100,10 +99,6 @@ func newRig(t testing.TB, change ...func(*web.Config)) *rig {
 func (r *rig) browser(t testing.TB) *http.Client {
 	jar := must[*cookiejar.Jar](t)(cookiejar.New(nil))
 	return &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-}
-
-func (r *rig) Approval(ctx context.Context, by agent.Actor, id string) (approval.Approval, error) {
-	return r.db.Approval(ctx, by.Workspace, id)
 }
 
 func (r *rig) Tickets(ctx context.Context, by agent.Actor, q agent.TicketQuery) ([]agent.Ticket, error) {

@@ -84,8 +84,9 @@ func (in createIn) draft() (agent.TicketDraft, error) {
 	return d, nil
 }
 
-// mayCreate refuses a ticket nobody looked for in this turn, and one that looks
-// like another. The search is repeated now: a decision may have taken days.
+// mayCreate refuses a ticket that a model did not look for in this turn, and one
+// that looks like another. The search is repeated now: a decision may have taken
+// days.
 func (f family) mayCreate(ctx context.Context, inv tools.Invocation, in createIn) error {
 	if err := member(inv); err != nil {
 		return err
@@ -99,7 +100,7 @@ func (f family) mayCreate(ctx context.Context, inv tools.Invocation, in createIn
 		return err
 	}
 	at, ok := searched(inv.Prior, d.Title)
-	if !ok {
+	if !ok && !inv.Edited {
 		return agent.Errorf(agent.Invalid, "search for duplicates first: call ticket_search with the query %q and no status, then create", d.Title)
 	}
 	found, err := f.tracker.Search(ctx, inv.By.Workspace, agent.TicketQuery{Text: d.Title, Limit: candidates})

@@ -388,3 +388,29 @@ func TestACallAboutATicketShowsWhichItIs(t *testing.T) {
 		t.Errorf("a ticket that is not there: %q, %v", got, err)
 	}
 }
+
+func TestATicketThatAPersonWroteNeedsNoSearchBefore(t *testing.T) {
+	d := open(t)
+	d.Done("ticket_search", map[string]any{"query": "Mend the oven"}, nil)
+	d.Done("ticket_create", map[string]any{"title": "Mend the oven"}, nil)
+	check := func(args string) error {
+		_, err := d.Check(t.Context(), agent.Call{ID: "t/9", Turn: "t", Actor: d.Actor, Tool: "ticket_create", Args: json.RawMessage(args)}, d.Place)
+		return err
+	}
+	if err := check(`{"title":"Paint the door"}`); err != nil {
+		t.Errorf("a ticket nobody looked for: %v", err)
+	}
+	for args, says := range map[string]string{
+		`{"title":"Mend the oven!"}`:            "T-1",
+		`{"title":"Paint the door","due":"so"}`: "due must be a day",
+		`{"title":""}`:                          "needs a title",
+		`{"titel":"x"}`:                         "titel",
+	} {
+		if err := check(args); err == nil || !strings.Contains(agent.PublicText(err), says) {
+			t.Errorf("%s: %v; want %q", args, err, says)
+		}
+	}
+	if all, err := d.tracker.Search(t.Context(), "w", agent.TicketQuery{}); err != nil || len(all) != 1 {
+		t.Errorf("a check made tickets: %v, %v", all, err)
+	}
+}

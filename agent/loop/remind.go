@@ -1,0 +1,133 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/approval"
+)
+
+// Reminder is one reminder that is due.
+type Reminder struct {
+	Approval approval.Approval `json:"approval"`
+	// N counts an approval's reminders from 1.
+	N int `json:"n"`
+	// To are those whose turn it is and who are at work; none means whoever may.
+	To []agent.ActorID `json:"to,omitempty"`
+}
+
+// Notifier tells people of a reminder where they are, such as in a direct
+// message. It is told of each reminder once.
+type Notifier interface {
+	Remind(ctx context.Context, r Reminder) error
+}
+
+// Due lists the reminders a front end should send now, oldest approval first.
+func (a *Assistant) Due(ctx context.Context, ws agent.WorkspaceID) ([]Reminder, error) {
+	all, err := a.open(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	now := a.steady()
+	var due []Reminder
+	for _, p := range all {
+		if n := p.RemindersDue(now); n > p.Reminded {
+			due = append(due, Reminder{Approval: p, N: n, To: a.expected(ctx, p, now)})
+		}
+	}
+	return due, nil
+}
+
+// Reminded notes that a reminder was sent, so that it is not due again. Of two
+// front ends that send the same one, the later hears a Conflict.
+func (a *Assistant) Reminded(ctx context.Context, ws agent.WorkspaceID, id string, n int) error {
+	_, err := a.Store.Change(ctx, system(ws), id, func(p approval.Approval) (approval.Approval, error) {
+		return p.Remind(n, a.steady())
+	})
+	return err
+}
+
+// expected are the people whose turn it is, without those who are out of office.
+func (a *Assistant) expected(ctx context.Context, p approval.Approval, now time.Time) []agent.ActorID {
+	if p.Kind == approval.ByRequester {
+		return []agent.ActorID{p.Call.Actor.ID}
+	}
+	if a.People == nil {
+		return nil
+	}
+	var to []agent.ActorID
+	for _, g := range p.Groups() {
+		members, err := a.People.Members(ctx, p.Workspace, g)
+		if err != nil {
+			continue
+		}
+		for _, m := range members {
+			if m.Active && !m.Away(now) && p.Waits(m.Actor, now) {
+				to = append(to, m.ID)
+			}
+		}
+	}
+	for _, d := range p.Handed {
+		if m, err := a.known(ctx, agent.Actor{Workspace: p.Workspace, ID: d.To}); err == nil && p.Waits(m, now) {
+			to = append(to, d.To)
+		}
+	}
+	slices.Sort(to)
+	return slices.Compact(to)
+}
+
+// RemindEvery is how often Remind looks for what is due.
+const RemindEvery = 30 * time.Second
+
+// Remind sends reminders as they fall due, until ctx is done. Whoever watches the
+// approval's turn sees an event; each notifier is told besides. A workspace whose
+// approvals cannot be read is tried again.
+func (a *Assistant) Remind(ctx context.Context, workspaces []agent.WorkspaceID, tell ...Notifier) error {
+	tick := time.NewTicker(RemindEvery)
+	defer tick.Stop()
+	for {
+		for _, ws := range workspaces {
+			if _, err := a.RemindDue(ctx, ws, tell...); err != nil && ctx.Err() == nil {
+				a.Log.WarnContext(ctx, "reminders not sent", slog.Any("err", err))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// RemindDue sends the reminders that are due now and counts them. Each is recorded
+// before it is told, so that none is told twice, in whatever process and after
+// whatever crash; that an approval was reminded of stays to be seen on it.
+func (a *Assistant) RemindDue(ctx context.Context, ws agent.WorkspaceID, tell ...Notifier) (sent int, err error) {
+	due, err := a.Due(ctx, ws)
+	if err != nil {
+		return 0, err
+	}
+	var errs []error
+	for _, r := range due {
+		switch err := a.Reminded(ctx, ws, r.Approval.ID, r.N); {
+		case overtaken(err):
+			continue // decided meanwhile, or another process was first
+		case err != nil:
+			errs = append(errs, err)
+			continue
+		}
+		sent++
+		r.Approval.Reminded, r.Approval.RemindedAt = r.N, a.steady()
+		a.Hub.Publish(Event{Turn: r.Approval.Call.Turn, Type: EventReminder, Approval: r.Approval.ID, At: a.Clock()})
+		for _, n := range tell {
+			if err := n.Remind(ctx, r); err != nil {
+				a.Log.WarnContext(ctx, "reminder not delivered", slog.String("approval", r.Approval.ID), slog.Any("err", err))
+			}
+		}
+	}
+	return sent, errors.Join(errs...)
+}
