@@ -55,10 +55,6 @@ type Erasure struct {
 	People  []agent.ActorID
 	// Dry counts and changes nothing.
 	Dry bool
-	// Scrub also rewrites the files of the database, so that not even its free
-	// space holds what was erased. On PostgreSQL each table is locked meanwhile.
-	// SQLite's file is always rewritten.
-	Scrub bool
 }
 
 // Erased is what an erasure came to.
@@ -98,6 +94,10 @@ type Store interface {
 	// EraseSubject does an erasure. While a request of theirs is not over, or a
 	// hold is on them, it is a Conflict that says so and nothing is erased.
 	EraseSubject(ctx context.Context, e Erasure) (Erased, error)
+	// Sweep takes what was erased out of the database's files. With scrub not even
+	// their free space holds it any more; on PostgreSQL each table is locked
+	// meanwhile. SQLite's file is always scrubbed.
+	Sweep(ctx context.Context, scrub bool) error
 	// Hold puts a hold on a person, Release takes it away; NotFound when there is
 	// none.
 	Hold(ctx context.Context, by agent.Actor, subject agent.ActorID, reason string) (Hold, error)

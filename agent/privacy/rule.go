@@ -25,7 +25,7 @@ type Rule struct {
 	What string
 	// Kind is a kind of memory: note, minutes, document, thread.
 	Kind string
-	// Place is the id of a place or a kind of places: dm, group, channel, shared.
+	// Place is the id of a place or a kind of places: dm, private, public, shared.
 	Place string
 	// Label is a data label, such as pii or secret.
 	Label string

@@ -10,6 +10,7 @@ import (
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/policy"
+	"github.com/sous-hq/sous/agent/privacy"
 	"github.com/sous-hq/sous/integrations/api"
 	"github.com/sous-hq/sous/integrations/dbos"
 	"github.com/sous-hq/sous/internal/config"
@@ -63,7 +64,8 @@ func (c *cli) newApp(ctx context.Context, cfg config.Config, log *slog.Logger, d
 // supported refuses settings that ask for parts this build does not have,
 // rather than running with less protection or another store than was asked for.
 func supported(cfg config.Config) error {
-	return checkSlack(cfg.Slack)
+	_, retention := privacy.ParseRules(cfg.Retention)
+	return errors.Join(checkSlack(cfg.Slack), retention)
 }
 
 func (a *app) join(ctx context.Context, n need) error {

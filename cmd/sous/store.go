@@ -19,6 +19,7 @@ import (
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/pause"
 	"github.com/sous-hq/sous/agent/people"
+	"github.com/sous-hq/sous/agent/privacy"
 	"github.com/sous-hq/sous/integrations/dbos"
 	"github.com/sous-hq/sous/integrations/postgres"
 	"github.com/sous-hq/sous/integrations/sqlite"
@@ -36,6 +37,7 @@ type database interface {
 	audit.Trees
 	people.Tokens
 	delivery.Store
+	privacy.Store
 	FindEffects(ctx context.Context, ws agent.WorkspaceID, f loop.EffectFilter) ([]loop.Effect, error)
 	Pause(ctx context.Context, by agent.Actor, s pause.Scope, target, reason string) (pause.Pause, error)
 	Resume(ctx context.Context, by agent.Actor, s pause.Scope, target string) (pause.Pause, error)

@@ -117,6 +117,7 @@ func (s *server) routes(h huma.API) {
 	s.approvals(h)
 	s.records(h)
 	s.control(h)
+	s.privacy(h)
 	s.feedback(h)
 }
 

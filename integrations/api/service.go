@@ -91,6 +91,7 @@ type Service interface {
 	Control
 	Feedback
 	Access
+	Privacy
 }
 
 // Ticket is a ticket with what was said and done on it, oldest first.

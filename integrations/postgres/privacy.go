@@ -139,7 +139,7 @@ func (d *DB) EraseSubject(ctx context.Context, e privacy.Erasure) (privacy.Erase
 		return out, wrapped("erase", err)
 	}
 	d.keys.forget()
-	return out, d.sweep(ctx, e.Scrub)
+	return out, nil
 }
 
 func wrapped(what string, err error) error {
@@ -300,22 +300,36 @@ func approvalsOf(ctx context.Context, q handle, s selection) ([]approval.Approva
 	}, query, args...)
 }
 
-// sweep takes the dead rows out of the tables, or writes the tables anew so that
-// their free space holds nothing either. What the server has in its write-ahead
-// log, its replicas and its backups goes when they do.
-func (d *DB) sweep(ctx context.Context, scrub bool) error {
+// Sweep implements privacy.Store: it takes the dead rows out of the tables, the
+// durable engine's among them, or writes the tables anew so that their free space
+// holds nothing either. What the server has in its write-ahead log, its replicas
+// and its backups goes when they do.
+func (d *DB) Sweep(ctx context.Context, scrub bool) error {
 	tables := []string{"audit_payload", "subject_keys", "memory_chunks", "memory_index", "memory_readers", "ticket_words"}
 	for _, t := range traces.Tables() {
 		if t.Where != "" {
 			tables = append(tables, t.Name)
 		}
 	}
+	for i, t := range tables {
+		tables[i] = "sous." + t
+	}
+	rows, err := d.pool.Query(ctx, `SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables
+		WHERE schemaname = 'sous_turns' AND tableowner = current_user ORDER BY 1`)
+	if err != nil {
+		return publicError(err)
+	}
+	engine, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return publicError(err)
+	}
+	tables = append(tables, engine...)
 	how := "VACUUM "
 	if scrub {
 		how = "VACUUM FULL "
 	}
 	for _, t := range tables {
-		if _, err := d.pool.Exec(ctx, how+"sous."+t); err != nil {
+		if _, err := d.pool.Exec(ctx, how+t); err != nil {
 			return publicError(fmt.Errorf("it is erased, but the dead rows of %s could not be swept: %w", t, err))
 		}
 	}

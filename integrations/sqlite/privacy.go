@@ -138,7 +138,7 @@ func (d *DB) EraseSubject(ctx context.Context, e privacy.Erasure) (privacy.Erase
 		return out, wrapped("erase", err)
 	}
 	d.keys.forget()
-	return out, d.rewrite(ctx)
+	return out, nil
 }
 
 func wrapped(what string, err error) error {
@@ -326,10 +326,14 @@ func approvalsOf(ctx context.Context, q sqlHandle, s selection) ([]approval.Appr
 	}, query, args...)
 }
 
-// rewrite writes the file anew, so that neither its free space nor the log holds
-// what was erased.
-func (d *DB) rewrite(ctx context.Context) error {
-	d.writer <- struct{}{}
+// Sweep implements privacy.Store: it writes the file anew, so that neither its
+// free space nor the log holds what was erased.
+func (d *DB) Sweep(ctx context.Context, _ bool) error {
+	select {
+	case d.writer <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	_, err := d.sql.ExecContext(ctx, `VACUUM`)
 	<-d.writer
 	if err != nil {

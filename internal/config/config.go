@@ -33,6 +33,9 @@ type Config struct {
 	PeopleFile string
 	// Operator is the id in the people file of whoever works at this machine.
 	Operator string
+	// Retention is how long what is kept, in the words of privacy.ParseRules; empty
+	// means that everything is kept.
+	Retention string
 	// RoutingFile holds teams, people, topics and hours; empty means nobody to route to.
 	RoutingFile string
 	// Owner is the name of the person this installation belongs to.

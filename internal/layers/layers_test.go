@@ -48,7 +48,7 @@ func rules() []rule {
 		{under: "agent/feedback", layer: 1, what: "a concept"},
 		{under: "agent/install", layer: 1, what: "a concept"},
 		{under: "agent/model", layer: 1, what: "a concept"},
-		{under: "agent/privacy", layer: 1, what: "a concept", also: []string{"agent/approval", "agent/audit"}},
+		{under: "agent/privacy", layer: 1, what: "a concept", also: []string{"agent/approval", "agent/audit", "agent/pause"}},
 		{under: "agent/people", layer: 1, what: "a concept"},
 		{under: "agent/delivery", layer: 1, what: "a concept"},
 		{under: "agent/pause", layer: 1, what: "a concept"},
