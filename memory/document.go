@@ -70,7 +70,7 @@ func ImportID(o Origin) (string, error) {
 
 func importKey(o Origin) string {
 	l := o.Label
-	l.Sources = nil
+	l.Sources, l.Scanned = nil, false
 	return digest("import", readerVersion, o.Author, o.Collection, o.Source, o.Hash, l)
 }
 

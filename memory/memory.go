@@ -66,10 +66,14 @@ func New(c Config) (*Memory, error) {
 // MaxChunkBytes; NotFound that the item it Supersedes is not there; Forbidden
 // that it is somebody else's, or known to people who could not read the new one.
 func (m *Memory) Remember(ctx context.Context, i Item) (Item, error) {
-	now := m.clock()
-	i, err := prepare(i, now)
-	if err != nil {
-		return Item{}, err
+	stored, _, err := m.RememberNew(ctx, i)
+	return stored, err
+}
+
+// RememberNew is Remember, and says whether the item was new.
+func (m *Memory) RememberNew(ctx context.Context, i Item) (stored Item, fresh bool, err error) {
+	if i, err = prepare(i, m.clock()); err != nil {
+		return Item{}, false, err
 	}
 	if i.Supersedes != "" {
 		old, err := m.store.Item(ctx, i.Workspace, i.Supersedes)
@@ -77,17 +81,16 @@ func (m *Memory) Remember(ctx context.Context, i Item) (Item, error) {
 			err = mayCorrect(old, i)
 		}
 		if err != nil {
-			return Item{}, fmt.Errorf("remember: %w", err)
+			return Item{}, false, fmt.Errorf("remember: %w", err)
 		}
 	}
-	stored, fresh, err := m.store.SaveItem(ctx, i)
-	if err != nil {
-		return Item{}, fmt.Errorf("remember: %w", err)
+	if stored, fresh, err = m.store.SaveItem(ctx, i); err != nil {
+		return Item{}, false, fmt.Errorf("remember: %w", err)
 	}
 	if fresh {
 		m.onSaved()
 	}
-	return stored, nil
+	return stored, fresh, nil
 }
 
 // mayCorrect reports why an item cannot take another's place. Nobody loses

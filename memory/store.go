@@ -2,6 +2,8 @@ package memory
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sous-hq/sous/agent"
@@ -91,16 +93,24 @@ func (h Hit) Kind() Kind {
 	return h.Item.Kind
 }
 
-// Citation names the passage for people: "Weekly design, 0:12:03, Anna".
+// Citation names the passage for people: "Weekly design, 0:12:03, Anna", "VPN
+// (handbook/vpn.md), Linux, line 12", or who said a fact, where and when: "Ann, in
+// a direct message, 2026-03-02".
 func (h Hit) Citation() string {
-	title := h.Item.Title
-	if title == "" {
-		title = string(h.Item.Kind) + " of " + h.Item.At.Format(time.DateOnly)
-	}
-	for _, part := range []string{h.Chunk.Position, h.Chunk.Speaker} {
-		if part != "" {
-			title += ", " + part
+	i := h.Item
+	parts := []string{i.Title}
+	switch {
+	case i.Kind == Fact:
+		where := ""
+		if i.Where != "" {
+			where = "in " + i.Where
 		}
+		parts = append(parts, i.AuthorName, where, i.At.Format(time.DateOnly))
+	case i.Title == "":
+		parts[0] = string(i.Kind) + " of " + i.At.Format(time.DateOnly)
+	case i.Kind == Document && i.Source != "" && i.Source != i.Title:
+		parts[0] = i.Title + " (" + i.Source + ")"
 	}
-	return title
+	parts = slices.DeleteFunc(append(parts, h.Chunk.Position, h.Chunk.Speaker), func(p string) bool { return p == "" })
+	return strings.Join(parts, ", ")
 }

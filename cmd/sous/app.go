@@ -13,10 +13,12 @@ import (
 	"github.com/sous-hq/sous/agent/privacy"
 	"github.com/sous-hq/sous/integrations/api"
 	"github.com/sous-hq/sous/integrations/dbos"
+	"github.com/sous-hq/sous/integrations/documents"
 	"github.com/sous-hq/sous/internal/config"
 	"github.com/sous-hq/sous/internal/datadir"
 	"github.com/sous-hq/sous/internal/telemetry"
 	"github.com/sous-hq/sous/memory"
+	"github.com/sous-hq/sous/memory/ingest"
 	"github.com/sous-hq/sous/tools"
 )
 
@@ -32,6 +34,8 @@ type app struct {
 	db        *stores
 	ledger    ledger
 	memory    *memory.Memory
+	shelf     *ingest.Shelf
+	documents *documents.Reader
 	models    *models
 	metrics   *telemetry.Metrics
 	policy    *policy.Engine
@@ -78,6 +82,12 @@ func (a *app) join(ctx context.Context, n need) error {
 		return err
 	}
 	if a.memory, err = memory.New(memory.Config{Store: a.db.memories, Clock: time.Now}); err != nil {
+		return err
+	}
+	if a.shelf, err = ingest.NewShelf(a.memory, tools.Scanned); err != nil {
+		return err
+	}
+	if a.documents, err = newReader(a.log); err != nil {
 		return err
 	}
 	if a.models, err = newModels(a.cfg, a.metrics); err != nil {
@@ -154,6 +164,9 @@ func (a *app) closeParts() error {
 	}
 	if a.engine != nil {
 		errs = append(errs, a.engine.Close(shutdownTime))
+	}
+	if a.documents != nil {
+		errs = append(errs, a.documents.Close())
 	}
 	if a.db != nil {
 		errs = append(errs, a.db.Close())

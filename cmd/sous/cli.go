@@ -68,7 +68,7 @@ func (c *cli) root() *cobra.Command {
 		c.approvalsCommand(), c.decideCommand(true), c.decideCommand(false), c.undoCommand(),
 		c.effectsCommand(), c.privacyCommand(), c.pauseCommand(), c.resumeCommand(),
 		c.ticketsCommand(), c.memoryCommand(), c.feedbackCommand(), c.auditCommand(), c.checkCommand(), c.policyCommand(), c.peopleCommand(), c.slackCommand(),
-		c.doctorCommand(), c.versionCommand(),
+		c.doctorCommand(), c.versionCommand(), c.readDocumentsCommand(),
 	)
 	for _, sub := range root.Commands() {
 		wrapArgs(sub)
@@ -136,6 +136,13 @@ func (c *cli) printJSON(v any) error {
 	enc := json.NewEncoder(c.stdout)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// printLine prints one value for programs on a line of its own.
+func (c *cli) printLine(v any) error {
+	enc := json.NewEncoder(c.stdout)
+	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
 }
 

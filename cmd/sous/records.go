@@ -90,32 +90,6 @@ func (c *cli) showTicket(ctx context.Context, s *session, id string) error {
 	return nil
 }
 
-func (c *cli) memoryCommand() *cobra.Command {
-	limit := 20
-	cmd := c.jsonFlag(&cobra.Command{
-		Use: "memory [words...]", Short: "Show what is remembered, or what fits the words best", Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.reading(cmd.Context(), "memory", func(s *session) error {
-				found, err := s.Memories(cmd.Context(), s.by, strings.Join(args, " "), limit)
-				switch {
-				case err != nil:
-					return err
-				case c.asJSON:
-					return c.printJSON(orEmpty(found))
-				case len(found) == 0:
-					c.printf("Nothing is remembered about that.\n")
-				}
-				for _, m := range found {
-					c.printf("%s  [%s] %s\n    %s\n", m.ID, m.Kind, m.Source, strings.ReplaceAll(m.Text, "\n", "\n    "))
-				}
-				return nil
-			})
-		},
-	})
-	cmd.Flags().IntVar(&limit, "limit", limit, "at most this many")
-	return cmd
-}
-
 func orDash(s string) string {
 	if s == "" {
 		return "-"

@@ -11,6 +11,7 @@ import (
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/integrations/api"
 	"github.com/sous-hq/sous/memory"
+	"github.com/sous-hq/sous/memory/ingest"
 )
 
 // service is api.Service in the process that holds the store.
@@ -74,6 +75,21 @@ func (s service) Memories(ctx context.Context, by agent.Actor, query string, lim
 		out = append(out, m)
 	}
 	return out, nil
+}
+
+// Imported implements ingest.Library.
+func (s service) Imported(ctx context.Context, by agent.Actor, collection string) ([]ingest.Known, error) {
+	return s.app.shelf.Imported(ctx, by, collection)
+}
+
+// Import implements ingest.Library.
+func (s service) Import(ctx context.Context, by agent.Actor, d ingest.Document) (ingest.Stored, error) {
+	return s.app.shelf.Import(ctx, by, d)
+}
+
+// Unimport implements ingest.Library.
+func (s service) Unimport(ctx context.Context, by agent.Actor, ids []string) (int, error) {
+	return s.app.shelf.Unimport(ctx, by, ids)
 }
 
 // Audit implements api.Records.

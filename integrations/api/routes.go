@@ -119,6 +119,7 @@ func (s *server) routes(h huma.API) {
 	s.control(h)
 	s.privacy(h)
 	s.feedback(h)
+	s.library(h)
 }
 
 func (s *server) records(h huma.API) {

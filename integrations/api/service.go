@@ -13,6 +13,7 @@ import (
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/agent/loop"
+	"github.com/sous-hq/sous/memory/ingest"
 )
 
 // Turns accepts requests and shows what becomes of them. *loop.Assistant is one.
@@ -92,6 +93,7 @@ type Service interface {
 	Feedback
 	Access
 	Privacy
+	ingest.Library
 }
 
 // Ticket is a ticket with what was said and done on it, oldest first.

@@ -61,7 +61,7 @@ func (p *pdfFile) object(body string) {
 
 func (p *pdfFile) stream(dict, content string) {
 	var packed bytes.Buffer
-	w := zlib.NewWriter(&packed)
+	w, _ := zlib.NewWriterLevel(&packed, zlib.BestSpeed) // a level there is
 	_, _ = w.Write([]byte(content))
 	_ = w.Close()
 	p.object(fmt.Sprintf("<< %s /Filter /FlateDecode /Length %d >>\nstream\n%s\nendstream", dict, packed.Len(), packed.String()))

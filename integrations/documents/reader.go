@@ -92,7 +92,7 @@ func brokenOff(ctx context.Context, died string, limit time.Duration) error {
 		return agent.Errorf(agent.TooLarge, "reading it took longer than %s, so it was given up; it may be damaged, or made to keep readers busy", limit)
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case strings.Contains(died, "out of memory") || strings.Contains(died, "cannot allocate memory"):
+	case strings.Contains(died, "out of memory") || strings.Contains(died, "allocate"):
 		return agent.Errorf(agent.TooLarge, "reading it takes more memory than %d MiB, so it was given up", childMemory>>20)
 	}
 	return agent.Errorf(agent.Invalid, "it is damaged so badly that its reader broke down")

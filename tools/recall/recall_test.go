@@ -90,13 +90,13 @@ func TestWhatIsRememberedIsRecalledWithItsCitation(t *testing.T) {
 		t.Fatalf("recalled %+v; want one passage", out)
 	}
 	h := out.Hits[0]
-	if h.Kind != "fact" || h.Title != "Staging" || h.Date != "2026-03-02" || h.Source != "turn:turn-1" || h.Citation != "Staging" {
+	if h.Kind != "fact" || h.Title != "Staging" || h.Date != "2026-03-02" || h.Source != "turn:turn-1" || h.Citation != "Staging, Ann, 2026-03-02" {
 		t.Errorf("recalled %+v", h)
 	}
 	if o.Label.Integrity != agent.Organisation || o.Label.Readers.Scope != agent.WholeWorkspace {
 		t.Errorf("ann's words are labelled %+v for bob; want the organisation's, for the workspace", o.Label)
 	}
-	if !slices.Contains(o.Label.Sources, "Staging") {
+	if !slices.Contains(o.Label.Sources, "Staging, Ann, 2026-03-02") {
 		t.Errorf("sources %q do not cite the item", o.Label.Sources)
 	}
 }

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sous-hq/sous/memory/ingest"
+)
+
+// TestAnImportThatIsKilledGoesOnWithoutDoubles kills the process as soon as it
+// told of ever more documents.
+func TestAnImportThatIsKilledGoesOnWithoutDoubles(t *testing.T) {
+	t.Parallel()
+	const files = 40
+	data, kb := t.TempDir(), filepath.Join(t.TempDir(), "kb")
+	if err := os.MkdirAll(kb, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for n := range files {
+		text := fmt.Sprintf("# Page %d\n\nThe heron number%d is grey.\n", n, n)
+		if err := os.WriteFile(filepath.Join(kb, fmt.Sprintf("f%02d.md", n)), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for after := 1; after <= 16; after += 5 {
+		killAfter(t, data, kb, after)
+	}
+	out, err := sous(t, data, "", "memory", "import", "--json", kb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last struct{ Summary ingest.Report }
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {
+		t.Fatal(err)
+	}
+	if s := last.Summary; s.New+s.Unchanged != files || s.Unchanged < 16 || s.Changed+s.Removed+s.Failed != 0 {
+		t.Errorf("the last import: %+v; want it to go on", s)
+	}
+	out, err = sous(t, data, "", "memory", "imports", "--json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []ingest.Known
+	if err := json.Unmarshal([]byte(out), &all); err != nil || len(all) != files {
+		t.Fatalf("%d documents, %v; want %d", len(all), err, files)
+	}
+	record, err := sous(t, data, "", "audit", "--json", "--kind", "memory.written")
+	if n := strings.Count(record, "remembered "); err != nil || n != files {
+		t.Errorf("the record tells of %d documents, %v; want %d", n, err, files)
+	}
+}
+
+// killAfter imports and kills the process when it has told of so many documents.
+func killAfter(t *testing.T, data, kb string, told int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], "memory", "import", "--json", kb)
+	cmd.Env = append(os.Environ(), beSous+"=1", "SOUS_DATA="+data, "HOME="+data)
+	cmd.Stdout = &killing{cmd: cmd, left: told}
+	if err := cmd.Run(); err == nil {
+		t.Fatal("the import was not killed")
+	}
+}
+
+// killing kills a process after so many lines of its output.
+type killing struct {
+	cmd  *exec.Cmd
+	left int
+}
+
+// Write implements io.Writer.
+func (k *killing) Write(b []byte) (int, error) {
+	if k.left -= bytes.Count(b, []byte("\n")); k.left <= 0 {
+		_ = k.cmd.Process.Kill()
+	}
+	return len(b), nil
+}

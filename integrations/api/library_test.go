@@ -1,0 +1,83 @@
+package api_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/integrations/api"
+	"github.com/sous-hq/sous/integrations/sqlite"
+	"github.com/sous-hq/sous/memory"
+	"github.com/sous-hq/sous/memory/ingest"
+	"github.com/sous-hq/sous/tools"
+)
+
+func (l local) shelf() (*ingest.Shelf, error) {
+	m, err := memory.New(memory.Config{Store: sqlite.NewMemories(l.rig.DB), Clock: time.Now})
+	if err != nil {
+		return nil, err
+	}
+	return ingest.NewShelf(m, tools.Scanned)
+}
+
+func (l local) Imported(ctx context.Context, by agent.Actor, collection string) ([]ingest.Known, error) {
+	s, err := l.shelf()
+	if err != nil {
+		return nil, err
+	}
+	return s.Imported(ctx, by, collection)
+}
+
+func (l local) Import(ctx context.Context, by agent.Actor, d ingest.Document) (ingest.Stored, error) {
+	s, err := l.shelf()
+	if err != nil {
+		return ingest.Stored{}, err
+	}
+	return s.Import(ctx, by, d)
+}
+
+func (l local) Unimport(ctx context.Context, by agent.Actor, ids []string) (int, error) {
+	s, err := l.shelf()
+	if err != nil {
+		return 0, err
+	}
+	return s.Unimport(ctx, by, ids)
+}
+
+func TestDocumentsAreImportedListedAndRemoved(t *testing.T) {
+	both(t, func(t *testing.T, svc api.Service, _ local) {
+		sum := sha256.Sum256([]byte("x"))
+		d := ingest.Document{
+			Parsed: memory.Parsed{Format: "markdown", Title: "VPN & <keys>", At: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC), Warnings: []string{"w"}, Blocks: []memory.Block{
+				{Level: 1, Text: "VPN", Line: 1}, {Text: strings.Repeat("\x01 \"quoted\" 会議 ", 50_000), Line: 3}, {Text: "End.", Page: 2},
+			}},
+			Source: "kb/vpn.md", Collection: "dir:/kb", Hash: hex.EncodeToString(sum[:]), Written: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
+			Sharing: ingest.Sharing{Readers: agent.Only("bob"), Data: []string{"hr"}},
+		}
+		first, err := svc.Import(t.Context(), ann, d)
+		if err != nil || !first.Fresh || first.Passages < 100 {
+			t.Fatalf("%+v, %v", first, err)
+		}
+		if again, err := svc.Import(t.Context(), ann, d); err != nil || again.Fresh || again.ID != first.ID {
+			t.Errorf("again: %+v, %v", again, err)
+		}
+		known, err := svc.Imported(t.Context(), ann, "dir:/kb")
+		if err != nil || len(known) != 1 || known[0].ID != first.ID || known[0].Title != d.Title || known[0].Hash != d.Hash || known[0].Source != d.Source || known[0].Remembered.IsZero() {
+			t.Errorf("known are %+v, %v", known, err)
+		}
+		if other, err := svc.Imported(t.Context(), ann, "dir:/other"); err != nil || len(other) != 0 {
+			t.Errorf("of another collection %v, %v", other, err)
+		}
+		d.Hash = "none"
+		if _, err := svc.Import(t.Context(), ann, d); agent.KindOf(err) != agent.Invalid {
+			t.Errorf("without a hash: %v", err)
+		}
+		if n, err := svc.Unimport(t.Context(), ann, []string{first.ID, "nothing"}); n != 1 || err != nil {
+			t.Errorf("removed %d, %v", n, err)
+		}
+	})
+}
