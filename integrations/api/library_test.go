@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +18,11 @@ import (
 )
 
 func (l local) shelf() (*ingest.Shelf, error) {
-	m, err := memory.New(memory.Config{Store: sqlite.NewMemories(l.rig.DB), Clock: time.Now})
+	db, ok := l.rig.DB.(*sqlite.DB)
+	if !ok {
+		return nil, errors.New("the rig is not on SQLite")
+	}
+	m, err := memory.New(memory.Config{Store: sqlite.NewMemories(db), Clock: time.Now})
 	if err != nil {
 		return nil, err
 	}
