@@ -17,6 +17,7 @@ import (
 	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/agent/model"
 	"github.com/sous-hq/sous/agent/people"
+	"github.com/sous-hq/sous/internal/redact"
 	"github.com/sous-hq/sous/tools"
 )
 
@@ -49,6 +50,9 @@ type Config struct {
 	// May is policy's word on whether somebody may decide, an error of kind
 	// Forbidden when not; nil leaves it to the approval alone.
 	May func(by agent.Actor, a approval.Approval) error
+	// Names, when set, are masked where a model outside sees a turn, beside what
+	// is recognised by its form.
+	Names func() *redact.Directory
 	// Observe is told of each outcome and each ended turn, for metrics.
 	Observe Observer
 }
@@ -66,6 +70,7 @@ type Effects struct {
 	steady func() time.Time
 	mu     sync.Mutex
 	cancel map[string]context.CancelFunc
+	vaults vaults
 }
 
 // NewEffects checks the config and fills what may be left out.
@@ -309,6 +314,7 @@ func (e *Effects) finish(ctx context.Context, in finishIn) (struct{}, error) {
 			e.Observe.Ended(t)
 		}
 	}
+	e.vaults.drop(t.ID)
 	e.Hub.End(t)
 	return struct{}{}, nil
 }

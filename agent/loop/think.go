@@ -68,6 +68,7 @@ func (e *Effects) think(ctx context.Context, in thinkIn) (plan, error) {
 	req.Prompt = ref
 	req.Messages = append([]model.Message{{Role: model.RoleSystem, Text: system}}, req.Messages...)
 
+	req.Vault, req.Restore = e.vaults.of(in.Turn, e.names()), e.mayRestore(label, request.Text)
 	req.Restart = func() { e.Hub.Publish(Event{Turn: in.Turn, Type: EventReset, At: began}) }
 	modelCtx, release := e.stoppable(ctx, in.Turn)
 	defer release()

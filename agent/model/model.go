@@ -101,6 +101,9 @@ type Request struct {
 	// Vault, when not nil, keeps the placeholders of the turn the request belongs to, so that all its
 	// requests have the same. Redact uses it; no vendor sees it.
 	Vault *redact.Vault `json:"-"`
+	// Restore, when not nil, says whether a value may be put back into the text of the answer (tool is "") or
+	// into the arguments of a call of the tool. Redact asks it.
+	Restore func(tool string, kind redact.Kind, value string) bool `json:"-"`
 }
 
 // Finish says why a model stopped.

@@ -14,7 +14,8 @@ type RedactConfig struct {
 	// request has a vault of its own.
 	Vault func(Request) *redact.Vault
 	// Allow says whether a value may be put back into the answer's text (tool is "") or into the arguments
-	// of a call of the tool. Nil allows it: the gate then judges the call with its real arguments.
+	// of a call of the tool. Nil leaves it to Request.Restore; where that is nil too, it is allowed: the gate
+	// judges the call with its real arguments.
 	Allow func(req Request, tool string, kind redact.Kind, value string) bool
 }
 
@@ -31,7 +32,9 @@ func Redact(m Model, c RedactConfig) Model {
 		c.Vault = func(req Request) *redact.Vault { return req.Vault }
 	}
 	if c.Allow == nil {
-		c.Allow = func(Request, string, redact.Kind, string) bool { return true }
+		c.Allow = func(req Request, tool string, kind redact.Kind, value string) bool {
+			return req.Restore == nil || req.Restore(tool, kind, value)
+		}
 	}
 	return &redacted{m, c}
 }
@@ -116,7 +119,7 @@ func mask(v *redact.Vault, req Request) Request {
 		messages[0].Text += placeholderNote
 	}
 	req.Messages = messages
-	req.Vault = nil
+	req.Vault, req.Restore = nil, nil
 	return req
 }
 

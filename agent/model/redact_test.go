@@ -116,6 +116,23 @@ func TestWhatIsNotAllowedIsNotRestored(t *testing.T) {
 	}
 }
 
+func TestTheRequestSaysWhatMayBePutBackWhereNobodyElseDoes(t *testing.T) {
+	req := private()
+	req.Restore = func(tool string, k redact.Kind, _ string) bool { return tool == "" || k == redact.Phone }
+	for _, c := range []struct {
+		allow func(model.Request, string, redact.Kind, string) bool
+		mail  bool
+	}{{nil, false}, {func(model.Request, string, redact.Kind, string) bool { return true }, true}} {
+		resp, err := model.Redact(&scripted{name: "m", acts: []act{echo(5, "")}}, model.RedactConfig{Allow: c.allow}).Complete(t.Context(), req, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if args := resp.Calls[0].Args; strings.Contains(args, "bob@") != c.mail || !strings.Contains(args, "467 33955") || !strings.Contains(resp.Text, "bob@") {
+			t.Errorf("text %q, args %s", resp.Text, args)
+		}
+	}
+}
+
 func TestACallWithAnInventedPlaceholderCannotRun(t *testing.T) {
 	invent := func(context.Context, model.Request, func(string)) (model.Response, error) {
 		return model.Response{Text: "«EMAIL_9·aaaaaa» it is", Finish: model.FinishCalls, Calls: []model.ToolCall{

@@ -119,7 +119,7 @@ func (a *app) join(ctx context.Context, n need) error {
 	effects, err := loop.NewEffects(loop.Config{
 		Store: a.db, Model: a.models.chat, Executor: executor, Prompter: prompter{a.cfg}, Limits: limits,
 		Keeper: keeper{a}, Hub: loop.NewHub(), Log: a.log, Observe: observer{a.metrics},
-		People: a.people.source, May: a.mayDecide,
+		People: a.people.source, May: a.mayDecide, Names: a.redacted,
 	})
 	if err != nil {
 		return err

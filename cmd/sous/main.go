@@ -15,6 +15,7 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/internal/config"
+	"github.com/sous-hq/sous/internal/redact"
 )
 
 // The exit codes of every command.
@@ -70,8 +71,9 @@ func run(ctx context.Context, w world, h hooks) int {
 	}
 	kind := agent.KindOf(err)
 	if kind == agent.Internal {
-		// A command of one person on their own machine: the cause helps.
-		fmt.Fprintln(w.stderr, "sous: "+err.Error())
+		// A command of one person on their own machine: the cause helps. It may repeat
+		// what another system said, so what it must not show is hidden.
+		fmt.Fprintln(w.stderr, "sous: "+redact.Hide(err.Error()))
 		return exitFailed
 	}
 	fmt.Fprintln(w.stderr, "sous: "+agent.PublicText(err))

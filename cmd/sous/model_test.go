@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -114,5 +115,24 @@ func TestAModelThatNeverAnswersIsGivenUp(t *testing.T) {
 	a := askModel(t, s, data, "what can you do?")
 	if a.Status != "done" || a.Degraded == "" {
 		t.Errorf("got %+v after %s", a, time.Since(began))
+	}
+}
+
+func TestNamesOfTheWorkspaceAreKeptFromAModelOutsideWhenThatIsOn(t *testing.T) {
+	for _, on := range []bool{false, true} {
+		s := fakeModel(t, openaifake.Answer("They are well."))
+		data := t.TempDir()
+		settings := fmt.Sprintf("owner: Ann Keller\nredact:\n  names: %t\n", on)
+		if err := os.WriteFile(filepath.Join(data, "sous.yaml"), []byte(settings), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		a := askModel(t, s, data, "how is ann keller, ann@example.com?")
+		var seen strings.Builder
+		for _, r := range s.Requests() {
+			seen.Write(r.Body)
+		}
+		if got := !strings.Contains(strings.ToLower(seen.String()), "ann keller"); got != on || strings.Contains(seen.String(), "ann@example.com") || a.Answer != "They are well." {
+			t.Errorf("names masked: %t, want %t; the model saw %s", got, on, seen.String())
+		}
 	}
 }

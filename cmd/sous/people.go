@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sous-hq/sous/agent"
@@ -15,6 +16,7 @@ import (
 	"github.com/sous-hq/sous/integrations/api"
 	"github.com/sous-hq/sous/integrations/web"
 	"github.com/sous-hq/sous/internal/config"
+	"github.com/sous-hq/sous/internal/redact"
 )
 
 // workspace is the one workspace of an installation.
@@ -33,6 +35,7 @@ type peopleParts struct {
 	// source knows everybody; file is nil when no people file is named.
 	source people.Source
 	file   *people.File
+	names  nameList
 }
 
 // openPeople reads the people file; nil when none is named. Without an owner, or
@@ -67,6 +70,9 @@ func (a *app) joinPeople() error {
 		return err
 	}
 	a.people.file = f
+	if names := a.redacted(); names != nil {
+		a.log = slog.New(redact.NewHandler(a.log.Handler(), names))
+	}
 	switch {
 	case f == nil:
 		sole := people.Sole{Owner: owner(a.cfg), Clock: time.Now}
@@ -196,4 +202,34 @@ func (s service) IssueToken(ctx context.Context, by agent.Actor, person agent.Ac
 // RevokeToken implements api.Access.
 func (s service) RevokeToken(ctx context.Context, by agent.Actor, person agent.ActorID) error {
 	return s.app.signIn("").Revoke(ctx, by, person)
+}
+
+// nameList is the names of the people as redaction knows them, made again when
+// the people file says something else.
+type nameList struct {
+	mu  sync.Mutex
+	of  *people.Roster
+	all *redact.Directory
+}
+
+// redacted are the names that are masked; nil when they are not.
+func (a *app) redacted() *redact.Directory {
+	if !a.cfg.RedactNames {
+		return nil
+	}
+	var now *people.Roster
+	if a.people.file != nil {
+		now = a.people.file.Roster()
+	}
+	l := &a.people.names
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all == nil || l.of != now {
+		var names []string
+		for _, p := range a.everybody() {
+			names = append(names, p.Name)
+		}
+		l.of, l.all = now, redact.Names(names...)
+	}
+	return l.all
 }

@@ -50,6 +50,8 @@ type Config struct {
 	Embedding Embedding
 	// Slack is the connection to Slack.
 	Slack Slack
+	// RedactNames says that names of the workspace's people are masked like addresses.
+	RedactNames bool
 	// Audit says where the record's signed heads go.
 	Audit Audit
 	// Log says how much is logged and in which form.

@@ -146,6 +146,8 @@ func connectionSettings() []setting {
 
 func recordSettings() []setting {
 	return []setting{
+		yesNo(func(c *Config) *bool { return &c.RedactNames },
+			setting{key: "redact.names", env: "SOUS_REDACT_NAMES", doc: "keep the names of the workspace's people from models outside and logs", def: "false"}),
 		pathTo(func(c *Config) *string { return &c.Audit.Checkpoints },
 			setting{key: "audit.checkpoints", env: "SOUS_AUDIT_CHECKPOINTS", doc: "file of the record's signed heads; unset means in the data directory"}),
 		optional(duration(func(c *Config) *time.Duration { return &c.Audit.PostEvery }, 30*24*time.Hour,
@@ -252,6 +254,19 @@ func optional(s setting) setting {
 		}
 		return ""
 	}
+	return s
+}
+
+func yesNo(field func(*Config) *bool, s setting) setting {
+	s.allowed = "true or false"
+	s.set = func(c *Config, text string) error {
+		*field(c) = text == "true"
+		if text != "true" && text != "false" {
+			return errors.New("neither true nor false")
+		}
+		return nil
+	}
+	s.show = func(c *Config) string { return strconv.FormatBool(*field(c)) }
 	return s
 }
 
