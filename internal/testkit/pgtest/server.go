@@ -265,3 +265,17 @@ func (s *Server) Create(ctx context.Context, template string) (Database, error) 
 func (s *Server) Drop(ctx context.Context, name string) error {
 	return s.as(ctx, s.admin, fmt.Sprintf(`DROP DATABASE IF EXISTS %s WITH (FORCE)`, name))
 }
+
+// PID is the process id of a server of our own, 0 of one that was given.
+func (s *Server) PID() int {
+	if s.dir == "" {
+		return 0
+	}
+	raw, err := os.ReadFile(filepath.Join(s.dir, "data", "postmaster.pid"))
+	if err != nil {
+		return 0
+	}
+	first, _, _ := strings.Cut(string(raw), "\n")
+	pid, _ := strconv.Atoi(strings.TrimSpace(first))
+	return pid
+}
