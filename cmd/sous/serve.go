@@ -122,6 +122,9 @@ func (c *cli) serveOn(ctx context.Context, a *app, l net.Listener) error {
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
+	if err := a.debug(gctx, g); err != nil {
+		return errors.Join(err, l.Close())
+	}
 	g.Go(func() error { return signer.Run(gctx) })
 	g.Go(func() error { promises.Run(gctx); return nil })
 	g.Go(func() error { return a.assistant.Remind(gctx, []agent.WorkspaceID{workspace}) })

@@ -25,6 +25,8 @@ type Config struct {
 	KeysDir string
 	// Listen is the host:port of the web console and the API.
 	Listen string
+	// DebugListen is the host:port of the profiles, on this machine alone; empty means none.
+	DebugListen string
 	// DatabaseURL names a PostgreSQL server; unset means the embedded store.
 	DatabaseURL Secret
 	// PolicyPath is the policy file; empty means the built-in rules.

@@ -45,6 +45,15 @@ func placeSettings() []setting {
 			show: func(c *Config) string { return c.Listen },
 		},
 		{
+			key: "debug_listen", env: "SOUS_DEBUG_LISTEN", doc: "where profiles of the process are shown; unset means nowhere",
+			allowed: "host:port of this machine's own, such as 127.0.0.1:6060",
+			set: func(c *Config, text string) error {
+				c.DebugListen = text
+				return checkLoopback(text)
+			},
+			show: func(c *Config) string { return c.DebugListen },
+		},
+		{
 			key: "database_url", env: "SOUS_DATABASE_URL", doc: "PostgreSQL server instead of the embedded store",
 			allowed: "postgres://user@host/database", secret: true,
 			set: func(c *Config, text string) error {

@@ -101,6 +101,18 @@ func checkListen(text string) error {
 	return nil
 }
 
+// checkLoopback takes an address nobody else can reach.
+func checkLoopback(text string) error {
+	if err := checkListen(text); err != nil {
+		return err
+	}
+	host, _, _ := net.SplitHostPort(text)
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return errors.New("others could reach it")
+	}
+	return nil
+}
+
 func notInHost(r rune) bool {
 	return r > unicode.MaxASCII || (!unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune(".-:%_", r))
 }

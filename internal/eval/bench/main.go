@@ -166,7 +166,12 @@ func (b *bench) measure(ctx context.Context, row string, round int) error {
 	} else {
 		args = append(args, "--", filepath.Join(b.dir, "floor"))
 	}
-	_ = debugAt
+	if b.profile != "" && strings.HasPrefix(row, "sous") {
+		env = append(env, "SOUS_DEBUG_LISTEN="+debugAt)
+		watching, done := context.WithCancel(ctx)
+		defer done()
+		go b.profiles(watching, debugAt, fmt.Sprintf("%s-%d", row, round))
+	}
 	cmd := exec.CommandContext(ctx, filepath.Join(b.dir, "rig"), args...)
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = env, work, io.Discard, os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
