@@ -11,7 +11,7 @@ RACE        := -race -gcflags=modernc.org/sqlite/lib=-race=false
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format vet lint layers eval eval-minutes eval-routing eval-redaction eval-injection eval-memory eval-replicas eval-contracts bench
+.PHONY: help run test check format vet lint layers eval eval-minutes eval-routing eval-redaction eval-injection eval-memory eval-replicas eval-contracts bench benchmarks
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -73,5 +73,8 @@ eval-contracts: ## every request to a model against the published OpenAPI contra
 eval-injection: ## attacks with any effect through the gate, and how often people are asked (DATA=folder of attacks)
 	@$(GO) run ./internal/eval/injection -data $(or $(DATA),../shared/data/injection)
 
-bench: ## benchmarks, ending with one line of JSON (BENCH=regexp, PKGS=packages)
+bench: ## Sous beside the floor under one load generator, as ratios (DATA=folder of rig and peers, ROWS=, ROUNDS=)
+	@$(GO) run ./internal/eval/bench -data $(or $(DATA),../shared/bench) $(if $(ROWS),-rows $(ROWS)) $(if $(ROUNDS),-rounds $(ROUNDS))
+
+benchmarks: ## benchmarks of packages, ending with one line of JSON (BENCH=regexp, PKGS=packages)
 	@./.ci/bench $(PKGS)
