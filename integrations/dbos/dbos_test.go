@@ -52,6 +52,7 @@ func prepare(ctx context.Context, url string) error {
 }
 
 func TestEngineOnSQLite(t *testing.T) {
+	t.Parallel()
 	looptest.Engines(t, looptest.Bench{Engine: func(t testing.TB, db looptest.Store, p looptest.Parts) looptest.Engine {
 		e, err := dbos.New(t.Context(), dbos.Config{SQLite: db.(*sqlite.DB).SQL(), Signals: db, Limits: p.Limits, Clock: p.Clock})
 		if err != nil {
@@ -61,35 +62,42 @@ func TestEngineOnSQLite(t *testing.T) {
 	}})
 }
 
-func TestEngineOnPostgreSQL(t *testing.T) { looptest.Engines(t, onPostgres) }
+func TestEngineOnPostgreSQL(t *testing.T) {
+	t.Parallel()
+	looptest.Engines(t, onPostgres)
+}
 
 // onPostgres is the engine of replicas; those that fall silent are missed sooner
 // than in earnest.
 var onPostgres = looptest.Bench{
 	Stores: func(t testing.TB) func(clock func() time.Time) (looptest.Store, tools.Ledger) {
-		base, keys := pgtest.New(t), filepath.Join(t.TempDir(), "keys")
-		return func(clock func() time.Time) (looptest.Store, tools.Ledger) {
-			db, err := postgres.Open(context.Background(), postgres.Config{URL: base.URL, Keys: keys, Clock: clock, Beat: 100 * time.Millisecond, Silence: 2 * time.Second})
-			if err != nil {
-				t.Fatal(err)
-			}
-			ledger, err := postgres.NewLedger(db, postgres.LedgerConfig{ApprovalTTL: looptest.ApprovalTTL})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return db, ledger
-		}
+		return storesOn(t, pgtest.New(t))
 	},
 	Engine: func(t testing.TB, db looptest.Store, p looptest.Parts) looptest.Engine {
 		shared := db.(*postgres.DB)
 		e, err := dbos.New(context.Background(), dbos.Config{
-			Postgres: shared.EnginePool, Replicas: shared, Signals: db, Limits: p.Limits, Clock: p.Clock, Recover: p.Recover,
+			Postgres: shared.EnginePool, Replicas: shared, Signals: db, Limits: p.Limits, Clock: p.Clock, Recover: p.Recover, Changed: p.Heard,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return e
 	},
+}
+
+func storesOn(t testing.TB, base pgtest.Database) func(clock func() time.Time) (looptest.Store, tools.Ledger) {
+	keys := filepath.Join(t.TempDir(), "keys")
+	return func(clock func() time.Time) (looptest.Store, tools.Ledger) {
+		db, err := postgres.Open(context.Background(), postgres.Config{URL: base.URL, Keys: keys, Clock: clock, Beat: 100 * time.Millisecond, Silence: 3 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ledger, err := postgres.NewLedger(db, postgres.LedgerConfig{ApprovalTTL: looptest.ApprovalTTL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return db, ledger
+	}
 }
 
 var _ loop.Engine = (*dbos.Engine)(nil)

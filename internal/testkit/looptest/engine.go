@@ -2,6 +2,7 @@ package looptest
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -36,8 +37,12 @@ func Engines(t *testing.T, on Bench) {
 		{"bounds end a turn with an account", bounds},
 		{"what the person ordered in words runs and can be undone", undo},
 		{"an unknown tool and bad arguments go back to the model", badCalls},
+		{"a turn that cannot go on ends, says so and frees its conversation", cannotGoOn},
 	} {
-		t.Run(c.name, func(t *testing.T) { c.test(t, on) })
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.test(t, on)
+		})
 	}
 }
 
@@ -422,4 +427,26 @@ func decide(t *testing.T, p *Process, id string, yes bool) {
 	if _, err := p.Decide(context.Background(), Ann(), id, yes, ""); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// noPrompt cannot say what to tell the model about one person's request.
+type noPrompt struct{ plainPrompt }
+
+func (p noPrompt) TurnPrompt(t agent.Turn, now time.Time) (string, string, error) {
+	if t.ID == "bad" {
+		return "", "", errors.New("the prompt is damaged")
+	}
+	return p.plainPrompt.TurnPrompt(t, now)
+}
+
+func cannotGoOn(t *testing.T, on Bench) {
+	w := NewWorld(t, on, loop.Limits{}, scripted)
+	w.Prompter = noPrompt{}
+	p := w.Start()
+	p.Ask("bad", "c", "hello")
+	p.Ask("good", "c", "hello")
+	if v := p.Until("bad", agent.TurnFailed); !strings.Contains(v.Answer, "a fault of mine") {
+		t.Errorf("it says %q", v.Answer)
+	}
+	p.Until("good", agent.TurnDone)
 }

@@ -32,12 +32,13 @@ type Store interface {
 	Close() error
 }
 
-// Parts are what an engine is made of. Recover is the assistant's, for when
-// another process is gone.
+// Parts are what an engine is made of. Recover and Heard are the assistant's, for
+// when another process is gone or has changed a turn.
 type Parts struct {
 	Limits  loop.Limits
 	Clock   func() time.Time
 	Recover func(ctx context.Context) error
+	Heard   func(turn string)
 }
 
 // Bench is an engine on a kind of store.
@@ -90,6 +91,8 @@ type World struct {
 	Hold func(ctx context.Context)
 	// Clock is the rig's time.
 	Clock func() time.Time
+	// Prompter names what the model is told; nil for something plain.
+	Prompter loop.Prompter
 }
 
 // NewWorld returns a world whose model answers with f.
@@ -130,12 +133,13 @@ func (w *World) Start() *Process {
 	check(w.t, err)
 	p := &Process{Model: Answer(w.answer), DB: db, t: w.t}
 	effects, err := loop.NewEffects(loop.Config{
-		Store: db, Model: p.Model, Executor: executor, Prompter: plainPrompt{},
+		Store: db, Model: p.Model, Executor: executor, Prompter: w.prompter(),
 		Hub: loop.NewHub(), Limits: w.limits, Clock: w.Clock,
 	})
 	check(w.t, err)
 	p.engine = w.bench.Engine(w.t, db, Parts{
 		Limits: w.limits, Clock: w.Clock, Recover: func(ctx context.Context) error { return p.Recover(ctx) },
+		Heard: func(turn string) { p.Heard(turn) },
 	})
 	p.Assistant, err = loop.NewAssistant(effects, p.engine)
 	check(w.t, err)
@@ -143,6 +147,13 @@ func (w *World) Start() *Process {
 	check(w.t, p.Recover(ctx))
 	w.t.Cleanup(p.Stop)
 	return p
+}
+
+func (w *World) prompter() loop.Prompter {
+	if w.Prompter != nil {
+		return w.Prompter
+	}
+	return plainPrompt{}
 }
 
 // Stop ends the process; turns in flight stay as they are.
