@@ -51,6 +51,7 @@ func (b *bank) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type network struct {
 	*toxiproxy.Proxy
 	client *http.Client
+	keys   map[string]string // of effects, by call
 }
 
 // newNetwork returns a way to the server that can be made to fail.
@@ -61,7 +62,7 @@ func newNetwork(t *testing.T, server string) *network {
 		t.Fatal(err)
 	}
 	api := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
-	n := &network{Proxy: toxiproxy.NewProxy(api, "bank", "127.0.0.1:0", u.Host)}
+	n := &network{keys: map[string]string{}, Proxy: toxiproxy.NewProxy(api, "bank", "127.0.0.1:0", u.Host)}
 	if err := n.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -110,6 +111,7 @@ func (n *network) pay(t *testing.T, class tools.Class) tools.Tool {
 	t.Helper()
 	type none struct{}
 	post := func(ctx context.Context, inv tools.Invocation, _ none) (none, error) {
+		n.keys[inv.Call] = inv.Key
 		header := http.Header{}
 		if class == tools.Keyed {
 			header.Set("Idempotency-Key", inv.Key)
@@ -143,7 +145,7 @@ func TestOverANetworkThatLosesAnswersNoPaymentIsMadeTwice(t *testing.T) {
 	}
 	e := toolstest.NewExecutor(t, toolstest.NewRegistry(t, all, nil))
 	rng := rand.New(rand.NewPCG(4, 500))
-	settled := map[string]int{}
+	settled, done := map[string]int{}, map[string]bool{}
 	for i := range payments {
 		class, dies := classes[i%3], i%2 > 0
 		p := e.Plan("pay_"+class.String(), `{}`)
@@ -173,21 +175,25 @@ func TestOverANetworkThatLosesAnswersNoPaymentIsMadeTwice(t *testing.T) {
 			}
 		}
 		settled[class.String()+" "+o.Status.String()]++
+		done[n.keys[p.Call.ID]] = o.Status == agent.Done
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	made, again := 0, 0
-	for key, times := range b.paid {
-		made++
-		if times != 1 {
-			t.Errorf("%s was paid %d times", key, times)
+	lost, again := 0, 0
+	for key, known := range done {
+		switch times := b.paid[key]; {
+		case times > 1, known && times == 0:
+			t.Errorf("%s was paid %d times; known to be done: %t", key, times, known)
+		case !known && times == 1:
+			lost++
 		}
 		if b.asked[key] > 1 {
 			again++
 		}
 	}
-	if made != payments || again == 0 {
-		t.Errorf("%d of %d payments were made, %d asked for again by their key", made, payments, again)
+	// A connection that is cut at once may be so before the bank has heard anything.
+	if len(done) != payments || lost < payments/2 || again == 0 {
+		t.Errorf("of %d payments %d were made without an answer, %d asked for again by their key", len(done), lost, again)
 	}
 	t.Log(settled)
 }
