@@ -38,6 +38,9 @@ const workflowName = "turn"
 // schema is where the engine's tables are in PostgreSQL.
 const schema = "sous_turns"
 
+// startTime is how long the engine's tables may take to be there.
+const startTime = 30 * time.Second
+
 // Config is what the engine needs: Signals, Limits and SQLite, or else Postgres
 // with Replicas.
 type Config struct {
@@ -87,6 +90,8 @@ type part struct {
 	closing *atomic.Bool
 	// leave ends its part among the replicas; nil when there are none.
 	leave func(ctx context.Context) error
+	// replaced is closed when another part has taken its place.
+	replaced chan struct{}
 }
 
 // New prepares an engine and its tables; nothing runs before Launch.
@@ -114,10 +119,11 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 
 // begin prepares the engine under a name of its own.
 func (e *Engine) begin(ctx context.Context) (*part, error) {
-	p := &part{Engine: e, executor: "sous-" + rand.Text()[:12], closing: &atomic.Bool{}}
+	p := &part{Engine: e, executor: "sous-" + rand.Text()[:12], closing: &atomic.Bool{}, replaced: make(chan struct{})}
 	c := dbos.Config{
 		AppName: "sous", SQLiteSystemDB: e.cfg.SQLite, DatabaseSchema: schema, ExecutorID: p.executor,
 		ApplicationVersion: version, Logger: slog.New(quiet{e.cfg.Log.Handler(), p.closing}),
+		SystemDBStartupTimeout: startTime,
 	}
 	if e.cfg.Postgres != nil {
 		var err error
@@ -169,14 +175,27 @@ func (p *part) launch(ctx context.Context) error {
 }
 
 // Start begins a turn; an id that is known already starts nothing.
-func (e *Engine) Start(_ context.Context, s loop.Start) error {
-	e.life.RLock()
-	defer e.life.RUnlock()
-	_, err := dbos.RunWorkflow(e.part.dbos, e.part.turn, s, dbos.WithWorkflowID(s.Turn))
-	if err != nil {
-		return fmt.Errorf("start turn: %w", err)
+func (e *Engine) Start(ctx context.Context, s loop.Start) error {
+	for {
+		e.life.RLock()
+		p := e.part
+		_, err := dbos.RunWorkflow(p.dbos, p.turn, s, dbos.WithWorkflowID(s.Turn))
+		e.life.RUnlock()
+		switch {
+		case err == nil:
+			return nil
+		case !p.closing.Load() || e.ended():
+			return fmt.Errorf("start turn: %w", err)
+		}
+		// This process goes on under another name in a moment.
+		select {
+		case <-p.replaced:
+		case <-e.closed:
+			return fmt.Errorf("start turn: %w", err)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	return nil
 }
 
 // Wake makes a parked turn look at its inbox; "" makes all of them.

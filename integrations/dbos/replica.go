@@ -135,12 +135,13 @@ func (e *Engine) lost(was *part) {
 		}
 	}()
 	_ = was.leave(ctx)
-	e.life.Lock()
-	defer e.life.Unlock()
+	// First of all: what waits for the database in Start holds the lock.
 	if err := was.end(letGo); err != nil {
 		// What does not end is refused by whatever it writes to.
 		e.cfg.Log.WarnContext(ctx, "turns of the time before have not let go yet", slog.Any("err", err))
 	}
+	e.life.Lock()
+	defer e.life.Unlock()
 	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {
 		err := e.renew(ctx, was)
 		if err == nil {
@@ -169,6 +170,7 @@ func (e *Engine) renew(ctx context.Context, was *part) error {
 		return err
 	}
 	e.part = p
+	close(was.replaced)
 	// What it began under the old name after the others had looked.
 	return e.cfg.Replicas.Abandon(ctx, was.executor)
 }

@@ -32,6 +32,8 @@ type replica struct {
 	db     *DB
 	cancel context.CancelFunc
 	done   chan struct{}
+	// seen is when the others last saw this process.
+	seen time.Time
 	// taking is set while turns are taken over.
 	taking atomic.Bool
 	busy   sync.WaitGroup
@@ -54,7 +56,7 @@ func (d *DB) Join(ctx context.Context, m loop.Member) (func(context.Context) err
 		return nil, publicError(fmt.Errorf("join the replicas: %w", err))
 	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	r := &replica{Member: m, db: d, cancel: cancel, done: make(chan struct{})}
+	r := &replica{Member: m, db: d, cancel: cancel, done: make(chan struct{}), seen: time.Now()} //nolint:forbidigo // see replica.beat
 	go r.run(run)
 	return r.leave, nil
 }
@@ -131,6 +133,12 @@ func (r *replica) live(ctx context.Context) error {
 		defer cancel()
 		_ = conn.Close(ending)
 	}()
+	if time.Since(r.seen) > r.db.silence {
+		// Cut off for so long, it counts as gone even when nobody was there to say so:
+		// the engine has put its next tries off for minutes.
+		_, err := conn.Exec(starting, `UPDATE sous.replicas SET gone = true WHERE id = $1`, r.ID)
+		return errors.Join(loop.ErrTakenOver, err)
+	}
 	if _, err := conn.Exec(starting, `LISTEN sous`); err != nil {
 		return err
 	}
@@ -198,6 +206,7 @@ func (r *replica) beat(ctx context.Context, conn *pgx.Conn) error {
 	case done.RowsAffected() == 0:
 		return loop.ErrTakenOver
 	}
+	r.seen = time.Now() //nolint:forbidigo // how long this process was silent, by no store's clock
 	dead, err := every(ctx, conn, scanText, `SELECT id FROM sous.replicas WHERE id <> $1
 		AND (gone OR beat < clock_timestamp() - $2::interval) AND (taker = '' OR taken < clock_timestamp() - $2::interval)`, r.ID, r.db.silence)
 	if err != nil || len(dead) == 0 || !r.taking.CompareAndSwap(false, true) {
