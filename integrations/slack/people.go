@@ -27,6 +27,7 @@ const (
 // nothing. It is a people.Source.
 type Directory struct {
 	api   *slack.Client
+	wire  line
 	clock func() time.Time
 	fresh time.Duration
 	ws    agent.WorkspaceID
@@ -48,6 +49,8 @@ type identity struct{ team, user, bot string }
 // DirectoryConfig is what a directory is made of; BotToken and Clock are required.
 type DirectoryConfig struct {
 	BotToken, APIURL string
+	// Dial connects to Slack; nil is the network.
+	Dial Dial
 	// Workspace is whose people these are; "" makes one of the Slack team.
 	Workspace agent.WorkspaceID
 	// Fresh is how long what was looked up holds; 0 means 5 minutes.
@@ -60,8 +63,9 @@ func NewDirectory(c DirectoryConfig) *Directory {
 	if c.Fresh <= 0 {
 		c.Fresh = 5 * time.Minute
 	}
+	wire := newLine(c.BotToken, "", c.APIURL, c.Dial)
 	return &Directory{
-		api: client(c.BotToken, "", c.APIURL), clock: c.Clock, fresh: c.Fresh, ws: c.Workspace,
+		api: wire.api, wire: wire, clock: c.Clock, fresh: c.Fresh, ws: c.Workspace,
 		users: map[string]knownUser{}, places: map[string]knownPlace{}, dms: map[string]string{},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -22,6 +23,7 @@ import (
 	"github.com/sous-hq/sous/integrations/dbos"
 	front "github.com/sous-hq/sous/integrations/slack"
 	"github.com/sous-hq/sous/integrations/sqlite"
+	"github.com/sous-hq/sous/internal/testkit/memnet"
 	"github.com/sous-hq/sous/internal/testkit/slackfake"
 	"github.com/sous-hq/sous/prompts"
 	"github.com/sous-hq/sous/tools"
@@ -49,8 +51,11 @@ func must[T any](t testing.TB) func(T, error) T {
 // world is what outlives a process: Slack and the store's file.
 type world struct {
 	slack *slackfake.Server
-	path  string
-	log   *slog.Logger
+	// net is what Slack and Sous are on, client somebody else there.
+	net    *memnet.Net
+	client *http.Client
+	path   string
+	log    *slog.Logger
 	// answer is the model; nil is the built-in one.
 	answer func(ctx context.Context, req model.Request, delta func(string)) (model.Response, error)
 	// socket says by which transport the events come.
@@ -61,12 +66,15 @@ type world struct {
 func newWorld(t testing.TB, change ...func(*slackfake.Config)) *world {
 	t.Helper()
 	// The app has the scopes of its manifest and no other.
-	c := slackfake.Config{Scopes: manifest(t).OAuth.Scopes.Bot}
+	n := &memnet.Net{}
+	c := slackfake.Config{Scopes: manifest(t).OAuth.Scopes.Bot, Net: n}
 	for _, f := range change {
 		f(&c)
 	}
-	w := &world{slack: slackfake.New(c), path: filepath.Join(t.TempDir(), "sous.db"), log: slog.New(slog.DiscardHandler)}
+	w := &world{net: n, client: n.Client(), slack: slackfake.New(c), path: filepath.Join(t.TempDir(), "data", "sous.db"), log: slog.New(slog.DiscardHandler)}
+	copyStore(t, filepath.Dir(w.path))
 	t.Cleanup(w.slack.Close)
+	t.Cleanup(w.client.CloseIdleConnections)
 	s := w.slack
 	for id, name := range map[string]string{ann: "Ann Archer", bob: "Bob Brown", cat: "Cat Cole"} {
 		s.AddUser(slackfake.User{ID: id, RealName: name})
@@ -107,6 +115,7 @@ type process struct {
 	bot     *front.Bot
 	ratings *sqlite.Feedback
 	server  *httptest.Server
+	client  *http.Client
 	stop    func()
 	unread  string
 }
@@ -177,7 +186,7 @@ func (c *counter) total() (n int) {
 func (w *world) start(t testing.TB, paid ...*counter) *process {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &process{}
+	p := &process{client: w.client}
 	p.db = must[*sqlite.DB](t)(sqlite.Open(ctx, sqlite.Config{Path: w.path, Clock: time.Now}))
 	p.tracker = sqlite.NewTracker(p.db, func(id string) string { return "https://sous.example/tickets/" + id })
 	own := builtin.New()
@@ -198,7 +207,7 @@ func (w *world) start(t testing.TB, paid ...*counter) *process {
 	ledger := must[*sqlite.Ledger](t)(sqlite.NewLedger(p.db, sqlite.LedgerConfig{ApprovalTTL: time.Hour}))
 	gate := must[*policy.Engine](t)(policy.New(policy.Config{}))
 	executor := must[*tools.Executor](t)(tools.NewExecutor(registry, gate, ledger))
-	directory := front.NewDirectory(front.DirectoryConfig{BotToken: w.slack.BotToken, APIURL: w.slack.URL(), Workspace: "w", Clock: time.Now})
+	directory := front.NewDirectory(front.DirectoryConfig{BotToken: w.slack.BotToken, APIURL: w.slack.URL(), Workspace: "w", Clock: time.Now, Dial: w.net.DialContext})
 	effects := must[*loop.Effects](t)(loop.NewEffects(loop.Config{
 		Store: p.db, Model: chat, Executor: executor, Prompter: prompt{}, Hub: loop.NewHub(), People: directory, Log: w.log,
 	}))
@@ -214,7 +223,7 @@ func (w *world) start(t testing.TB, paid ...*counter) *process {
 	p.ratings = sqlite.NewFeedback(p.db)
 	c := front.Config{
 		Desk: p.Assistant, Opinions: p, Decisions: p.Assistant, Records: p.db, Deliveries: p.db, Unread: front.Dir(p.unread), Directory: directory, Workspace: "w",
-		BotToken: w.slack.BotToken, SigningSecret: w.slack.SigningSecret, APIURL: w.slack.URL(), Log: w.log,
+		BotToken: w.slack.BotToken, SigningSecret: w.slack.SigningSecret, APIURL: w.slack.URL(), Dial: w.net.DialContext, Log: w.log,
 		Timing: front.Timing{Pace: time.Millisecond, Backoff: 5 * time.Millisecond, StreamEvery: 10 * time.Millisecond, StreamAfter: 30 * time.Millisecond},
 	}
 	if w.socket {
@@ -224,7 +233,7 @@ func (w *world) start(t testing.TB, paid ...*counter) *process {
 		w.change(&c)
 	}
 	p.bot = must[*front.Bot](t)(front.New(c))
-	p.server = httptest.NewServer(p.bot.Handler())
+	p.server = w.net.Serve("sous.fake:80", p.bot.Handler())
 	done := make(chan error, 1)
 	go func() { done <- p.bot.Run(ctx) }()
 	w.slack.Connect(p.server.URL)

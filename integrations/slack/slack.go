@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -82,6 +81,8 @@ type Config struct {
 	BotToken, SigningSecret, AppToken string
 	// APIURL is the base of the Web API with a slash at its end; "" is Slack's own.
 	APIURL string
+	// Dial connects to Slack; nil is the network.
+	Dial Dial
 	// Workspace is whose turns these are; "" makes one of the Slack team.
 	Workspace agent.WorkspaceID
 	// Directory is the workspace's people when somebody else needs it too, such as
@@ -138,6 +139,7 @@ func (t *Timing) defaults() {
 type Bot struct {
 	Config
 	api    *slack.Client
+	wire   line
 	people *Directory
 	post   *poster
 	seen   *replays
@@ -190,16 +192,16 @@ func New(c Config) (*Bot, error) {
 	}
 	c.defaults()
 	if c.Directory == nil {
-		c.Directory = NewDirectory(DirectoryConfig{BotToken: c.BotToken, APIURL: c.APIURL, Workspace: c.Workspace, Fresh: c.Fresh, Clock: c.Clock})
+		c.Directory = NewDirectory(DirectoryConfig{BotToken: c.BotToken, APIURL: c.APIURL, Workspace: c.Workspace, Fresh: c.Fresh, Clock: c.Clock, Dial: c.Dial})
 	}
-	api := client(c.BotToken, c.AppToken, c.APIURL)
+	wire := newLine(c.BotToken, c.AppToken, c.APIURL, c.Dial)
 	b := &Bot{
-		Config: c, api: api, people: c.Directory, seen: newReplays(), engage: map[string]bool{}, looking: map[string]string{},
+		Config: c, api: wire.api, wire: wire, people: c.Directory, seen: newReplays(), engage: map[string]bool{}, looking: map[string]string{},
 		followed: map[string]bool{}, lanes: map[string][]delivery.Delivery{}, atHand: map[string]bool{},
 		wake: make(chan struct{}, 1), slots: make(chan struct{}, maxLanes),
 	}
 	b.clerk = &clerk{store: c.Deliveries, front: b.front, log: c.Log, backoff: c.Backoff, busy: &b.busy, ending: make(chan struct{})}
-	b.post = &poster{api: api, clock: c.Clock, pace: c.Pace, backoff: c.Backoff, log: c.Log, last: map[string]time.Time{}}
+	b.post = &poster{api: wire.api, clock: c.Clock, pace: c.Pace, backoff: c.Backoff, log: c.Log, last: map[string]time.Time{}}
 	return b, nil
 }
 
@@ -226,8 +228,12 @@ func (b *Bot) front() delivery.Front {
 // connections. It returns when ctx is done, or at once when Slack refuses the token.
 // It runs once.
 func (b *Bot) Run(ctx context.Context) error {
-	defer b.busy.Wait()
-	defer close(b.clerk.ending)
+	defer func() {
+		close(b.clerk.ending)
+		b.busy.Wait()
+		b.wire.http.CloseIdleConnections()
+		b.people.wire.http.CloseIdleConnections()
+	}()
 	if err := b.introduce(ctx); err != nil {
 		return unless(ctx, err)
 	}
@@ -281,18 +287,6 @@ func (b *Bot) introduce(ctx context.Context) error {
 func (b *Bot) self(ctx context.Context) (identity, error) { return b.people.self(ctx) }
 
 func (b *Bot) workspace() agent.WorkspaceID { return b.people.workspace() }
-
-// client speaks to the Web API. Retrying is ours: a post is an effect.
-func client(token, app, url string) *slack.Client {
-	options := []slack.Option{slack.OptionHTTPClient(&http.Client{Timeout: 30 * time.Second}), slack.OptionAppLevelToken(app)}
-	if url != "" {
-		if !strings.HasSuffix(url, "/") {
-			url += "/"
-		}
-		options = append(options, slack.OptionAPIURL(url))
-	}
-	return slack.New(token, options...)
-}
 
 // later does something after the acknowledgement, on a context of its own.
 func (b *Bot) later(ctx context.Context, what string, f func(ctx context.Context) error) {

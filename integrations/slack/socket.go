@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/slack-go/slack/socketmode"
 )
 
@@ -24,7 +25,12 @@ func (b *Bot) sockets(ctx context.Context) {
 func (b *Bot) socket(ctx context.Context) {
 	for pause := b.Backoff; ctx.Err() == nil; pause = min(2*pause, maxPause) {
 		begin := time.Now() //nolint:forbidigo // how long a connection lasted, of no other use
-		client := socketmode.New(b.api, socketmode.OptionReadLimit(maxBody))
+		options := []socketmode.Option{socketmode.OptionReadLimit(maxBody)}
+		if b.Dial != nil {
+			// A message of ours has to fit one frame, as slack-go sees to by itself.
+			options = append(options, socketmode.OptionDialer(&websocket.Dialer{NetDialContext: b.Dial, WriteBufferSize: 32 << 10, HandshakeTimeout: 30 * time.Second}))
+		}
+		client := socketmode.New(b.api, options...)
 		one, cancel := context.WithCancel(ctx)
 		b.busy.Go(func() { b.listen(one, client) })
 		err := client.RunContext(one)

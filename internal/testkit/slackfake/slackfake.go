@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sous-hq/sous/internal/testkit/memnet"
 )
 
 // Config says what the fake workspace is like. Zero fields have defaults.
@@ -38,6 +40,8 @@ type Config struct {
 	Pace time.Duration
 	// Clock is the fake's time.
 	Clock func() time.Time
+	// Net is the network it is on, as slack.fake; nil is the loopback.
+	Net *memnet.Net
 	// Observe sees every answer of the Web API.
 	Observe func(method string, answer []byte)
 }
@@ -170,7 +174,12 @@ func New(c Config) *Server {
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 	s.AddUser(User{ID: c.BotUser, Name: "sous", RealName: "Sous", Bot: true})
-	s.http = httptest.NewServer(s.routes())
+	if c.Net == nil {
+		s.http = httptest.NewServer(s.routes())
+	} else {
+		s.http = c.Net.Serve("slack.fake:80", s.routes())
+		s.client.Transport = &http.Transport{MaxIdleConnsPerHost: 64, DialContext: c.Net.DialContext}
+	}
 	return s
 }
 

@@ -1,0 +1,73 @@
+package slack_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/sous-hq/sous/integrations/dbos"
+	"github.com/sous-hq/sous/integrations/sqlite"
+)
+
+// fresh is a folder with an empty store, brought up to date once for all tests: that
+// is most of what a test would cost.
+var fresh string //nolint:gochecknoglobals // set before the first test
+
+func TestMain(m *testing.M) {
+	var err error
+	if fresh, err = os.MkdirTemp("", "slack-test-"); err == nil {
+		err = migrate(filepath.Join(fresh, "sous.db"))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "prepare a store:", err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(fresh)
+	os.Exit(code)
+}
+
+func migrate(path string) error {
+	ctx := context.Background()
+	db, err := sqlite.Open(ctx, sqlite.Config{Path: path, Clock: time.Now})
+	if err != nil {
+		return err
+	}
+	engine, err := dbos.New(ctx, dbos.Config{SQLite: db.SQL(), Signals: db})
+	if err != nil {
+		return err
+	}
+	if err := engine.Close(time.Second); err != nil {
+		return err
+	}
+	return db.Close()
+}
+
+// copyStore makes a copy of the empty store that its owner alone can read.
+func copyStore(t testing.TB, to string) {
+	t.Helper()
+	err := filepath.WalkDir(fresh, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(fresh, path)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return os.MkdirAll(filepath.Join(to, rel), 0o700)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, rel), b, 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
