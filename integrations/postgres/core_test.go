@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"net/url"
 	"testing"
 	"time"
@@ -34,12 +35,14 @@ func administrator(t testing.TB, base pgtest.Database) func(query string) error 
 		q := u.Query()
 		q.Set("search_path", "sous")
 		u.RawQuery = q.Encode()
-		conn, err := pgx.Connect(t.Context(), u.String())
+		// At the end of the test, too.
+		ctx := context.WithoutCancel(t.Context())
+		conn, err := pgx.Connect(ctx, u.String())
 		if err != nil {
 			return err
 		}
-		defer conn.Close(t.Context())
-		_, err = conn.Exec(t.Context(), query)
+		defer conn.Close(ctx)
+		_, err = conn.Exec(ctx, query)
 		return err
 	}
 }

@@ -51,6 +51,10 @@ func meaning(code string) (agent.Kind, string) {
 		return agent.Unavailable, "the database takes no writes at the moment; it may be a standby"
 	case code == pgerrcode.DiskFull:
 		return agent.Unavailable, "the disk that holds the database is full; free some space and try again"
+	case code == pgerrcode.SerializationFailure, code == pgerrcode.DeadlockDetected:
+		return agent.Unavailable, "too many are at the same thing at once; try again in a moment"
+	case code == pgerrcode.FeatureNotSupported, code == pgerrcode.UndefinedFile:
+		return agent.Unavailable, "the database server lacks an extension Sous needs; install pgvector on it"
 	case code == pgerrcode.TooManyConnections:
 		return agent.Unavailable, "the database has no connection left; lower pool_max_conns or raise its max_connections"
 	case code == pgerrcode.CharacterNotInRepertoire, code == pgerrcode.UntranslatableCharacter:

@@ -1,6 +1,21 @@
 package postgres
 
-import "github.com/jackc/pgx/v5/pgxpool"
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
 
 // Pool returns the connections, to look at what is left on one.
 func (d *DB) Pool() *pgxpool.Pool { return d.pool }
+
+// CheckServer is what Open does first, for a Sous that needs another oldest server.
+func CheckServer(ctx context.Context, url string, oldest int) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	return checkServer(ctx, conn, oldest)
+}

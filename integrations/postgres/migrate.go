@@ -122,19 +122,28 @@ func prepare(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
+// checkServer refuses a server that is older than oldest, a server_version_num.
+func checkServer(ctx context.Context, q handle, oldest int) error {
+	var server int
+	if err := q.QueryRow(ctx, `SELECT current_setting('server_version_num')::int`).Scan(&server); err != nil {
+		return err
+	}
+	if server < oldest {
+		return agent.Errorf(agent.Unavailable, "the database is PostgreSQL %d; Sous needs %d or newer", server/10000, oldest/10000)
+	}
+	return nil
+}
+
 // schemaVersion returns the version of the schema, 0 for none. One that this
 // code cannot work with is a Conflict, a server that is too old Unavailable.
 func schemaVersion(ctx context.Context, q handle) (int, error) {
-	var server int
-	var known bool
-	err := q.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, to_regclass('sous.schema_version') IS NOT NULL`).Scan(&server, &known)
-	switch {
-	case err != nil:
+	if err := checkServer(ctx, q, oldest); err != nil {
 		return 0, err
-	case server < oldest:
-		return 0, agent.Errorf(agent.Unavailable, "the database is PostgreSQL %d; Sous needs %d or newer", server/10000, oldest/10000)
-	case !known:
-		return 0, nil
+	}
+	var known bool
+	err := q.QueryRow(ctx, `SELECT to_regclass('sous.schema_version') IS NOT NULL`).Scan(&known)
+	if err != nil || !known {
+		return 0, err
 	}
 	var have, beside int
 	err = q.QueryRow(ctx, `SELECT COALESCE(MAX(version), 0), COALESCE(MAX(beside), 0) FROM sous.schema_version`).Scan(&have, &beside)

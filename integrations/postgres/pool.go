@@ -64,7 +64,7 @@ func (d *DB) EnginePool(ctx context.Context) (*pgxpool.Pool, error) {
 
 // begin takes a connection and opens a transaction on it.
 func (d *DB) begin(ctx context.Context, query string) (pgx.Tx, func(), error) {
-	waiting, cancel := context.WithTimeout(ctx, acquireTime)
+	waiting, cancel := context.WithTimeout(ctx, d.patience)
 	defer cancel()
 	conn, err := d.pool.Acquire(waiting)
 	if err != nil {

@@ -47,6 +47,9 @@ type Config struct {
 	Log *slog.Logger
 	// Version is what runs here, as the other replicas are told it.
 	Version string
+	// Patience is how long a transaction waits for a connection when all are busy; 0
+	// for 10 s.
+	Patience time.Duration
 	// Beat is how often a replica shows that it lives, Silence how long it may show
 	// nothing before others take its turns over; 0 for 2 s and 8 s. All replicas need
 	// the same.
@@ -60,8 +63,8 @@ type DB struct {
 	log   *slog.Logger
 	keys  auditKeys
 	// process names this one in what it tells others, version what it runs.
-	process, version   string
-	beatEvery, silence time.Duration
+	process, version             string
+	patience, beatEvery, silence time.Duration
 	// recorded counts the audit rows this process wrote.
 	recorded atomic.Int64
 	pauses   *pause.Watch
@@ -90,7 +93,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	}
 	d := &DB{
 		pool: pool, clock: c.Clock, log: c.Log, process: rand.Text(), version: c.Version,
-		beatEvery: cmp.Or(c.Beat, beatEvery), silence: cmp.Or(c.Silence, silence),
+		patience: cmp.Or(c.Patience, acquireTime), beatEvery: cmp.Or(c.Beat, beatEvery), silence: cmp.Or(c.Silence, silence),
 	}
 	if err := d.start(ctx, c.Keys); err != nil {
 		pool.Close()

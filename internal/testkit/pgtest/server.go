@@ -158,6 +158,9 @@ func (s *Server) launch(ctx context.Context, o Options) (err error) {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return errors.Join(fmt.Errorf("initdb: %w: %s", err, out), os.RemoveAll(s.dir))
 	}
+	if err := passwords(filepath.Join(data, "pg_hba.conf")); err != nil {
+		return errors.Join(err, os.RemoveAll(s.dir))
+	}
 	args := []string{
 		"-c", watch, "watch", s.dir, filepath.Join(home, "bin", "postgres"), "-D", data, "-k", s.dir, "-c", "listen_addresses=",
 		"-c", "max_connections=400", "-c", "shared_buffers=128MB", "-c", "unix_socket_permissions=0700",
@@ -177,6 +180,19 @@ func (s *Server) launch(ctx context.Context, o Options) (err error) {
 	s.watchdog = cmd
 	s.admin = &url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/postgres", RawQuery: "host=" + url.QueryEscape(s.dir)}
 	return s.await(ctx)
+}
+
+// NeedsPassword names the role whose members sign in with a password, as they do
+// everywhere in earnest.
+const NeedsPassword = "sous_needs_password"
+
+// passwords has the server ask the members of NeedsPassword for theirs.
+func passwords(hba string) error {
+	was, err := os.ReadFile(hba)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(hba, append([]byte("local all +"+NeedsPassword+" scram-sha-256\n"), was...), 0o600)
 }
 
 // await returns when the server answers.
@@ -202,7 +218,8 @@ func (s *Server) await(ctx context.Context) error {
 func (s *Server) prepare(ctx context.Context) error {
 	name, secret := "sous_test_"+strings.ToLower(rand.Text()[:12]), rand.Text()
 	s.owner = url.UserPassword(name, secret)
-	return s.as(ctx, s.admin, fmt.Sprintf(`CREATE ROLE %s LOGIN CREATEROLE CREATEDB PASSWORD '%s'`, name, secret))
+	return s.as(ctx, s.admin, fmt.Sprintf(`CREATE ROLE %s LOGIN CREATEROLE CREATEDB PASSWORD '%s'`, name, secret),
+		fmt.Sprintf(`DO $$ BEGIN CREATE ROLE %s; EXCEPTION WHEN duplicate_object THEN NULL; END $$`, NeedsPassword))
 }
 
 // ours reports whether the server ends with this process.
