@@ -447,3 +447,91 @@ func accounted(t *testing.T, s PrivacyStores) {
 		}
 	}
 }
+
+// Transfer checks that a store comes over whole: from is filled, moved into to by
+// move, and what people are shown is the same there.
+func Transfer(t *testing.T, from, to PrivacyStores, move func()) {
+	t.Helper()
+	everybody := []*planter{planted(t, from, ann(), 2), planted(t, from, bob(), 1), planted(t, from, person(globex, "ann"), 1)}
+	_, err := from.Privacy.Hold(t.Context(), bob(), "ann", "a dispute")
+	must(t, err)
+	must(t, from.SaveFile(t.Context(), agent.File{FileRef: agent.FileRef{ID: "odd", Name: "odd \u00e9\U0001F600"}, Workspace: acme, Owner: "ann", Content: []byte{0, 1, 255}}))
+	accept(t, from.Stores, "open", "c-open", ann())
+	move()
+	for _, p := range everybody {
+		was, is := show(t, from, p), show(t, to, p)
+		if !slices.Equal(was, is) {
+			for i := range min(len(was), len(is)) {
+				if was[i] != is[i] {
+					t.Errorf("%s of %s:\n was %s\n is  %s", p.by.ID, p.by.Workspace, was[i], is[i])
+					break
+				}
+			}
+			t.Errorf("%s of %s: %d things before, %d after", p.by.ID, p.by.Workspace, len(was), len(is))
+		}
+	}
+	wantJSON(t, "the record", record(t, to.Stores, acme), record(t, from.Stores, acme))
+	if bad := to.Verify(); len(bad) > 0 {
+		t.Errorf("the record does not verify: %v", bad)
+	}
+	open, err := to.Unfinished(t.Context())
+	if err != nil || len(open) != 1 || open[0].ID != "open" {
+		t.Errorf("unfinished %v, %v", open, err)
+	}
+	// It goes on: numbers continue, and words are found.
+	again := planted(t, to, person(acme, "dora"), 1)
+	stays(t, to, again)
+	tickets, err := from.Tracker.Search(t.Context(), acme, agent.TicketQuery{})
+	must(t, err)
+	for _, k := range tickets {
+		found, err := to.Tracker.Search(t.Context(), acme, agent.TicketQuery{Text: k.Title})
+		if err != nil || len(found) == 0 || found[0].Title != k.Title {
+			t.Errorf("ticket %s is not found by its title: %v, %v", k.ID, found, err)
+		}
+	}
+	recall, err := memory.New(memory.Config{Store: to.Memories, Clock: to.Clock.Now})
+	must(t, err)
+	items, err := from.Memories.Items(t.Context(), memory.Filter{Reader: bob()})
+	must(t, err)
+	for _, i := range items {
+		i, err = from.Memories.Item(t.Context(), acme, i.ID)
+		must(t, err)
+		for _, text := range []string{i.Title, i.Chunks[0].Text} {
+			found, err := recall.Recall(t.Context(), memory.Query{Reader: bob(), Text: text})
+			if err != nil || len(found) == 0 || found[0].Item.ID != i.ID {
+				t.Errorf("memory %s is not found by %q: %v, %v", i.ID, text, found, err)
+			}
+		}
+	}
+	if bad := to.Verify(); len(bad) > 0 {
+		t.Errorf("the record does not verify afterwards: %v", bad)
+	}
+}
+
+// show is what people are shown, without what each store has for itself.
+func show(t *testing.T, s PrivacyStores, p *planter) []string {
+	t.Helper()
+	var all []string
+	must(t, s.Privacy.Show(t.Context(), p.by.Workspace, []agent.ActorID{p.by.ID}, func(r privacy.Record) error {
+		if r.Kind != "audit record" && r.Kind != "passages of memories" && r.Kind != "approvals" {
+			// Rows as they lie differ in their own columns and in the forms of times.
+			var body map[string]any
+			if err := json.Unmarshal(r.Body, &body); err != nil {
+				return err
+			}
+			var texts []string
+			for column, v := range body {
+				if text, ok := v.(string); ok && !strings.Contains("at created ended intended settled undo_until remembered updated last forgotten", column) {
+					texts = append(texts, column+"="+text)
+				}
+			}
+			slices.Sort(texts)
+			all = append(all, r.Kind+" "+strings.Join(texts, " "))
+			return nil
+		}
+		all = append(all, r.Kind+" "+string(r.Body))
+		return nil
+	}))
+	slices.Sort(all)
+	return all
+}
