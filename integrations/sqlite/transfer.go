@@ -32,6 +32,18 @@ func removed(path string) error {
 	return nil
 }
 
+// Sound reports whether the file is whole, by SQLite's own check.
+func (d *DB) Sound(ctx context.Context) error {
+	var said string
+	if err := d.sql.QueryRowContext(ctx, `PRAGMA integrity_check(1)`).Scan(&said); err != nil {
+		return d.publicError(fmt.Errorf("check store: %w", err))
+	}
+	if said != "ok" {
+		return agent.Errorf(agent.Unavailable, "the store %s is damaged: %s", d.path, said)
+	}
+	return nil
+}
+
 // Dump calls f for every row of the store as it is at one moment, table by table.
 func (d *DB) Dump(ctx context.Context, f func(transfer.Row) error) error {
 	tx, err := d.sql.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})

@@ -34,7 +34,10 @@ type Table struct {
 }
 
 // open selects the engine's turns that are not over; the others are not needed.
-const open = `status IN ('PENDING', 'ENQUEUED', 'DELAYED')`
+const (
+	open   = `status IN ('PENDING', 'ENQUEUED', 'DELAYED')`
+	ofOpen = `workflow_uuid IN (SELECT workflow_uuid FROM workflow_status WHERE ` + open + `)`
+)
 
 // Tables lists the tables that are moved, in order. Indexes, vectors and what
 // processes keep for themselves are made anew on the other side.
@@ -77,7 +80,8 @@ func Tables() []Table {
 		{Name: "holds", Key: "workspace, subject"},
 
 		{Name: "workflow_status", Key: "created_at, workflow_uuid", Where: open, Engine: true},
-		{Name: "operation_outputs", Key: "workflow_uuid, function_id", Engine: true, Where: `workflow_uuid IN (SELECT workflow_uuid FROM workflow_status WHERE ` + open + `)`},
+		{Name: "workflow_input", Key: "workflow_uuid", Where: ofOpen, Engine: true},
+		{Name: "operation_outputs", Key: "workflow_uuid, function_id", Where: ofOpen, Engine: true},
 	}
 }
 
