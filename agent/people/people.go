@@ -21,6 +21,8 @@ type Person struct {
 	Active bool
 	// AwayUntil is when an absence ends; zero means that they are at work.
 	AwayUntil time.Time
+	// Zone is where they are; nil when that is not known.
+	Zone *time.Location
 	// AsOf is when the directory was last known to say so.
 	AsOf time.Time
 }

@@ -117,7 +117,7 @@ func (a *app) join(ctx context.Context, n need) error {
 	}
 	limits := loop.Limits{Thinks: a.cfg.Limits.TurnSteps, Active: a.cfg.Limits.TurnTime, Tokens: a.cfg.Limits.TurnTokens}
 	effects, err := loop.NewEffects(loop.Config{
-		Store: a.db, Model: a.models.chat, Executor: executor, Prompter: prompter{a.cfg}, Limits: limits,
+		Store: a.db, Model: a.models.chat, Executor: executor, Prompter: prompter{a.cfg, a.people.source}, Limits: limits,
 		Keeper: keeper{a}, Hub: loop.NewHub(), Log: a.log, Observe: observer{a.metrics},
 		People: a.people.source, May: a.mayDecide, Names: a.redacted,
 	})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/loop"
+	"github.com/sous-hq/sous/agent/people"
 	"github.com/sous-hq/sous/internal/config"
 	"github.com/sous-hq/sous/memory"
 	"github.com/sous-hq/sous/prompts"
@@ -66,7 +67,10 @@ func (a *app) router() ([]tools.Tool, error) {
 }
 
 // prompter names and renders the turn's prompt.
-type prompter struct{ cfg config.Config }
+type prompter struct {
+	cfg    config.Config
+	people people.Source
+}
 
 // TurnPrompt implements loop.Prompter.
 func (p prompter) TurnPrompt(t agent.Turn, now time.Time) (ref, text string, err error) {
@@ -76,9 +80,20 @@ func (p prompter) TurnPrompt(t agent.Turn, now time.Time) (ref, text string, err
 	}
 	text, err = prompt.Render(map[string]any{
 		"workspace": p.cfg.Workspace, "person": t.Actor.Name,
-		"today": now.In(p.cfg.Timezone).Format("Monday, 2 January 2006 (2006-01-02)"),
+		"today": now.In(p.zone(t.Actor)).Format("Monday, 2 January 2006 (2006-01-02)"),
 	})
 	return prompt.Ref(), text, err
+}
+
+// zone is where the person is, as far as a directory knows: what is today for them
+// may be tomorrow here.
+func (p prompter) zone(by agent.Actor) *time.Location {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if who, err := p.people.Person(ctx, by.Workspace, by.ID); err == nil && who.Zone != nil {
+		return who.Zone
+	}
+	return p.cfg.Timezone
 }
 
 // keeper remembers the minutes a turn made, with the transcript they quote.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -58,8 +59,12 @@ func (a *app) newBot() error {
 	c := slack.Config{
 		Desk: a.assistant, Decisions: a.assistant, Records: a.db, Deliveries: a.db, Opinions: service{a.assistant, a}, Unread: slack.Dir(filepath.Join(a.cfg.DataDir, "slack-unread")),
 		BotToken: s.BotToken.Reveal(), SigningSecret: s.SigningSecret.Reveal(), AppToken: s.AppToken.Reveal(), APIURL: s.APIURL,
-		Workspace: workspace, Directory: a.slack.directory, MaxFile: a.cfg.Limits.UploadBytes,
+		Reminders: a.assistant, Workspace: workspace, Directory: a.slack.directory, MaxFile: a.cfg.Limits.UploadBytes,
 		Status: a.condition, Pages: pages, Clock: time.Now, Log: a.log,
+	}
+	if a.cfg.DatabaseURL.IsSet() {
+		// Other replicas show what this one leaves, and this one what they leave.
+		c.Holder = rand.Text()
 	}
 	if a.hooks.slack != nil {
 		a.hooks.slack(&c)

@@ -115,8 +115,7 @@ func (s *show) inform(ctx context.Context, a approval.Approval, blocks []slack.B
 	for _, g := range a.Groups() {
 		members, err := s.people.Members(ctx, a.Workspace, g)
 		if err != nil {
-			s.Log.WarnContext(ctx, "slack: approvers are not informed", slog.String("approval", a.ID), slog.Any("err", err))
-			return nil
+			return err
 		}
 		for _, m := range members {
 			user, ok := userOf(m.ID)
@@ -135,9 +134,12 @@ func (s *show) inform(ctx context.Context, a approval.Approval, blocks []slack.B
 // hand posts a card to one person.
 func (s *show) hand(ctx context.Context, a approval.Approval, user string, blocks []slack.Block, text string) error {
 	dm, err := s.people.dm(ctx, user)
-	if err != nil {
+	if isRefused(err) {
 		s.Log.WarnContext(ctx, "slack: an approver is not informed", slog.String("approval", a.ID), slog.Any("err", err))
 		return nil
+	}
+	if err != nil {
+		return err
 	}
 	if dm == s.at.channel {
 		return nil

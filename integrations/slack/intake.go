@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/slack-go/slack"
+
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/delivery"
 	"github.com/sous-hq/sous/agent/loop"
@@ -88,8 +90,12 @@ func (b *Bot) happened(ctx context.Context, me identity, ev inner) {
 		b.people.forget("", "", true)
 	case "member_joined_channel", "member_left_channel", "channel_shared", "channel_unshared":
 		b.people.forget("", string(ev.Channel), false)
-	case "app_uninstalled", "tokens_revoked":
-		b.Log.ErrorContext(ctx, "slack: the app was uninstalled or its token revoked; nothing can be posted any more")
+	case "app_uninstalled":
+		b.expelled(slack.SlackErrorResponse{Err: "app_uninstalled"})
+	case "tokens_revoked":
+		if slices.Contains(ev.Tokens.Bot, me.user) {
+			b.expelled(slack.SlackErrorResponse{Err: "token_revoked"})
+		}
 	}
 }
 

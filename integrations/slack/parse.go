@@ -49,6 +49,10 @@ type inner struct {
 	Edited      *edited    `json:"edited"`
 	Context     *looking   `json:"context"`
 	Assistant   *assistant `json:"assistant_thread"`
+	// Tokens are what tokens_revoked names: the ids of the users whose they were.
+	Tokens struct {
+		Bot []string `json:"bot"`
+	} `json:"tokens"`
 }
 
 type edited struct {

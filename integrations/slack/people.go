@@ -2,25 +2,20 @@ package slack
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/slack-go/slack"
-	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/people"
 )
 
-// How much of a channel is looked at to say who reads it. A larger one counts as
-// open to outsiders, which is the safe mistake.
-const (
-	maxMembers   = 2000
-	maxChecked   = 100
-	lookUpWithin = 2 * time.Second
-)
+// lookUpWithin is how long Slack may take to say something, its limits included.
+const lookUpWithin = 20 * time.Second
 
 // Directory is who is who in a Slack workspace, looked up when asked and kept for a
 // while. What cannot be looked up is not known, and whoever is not known may do
@@ -39,6 +34,11 @@ type Directory struct {
 	dms      map[string]string
 	groups   map[string][]string
 	groupsAt time.Time
+	// changes counts what was forgotten: an answer that was asked for before a
+	// change is not kept after it.
+	changes int
+	// asking lets many who ask the same wait for one answer.
+	asking singleflight.Group
 }
 
 var _ people.Source = (*Directory)(nil)
@@ -75,14 +75,17 @@ func (d *Directory) self(ctx context.Context) (identity, error) {
 	if me := d.whoami(); me.team != "" {
 		return me, nil
 	}
-	who, err := d.api.AuthTestContext(ctx)
+	me, err := ask(ctx, d, "self", func(ctx context.Context) (identity, error) {
+		who, err := d.api.AuthTestContext(ctx)
+		if err != nil {
+			return identity{}, err
+		}
+		return identity{team: who.TeamID, user: who.UserID, bot: who.BotID}, nil
+	}, func(me identity) { d.me = me })
 	if err != nil {
 		return identity{}, agent.WrapError(agent.Unavailable, err, "Slack does not answer")
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.me = identity{team: who.TeamID, user: who.UserID, bot: who.BotID}
-	return d.me, nil
+	return me, nil
 }
 
 // whoami is self as far as Slack has said it.
@@ -121,22 +124,59 @@ func (d *Directory) user(ctx context.Context, id string) (knownUser, error) {
 	if ok && now.Sub(had.at) < d.fresh {
 		return had, nil
 	}
-	u, err := d.api.GetUserInfoContext(ctx, id)
-	if err != nil {
-		var said slack.SlackErrorResponse
-		if errors.As(err, &said) && (said.Err == "user_not_found" || said.Err == "user_not_visible") {
-			return knownUser{}, agent.Errorf(agent.NotFound, "there is no person %s", id)
+	got, err := ask(ctx, d, "user "+id, func(ctx context.Context) (knownUser, error) {
+		u, err := d.api.GetUserInfoContext(ctx, id)
+		if err != nil {
+			return knownUser{}, err
 		}
-		if ok && now.Sub(had.at) < people.MaxAge {
-			return had, nil
-		}
-		return knownUser{}, agent.WrapError(agent.Unavailable, err, "Slack does not say who this is")
+		return knownUser{*u, now}, nil
+	}, func(got knownUser) { d.users[id] = got })
+	switch {
+	case err == nil:
+		return got, nil
+	case code(err) == "user_not_found" || code(err) == "user_not_visible":
+		return knownUser{}, agent.Errorf(agent.NotFound, "there is no person %s", id)
+	case ok && now.Sub(had.at) < people.MaxAge:
+		return had, nil
 	}
-	got := knownUser{*u, now}
+	return knownUser{}, agent.WrapError(agent.Unavailable, err, "Slack does not say who this is")
+}
+
+// ask asks Slack once for however many want the same, waits out its limits, and
+// keeps the answer unless it was overtaken by a change.
+func ask[T any](ctx context.Context, d *Directory, what string, f func(ctx context.Context) (T, error), keep func(T)) (T, error) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.users[id] = got
-	return got, nil
+	before := d.changes
+	d.mu.Unlock()
+	// Who asks after a change must not get the answer from before it.
+	c := d.asking.DoChan(fmt.Sprintf("%s %d", what, before), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookUpWithin)
+		defer cancel()
+		var got T
+		for {
+			var err error
+			if got, err = f(ctx); err == nil {
+				break
+			}
+			if why, after := judge(err); why != limitedRate || !sleep(ctx, after) {
+				return got, err
+			}
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.changes == before {
+			keep(got)
+		}
+		return got, nil
+	})
+	select {
+	case r := <-c:
+		got, _ := r.Val.(T)
+		return got, r.Err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
 }
 
 // Actor returns who a Slack account is. Bots are programs, guests and people of
@@ -199,7 +239,7 @@ func (d *Directory) Person(ctx context.Context, ws agent.WorkspaceID, id agent.A
 	if err != nil {
 		return people.Person{}, err
 	}
-	return people.Person{Actor: d.actor(ctx, u, ""), Active: !u.Deleted, AsOf: u.at}, nil
+	return people.Person{Actor: d.actor(ctx, u, ""), Active: !u.Deleted, AsOf: u.at, Zone: u.where()}, nil
 }
 
 // Members implements people.Source: the user group with this handle.
@@ -214,7 +254,7 @@ func (d *Directory) Members(ctx context.Context, ws agent.WorkspaceID, group str
 		if err != nil {
 			continue
 		}
-		in = append(in, people.Person{Actor: d.actor(ctx, u, ""), Active: !u.Deleted, AsOf: u.at})
+		in = append(in, people.Person{Actor: d.actor(ctx, u, ""), Active: !u.Deleted, AsOf: u.at, Zone: u.where()})
 	}
 	return in, nil
 }
@@ -230,12 +270,25 @@ func (d *Directory) allGroups(ctx context.Context) (map[string][]string, error) 
 	if had != nil && now.Sub(at) < d.fresh {
 		return had, nil
 	}
+	got, err := ask(ctx, d, "groups", d.lookUpGroups, func(got map[string][]string) { d.groups, d.groupsAt = got, now })
+	switch {
+	case err == nil:
+		return got, nil
+	case had != nil && now.Sub(at) < people.MaxAge:
+		return had, nil
+	}
+	return nil, agent.WrapError(agent.Unavailable, err, "Slack does not say who is in which group")
+}
+
+func (d *Directory) lookUpGroups(ctx context.Context) (map[string][]string, error) {
 	list, err := d.api.GetUserGroupsContext(ctx, slack.GetUserGroupsOptionIncludeUsers(true))
+	if isRefused(err) {
+		// A free workspace has no user groups, and an app without the scope may see
+		// none: then nobody is in any.
+		return map[string][]string{}, nil
+	}
 	if err != nil {
-		if had != nil && now.Sub(at) < people.MaxAge {
-			return had, nil
-		}
-		return nil, agent.WrapError(agent.Unavailable, err, "Slack does not say who is in which group")
+		return nil, err
 	}
 	got := map[string][]string{}
 	for _, g := range list {
@@ -243,9 +296,6 @@ func (d *Directory) allGroups(ctx context.Context) (map[string][]string, error) 
 			got[g.Handle] = g.Users
 		}
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.groups, d.groupsAt = got, now
 	return got, nil
 }
 
@@ -268,11 +318,24 @@ func (d *Directory) groupsOf(ctx context.Context, user string) []string {
 func (d *Directory) forget(user, channel string, groups bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.changes++
 	delete(d.users, user)
 	delete(d.places, channel)
 	if groups {
 		d.groupsAt = time.Time{}
 	}
+}
+
+// forgetAll drops everything that was looked up, as when the app is no longer in the
+// workspace. Who the app was stays known: it is how its own things are named.
+func (d *Directory) forgetAll() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.changes++
+	clear(d.users)
+	clear(d.places)
+	clear(d.dms)
+	d.groups, d.groupsAt = nil, time.Time{}
 }
 
 // dm returns the channel of a person's direct messages with the app.
@@ -283,113 +346,37 @@ func (d *Directory) dm(ctx context.Context, user string) (string, error) {
 	if id != "" {
 		return id, nil
 	}
-	c, _, _, err := d.api.OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{user}})
-	if err != nil {
+	id, err := ask(ctx, d, "dm "+user, func(ctx context.Context) (string, error) {
+		c, _, _, err := d.api.OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{user}})
+		if err != nil {
+			return "", err
+		}
+		return c.ID, nil
+	}, func(id string) { d.dms[user] = id })
+	switch {
+	case isRefused(err):
+		return "", agent.WrapError(agent.Forbidden, err, "Slack opens no direct message with this person")
+	case err != nil:
 		return "", agent.WrapError(agent.Unavailable, err, "Slack does not open a direct message")
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.dms[user] = c.ID
-	return c.ID, nil
+	return id, nil
 }
 
-// Place returns who sees a channel. Slack has the word; when it does not say in
-// time the place counts as open to everybody, so that nothing is told there that
-// not everybody may know.
-func (d *Directory) Place(ctx context.Context, channel, kind, user string) agent.Place {
-	id := "slack:" + d.team() + ":" + channel
-	if kind == "im" {
-		// The signed event says so, and nobody joins a direct message.
-		return agent.Place{ID: id, Kind: agent.DM, Members: []agent.ActorID{ActorID(d.team(), user)}}
+// where is the person's time zone, nil when Slack names none that is known.
+func (u knownUser) where() *time.Location {
+	if u.TZ == "" {
+		return nil
 	}
-	now := d.clock()
-	d.mu.Lock()
-	had, ok := d.places[channel]
-	d.mu.Unlock()
-	if ok && now.Sub(had.at) < d.fresh {
-		return had.Place
-	}
-	ctx, cancel := context.WithTimeout(ctx, lookUpWithin)
-	defer cancel()
-	p, err := d.lookUp(ctx, channel, user)
+	l, err := time.LoadLocation(u.TZ)
 	if err != nil {
-		return agent.Place{ID: id, Kind: agent.Shared}
+		return nil
 	}
-	p.ID = id
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.places[channel] = knownPlace{p, now}
-	return p
+	return l
 }
 
-func (d *Directory) lookUp(ctx context.Context, channel, user string) (agent.Place, error) {
-	c, err := d.api.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: channel, IncludeNumMembers: true})
-	switch {
-	case err != nil:
-		return agent.Place{}, err
-	case c.IsIM:
-		return agent.Place{Kind: agent.DM, Members: []agent.ActorID{ActorID(d.team(), user)}}, nil
-	case c.IsExtShared || c.IsPendingExtShared || c.IsShared || c.IsOrgShared || c.IsGlobalShared:
-		return agent.Place{Kind: agent.Shared}, nil
-	}
-	members, err := d.members(ctx, channel)
-	switch {
-	case err != nil:
-		return agent.Place{}, err
-	case d.outsiders(ctx, members):
-		return agent.Place{Kind: agent.Shared}, nil
-	case !c.IsPrivate && !c.IsMpIM:
-		return agent.Place{Kind: agent.Public}, nil
-	}
-	p := agent.Place{Kind: agent.Private}
-	for _, m := range members {
-		p.Members = append(p.Members, ActorID(d.team(), m))
-	}
-	return p, nil
-}
-
-func (d *Directory) members(ctx context.Context, channel string) ([]string, error) {
-	var all []string
-	for cursor := ""; ; {
-		some, next, err := d.api.GetUsersInConversationContext(ctx, &slack.GetUsersInConversationParameters{ChannelID: channel, Cursor: cursor, Limit: 999})
-		if err != nil {
-			return nil, err
-		}
-		if all = append(all, some...); next == "" || len(all) > maxMembers {
-			return all, nil
-		}
-		cursor = next
-	}
-}
-
-// outsiders reports whether a guest or somebody of another workspace is among the
-// members, or might be.
-func (d *Directory) outsiders(ctx context.Context, members []string) bool {
-	if len(members) > maxChecked {
-		return true
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(8)
-	for _, m := range members {
-		g.Go(func() error {
-			u, err := d.user(ctx, m)
-			switch {
-			case err != nil:
-				return err
-			case u.IsBot || u.Deleted:
-				return nil
-			case u.IsRestricted || u.IsUltraRestricted || u.IsStranger || u.TeamID != "" && u.TeamID != d.team():
-				return agent.Errorf(agent.Forbidden, "%s is no full member", m)
-			}
-			return nil
-		})
-	}
-	return g.Wait() != nil
-}
-
-// zone is the person's time zone.
+// zone is the person's time zone, or UTC.
 func (u knownUser) zone() *time.Location {
-	if l, err := time.LoadLocation(u.TZ); err == nil && u.TZ != "" {
+	if l := u.where(); l != nil {
 		return l
 	}
 	return time.UTC

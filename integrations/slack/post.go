@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -25,6 +26,8 @@ const (
 	limitedRate
 	// unsure: it may have happened.
 	unsure
+	// expelled: the app or its token is no longer good, whatever is asked.
+	expelled
 )
 
 // judge says what an error means, and how long to wait before another try.
@@ -39,6 +42,8 @@ func judge(err error) (verdict, time.Duration) {
 		switch said.Err {
 		case "ratelimited", "rate_limited", "message_limit_exceeded":
 			return limitedRate, time.Second
+		case "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "app_uninstalled", "team_access_not_granted":
+			return expelled, 0
 		case "internal_error", "fatal_error", "service_unavailable", "request_timeout", "accesslimited":
 			return unsure, 0
 		}
@@ -102,6 +107,8 @@ type poster struct {
 	clock         func() time.Time
 	pace, backoff time.Duration
 	log           *slog.Logger
+	// shut hears that the app's token is no longer good.
+	shut func(error)
 
 	mu   sync.Mutex
 	last map[string]time.Time
@@ -127,6 +134,9 @@ func (p *poster) once(ctx context.Context, m post) (string, error) {
 			p.log.WarnContext(ctx, "slack: blocks were refused, plainer ones go", slog.String("key", m.key), slog.Int("blocks", len(m.simple)))
 			m.blocks, m.simple = m.simple, nil
 			continue
+		case why == expelled:
+			p.shut(err)
+			return "", err
 		case why == refused:
 			return "", err
 		case why == limitedRate:
@@ -149,6 +159,9 @@ func (p *poster) once(ctx context.Context, m post) (string, error) {
 	}
 }
 
+// maxResting is of how many channels it is known when they were posted to.
+const maxResting = 4096
+
 // wait holds a post back until its channel has rested.
 func (p *poster) wait(ctx context.Context, channel string) bool {
 	p.mu.Lock()
@@ -156,6 +169,9 @@ func (p *poster) wait(ctx context.Context, channel string) bool {
 	at := p.last[channel].Add(p.pace)
 	if at.Before(now) {
 		at = now
+	}
+	if len(p.last) > maxResting {
+		maps.DeleteFunc(p.last, func(_ string, at time.Time) bool { return now.Sub(at) > p.pace })
 	}
 	p.last[channel] = at
 	p.mu.Unlock()
@@ -173,8 +189,13 @@ func (p *poster) again(ctx context.Context, f func() error) error {
 			return err
 		}
 		why, after := judge(err)
-		if why == refused {
+		switch why {
+		case expelled:
+			p.shut(err)
 			return err
+		case refused:
+			return err
+		case limitedRate, unsure:
 		}
 		if why == unsure {
 			after = pause

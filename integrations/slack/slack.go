@@ -57,6 +57,13 @@ type Records interface {
 	Approval(ctx context.Context, ws agent.WorkspaceID, id string) (approval.Approval, error)
 }
 
+// Reminders says which approvals people should be reminded of; *loop.Assistant is one.
+type Reminders interface {
+	Due(ctx context.Context, ws agent.WorkspaceID) ([]loop.Reminder, error)
+	// Reminded notes that one is being sent; whoever comes second hears a Conflict.
+	Reminded(ctx context.Context, ws agent.WorkspaceID, id string, n int) error
+}
+
 // Unread keeps what could not be read, so that no delivery is acknowledged and
 // lost. Dir is one.
 type Unread interface {
@@ -70,6 +77,9 @@ type Config struct {
 	Decisions Decisions
 	Records   Records
 	Unread    Unread
+	// Reminders are sent by direct message, when it is day where the person is; nil
+	// sends none.
+	Reminders Reminders
 	// Opinions takes what people think of answers; nil asks nobody.
 	Opinions Opinions
 	// Deliveries keeps what came until it is handled, and what was posted.
@@ -127,7 +137,7 @@ func (t *Timing) defaults() {
 	}{
 		{&t.AckWithin, 2500 * time.Millisecond}, {&t.Pace, 1100 * time.Millisecond}, {&t.StreamAfter, 700 * time.Millisecond},
 		{&t.StreamEvery, 700 * time.Millisecond}, {&t.StreamFor, 4 * time.Minute}, {&t.Backoff, time.Second}, {&t.Fresh, 5 * time.Minute},
-		{&t.Sweep, time.Minute}, {&t.Lease, 2 * time.Minute},
+		{&t.Sweep, 30 * time.Second}, {&t.Lease, 45 * time.Second},
 	} {
 		if *d.is <= 0 {
 			*d.is = d.or
@@ -158,7 +168,9 @@ type Bot struct {
 	atHand map[string]bool
 	idle   []string
 	wake   chan struct{}
-	slots  chan struct{}
+	// end says why Run has to end.
+	end   chan error
+	slots chan struct{}
 	// taking counts the deliveries that wait for their acknowledgement.
 	taking atomic.Int64
 	clerk  *clerk
@@ -198,10 +210,10 @@ func New(c Config) (*Bot, error) {
 	b := &Bot{
 		Config: c, api: wire.api, wire: wire, people: c.Directory, seen: newReplays(), engage: map[string]bool{}, looking: map[string]string{},
 		followed: map[string]bool{}, lanes: map[string][]delivery.Delivery{}, atHand: map[string]bool{},
-		wake: make(chan struct{}, 1), slots: make(chan struct{}, maxLanes),
+		wake: make(chan struct{}, 1), end: make(chan error, 1), slots: make(chan struct{}, maxLanes),
 	}
 	b.clerk = &clerk{store: c.Deliveries, front: b.front, log: c.Log, backoff: c.Backoff, busy: &b.busy, ending: make(chan struct{})}
-	b.post = &poster{api: wire.api, clock: c.Clock, pace: c.Pace, backoff: c.Backoff, log: c.Log, last: map[string]time.Time{}}
+	b.post = &poster{api: wire.api, clock: c.Clock, pace: c.Pace, backoff: c.Backoff, log: c.Log, last: map[string]time.Time{}, shut: b.expelled}
 	return b, nil
 }
 
@@ -225,10 +237,13 @@ func (b *Bot) front() delivery.Front {
 
 // Run learns who the app is, takes up what a former process left, handles what
 // comes, shows the progress of turns and, with an app-level token, holds Socket Mode
-// connections. It returns when ctx is done, or at once when Slack refuses the token.
+// connections. It returns when ctx is done, or with an error when Slack refuses the
+// token, at the start or later.
 // It runs once.
 func (b *Bot) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
 	defer func() {
+		cancel()
 		close(b.clerk.ending)
 		b.busy.Wait()
 		b.wire.http.CloseIdleConnections()
@@ -252,6 +267,8 @@ func (b *Bot) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case err := <-b.end:
+			return err
 		case <-sweep.C:
 			b.busy.Go(func() { b.sweep(ctx) })
 		case <-b.wake:
@@ -274,13 +291,29 @@ func (b *Bot) introduce(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if why, _ := judge(err); why == refused {
-			return agent.WrapError(agent.Forbidden, err, fmt.Sprintf("Slack refuses the token (%s)", or(code(err), "no reason given")))
+		if why, _ := judge(err); why == refused || why == expelled {
+			return noMore(err)
 		}
 		b.Log.WarnContext(ctx, "slack is away", slog.Any("err", err))
 		if !sleep(ctx, pause) {
 			return ctx.Err()
 		}
+	}
+}
+
+// noMore is the error of an app that Slack does not let in.
+func noMore(err error) error {
+	return agent.WrapError(agent.Forbidden, err, fmt.Sprintf("Slack refuses the token (%s)", or(code(err), "no reason given")))
+}
+
+// expelled ends Run: the app was uninstalled or its token revoked. What is known of
+// people and places goes; what was asked and not answered waits in the store for an
+// app that is let in again.
+func (b *Bot) expelled(err error) {
+	b.people.forgetAll()
+	select {
+	case b.end <- noMore(err):
+	default:
 	}
 }
 

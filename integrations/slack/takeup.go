@@ -38,8 +38,11 @@ func (b *Bot) sweep(ctx context.Context) {
 	if err == nil {
 		err = b.Deliveries.Forget(ctx, b.front(), b.Clock().Add(-remember))
 	}
+	if err == nil {
+		err = b.remind(ctx)
+	}
 	if err != nil && ctx.Err() == nil {
-		b.Log.WarnContext(ctx, "slack: what was left is not taken up", slog.Any("err", err))
+		b.Log.WarnContext(ctx, "slack: a sweep did not come to its end", slog.Any("err", err))
 	}
 }
 
@@ -55,6 +58,12 @@ func (b *Bot) takeUp(ctx context.Context, before time.Time) error {
 		return err
 	}
 	for _, d := range left {
+		if b.Clock().Sub(d.At) > lately {
+			// Nobody waits for the answer any more.
+			b.Log.WarnContext(ctx, "slack: a delivery waited too long and is not handled", slog.String("id", d.ID))
+			b.clerk.settle(delivery.Settled{Done: []string{d.ID}})
+			continue
+		}
 		b.arrived(d)
 	}
 	open, err := b.Records.Unfinished(ctx)
