@@ -366,7 +366,10 @@ func (a *app) forgotten(ctx context.Context, r privacy.Receipt) (bool, error) {
 }
 
 func (c *cli) storeCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "store", Short: "Move the store to a database server", Args: cobra.NoArgs}
+	cmd := &cobra.Command{
+		Use: "store", Short: "Move the store to a database server, and look after it there", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
 	to := ""
 	move := c.jsonFlag(&cobra.Command{
 		Use: "migrate --to postgres://user@host/database", Short: "Copy the embedded store into an empty PostgreSQL database", Args: cobra.NoArgs,
@@ -377,7 +380,10 @@ meanwhile. The embedded store stays as it is. Vectors are computed anew: sous me
 	})
 	move.Flags().StringVar(&to, "to", "", "the database (required)")
 	_ = move.MarkFlagRequired("to")
-	cmd.AddCommand(move)
+	cmd.AddCommand(move, c.storeUpgradeCommand(), c.storeReplicasCommand())
+	for _, sub := range cmd.Commands() {
+		wrapArgs(sub)
+	}
 	return cmd
 }
 

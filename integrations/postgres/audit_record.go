@@ -20,8 +20,10 @@ var _ audit.Evidence = (*Record)(nil)
 // is one transaction, so it serves one caller at a time.
 type Record struct {
 	q handle
-	// conn is the record's own connection, nil for one in somebody's transaction.
+	// conn is the record's own connection, nil for one in somebody's transaction, and
+	// role the one it reads under there.
 	conn *pgx.Conn
+	role string
 }
 
 // OpenRecord opens the record of the database for reading; see Config.URL. What
@@ -31,13 +33,20 @@ func OpenRecord(ctx context.Context, url string) (*Record, error) {
 	if err != nil {
 		return nil, publicError(fmt.Errorf("open record: %w", err))
 	}
-	r := &Record{q: conn, conn: conn}
+	r := &Record{q: conn, conn: conn, role: roleApp}
 	have, err := schemaVersion(ctx, conn)
 	if err == nil && have == 0 {
 		err = agent.Errorf(agent.NotFound, "there is no store in this database")
 	}
+	serves := false
 	if err == nil {
-		_, err = conn.Exec(ctx, begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", roleApp, ""))
+		err = conn.QueryRow(ctx, `SELECT pg_has_role(current_user, $1, 'MEMBER')`, roleApp).Scan(&serves)
+	}
+	if err == nil {
+		if !serves {
+			r.role = roleAuditor
+		}
+		_, err = conn.Exec(ctx, begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", r.role, ""))
 	}
 	if err != nil {
 		return nil, errors.Join(publicError(err), r.Close())
@@ -67,17 +76,19 @@ func (r *Record) in(ctx context.Context, ws agent.WorkspaceID) error {
 
 // Workspaces implements audit.Evidence.
 func (r *Record) Workspaces(ctx context.Context) (all []agent.WorkspaceID, err error) {
-	if r.conn != nil {
-		if _, err := r.q.Exec(ctx, `SET LOCAL ROLE `+roleWatch); err != nil {
-			return nil, publicError(err)
-		}
-		defer func() {
-			_, back := r.q.Exec(ctx, `SET LOCAL ROLE `+roleApp)
-			err = errors.Join(err, publicError(back))
-		}()
+	role := roleWatch
+	if r.role == roleAuditor {
+		// Who is bound to no workspace sees which there are.
+		role, err = roleAuditor, r.in(ctx, "")
 	}
-	found, err := every(ctx, r.q, scanText, `SELECT workspace FROM audit UNION SELECT workspace FROM audit_tree
-		UNION SELECT workspace FROM audit_checkpoints ORDER BY 1`)
+	var found []string
+	if err == nil {
+		err = r.as(ctx, role, func() (err error) {
+			found, err = every(ctx, r.q, scanText, `SELECT workspace FROM audit UNION SELECT workspace FROM audit_tree
+				UNION SELECT workspace FROM audit_checkpoints ORDER BY 1`)
+			return err
+		})
+	}
 	if err != nil {
 		return nil, publicError(fmt.Errorf("read workspaces: %w", err))
 	}

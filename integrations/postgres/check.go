@@ -39,7 +39,7 @@ func (r *Record) as(ctx context.Context, role string, f func() error) error {
 		return err
 	}
 	err := f()
-	_, back := r.q.Exec(ctx, `SET LOCAL ROLE `+roleApp)
+	_, back := r.q.Exec(ctx, `SET LOCAL ROLE `+r.role)
 	return errors.Join(err, back)
 }
 
@@ -122,7 +122,7 @@ func attach[T any](ctx context.Context, f *facts, scan func(sqlRow) (ofTurn[T], 
 const engineTable = `sous_turns.workflow_status`
 
 // engine reads as whoever connected: the engine's schema is not the store's, and
-// the roles of the store have no rights in it.
+// the role of the store's rows has no rights in it.
 func (f *facts) engine(ctx context.Context) error {
 	return f.r.as(ctx, "NONE", func() error {
 		there, _, err := first(f.r.q.QueryRow(ctx, `SELECT COALESCE(to_regclass($1)::text, '')`, engineTable), scanText)

@@ -145,8 +145,9 @@ func stored(t time.Time) time.Time {
 
 // The roles a transaction runs under, see migrations/0001_core.sql.
 const (
-	roleApp   = "sous_app"
-	roleWatch = "sous_watch"
+	roleApp     = "sous_app"
+	roleWatch   = "sous_watch"
+	roleAuditor = "sous_auditor"
 )
 
 // begin is the one round trip that opens a transaction: role, schema and

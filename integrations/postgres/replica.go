@@ -80,9 +80,13 @@ func (d *DB) Abandon(ctx context.Context, ids ...string) error {
 
 // Replica is a process that shares the database.
 type Replica struct {
-	ID, Host, Version string
-	PID               int
-	Started, Beat     time.Time
+	ID      string    `json:"id"`
+	Host    string    `json:"host"`
+	PID     int       `json:"pid"`
+	Version string    `json:"version"`
+	Started time.Time `json:"started"`
+	// Beat is when it last showed that it lives.
+	Beat time.Time `json:"seen"`
 }
 
 // Replicas lists the processes that carry turns on this database, oldest first.
