@@ -151,7 +151,8 @@ func flipped(rnd *rand.Rand, tx *sql.Tx, table, column, where string, args ...an
 		}
 		b := []byte(was)
 		b[rnd.IntN(len(b))] ^= 1 << rnd.IntN(5)
-		v = string(b)
+		// A text column of PostgreSQL takes neither broken UTF-8 nor NUL.
+		v = strings.ReplaceAll(strings.ToValidUTF8(string(b), "?"), "\x00", "?")
 	case []byte:
 		if len(was) == 0 {
 			v = []byte{1}

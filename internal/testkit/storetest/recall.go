@@ -195,7 +195,7 @@ func recallParts(t *testing.T, s *searcher) {
 		t.Fatal("nothing is found")
 	}
 	h := hits[0]
-	if h.Item.Source != "turn:t7" || h.Label().Integrity != agent.Organisation || h.Label().Readers.Scope != agent.WholeWorkspace || h.Citation() != "fact of 2026-03-01" {
+	if h.Item.Source != "turn:t7" || h.Label().Integrity != agent.Organisation || h.Label().Readers.Scope != agent.WholeWorkspace || h.Citation() != "2026-03-01" {
 		t.Errorf("hit %+v", h)
 	}
 	if h.Parts.Meaning != 1 || h.Parts.Similarity <= 0.1 || h.Score <= 0 || h.Score != h.Parts.Score() {
@@ -252,8 +252,10 @@ func recallNamed(t *testing.T, s *searcher) {
 		who  agent.Actor
 		want []string
 	}{
-		{boss, []string{}}, {agent.Actor{Workspace: "w", Kind: agent.Member}, []string{}},
-		{reader("bob"), []string{"The automobile is Bob's present."}}, {reader("cid"), []string{"The automobile is Cid's present."}},
+		{boss, []string{}},
+		{agent.Actor{Workspace: "w", Kind: agent.Member}, []string{}},
+		{reader("bob"), []string{"The automobile is Bob's present."}},
+		{reader("cid"), []string{"The automobile is Cid's present."}},
 		{reader("ann"), []string{"The automobile is Bob's present.", "The automobile is Cid's present."}},
 	} {
 		got := s.near(t, c.who, "vehicle")
