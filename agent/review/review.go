@@ -46,6 +46,8 @@ type Review struct {
 	ID        string            `json:"id"`
 	Workspace agent.WorkspaceID `json:"workspace"`
 	Turn      string            `json:"turn"`
+	// Conversation is where the turn belongs.
+	Conversation string `json:"conversation,omitempty"`
 	// Place is where the minutes were asked for, Reviewer who asked.
 	Place    agent.Place `json:"place"`
 	Reviewer agent.Actor `json:"reviewer"`
@@ -105,7 +107,7 @@ func NewID(turn string, artifact json.RawMessage) string {
 // New is the draft of the minutes a turn made.
 func New(t agent.Turn, artifact json.RawMessage, now time.Time) (Review, error) {
 	r := Review{
-		ID: NewID(t.ID, artifact), Workspace: t.Workspace, Turn: t.ID, Place: t.Place, Reviewer: t.Actor, State: Draft, Created: now,
+		ID: NewID(t.ID, artifact), Workspace: t.Workspace, Turn: t.ID, Conversation: t.Conversation, Place: t.Place, Reviewer: t.Actor, State: Draft, Created: now,
 	}
 	if err := json.Unmarshal(artifact, &r.Minutes); err != nil {
 		return Review{}, agent.WrapError(agent.Invalid, err, "these are no minutes")

@@ -20,6 +20,7 @@ import (
 	"github.com/sous-hq/sous/agent/pause"
 	"github.com/sous-hq/sous/agent/people"
 	"github.com/sous-hq/sous/agent/privacy"
+	"github.com/sous-hq/sous/agent/review"
 	"github.com/sous-hq/sous/integrations/dbos"
 	"github.com/sous-hq/sous/integrations/postgres"
 	"github.com/sous-hq/sous/integrations/sqlite"
@@ -35,6 +36,7 @@ import (
 type database interface {
 	loop.Store
 	audit.Trees
+	review.Store
 	people.Tokens
 	delivery.Store
 	privacy.Store

@@ -322,46 +322,6 @@ func allBlocks(ids []string) []slack.Block {
 	return []slack.Block{text, slack.NewActionBlock("", b)}
 }
 
-// minutesBlocks are the minutes of a meeting, in as many messages as it takes.
-func minutesBlocks(m agent.Minutes) [][]slack.Block {
-	blocks := []slack.Block{header("Minutes: " + visible(m.Title))}
-	var facts []string
-	if m.Date != "" {
-		facts = append(facts, escape(m.Date))
-	}
-	if len(m.Participants) > 0 {
-		facts = append(facts, escape(visible(strings.Join(m.Participants, ", "))))
-	}
-	if m.Source != "" {
-		facts = append(facts, "from "+escape(clip(visible(m.Source), 100)))
-	}
-	if len(facts) > 0 {
-		blocks = append(blocks, small(strings.Join(facts, "  ·  ")))
-	}
-	if m.Summary != "" {
-		blocks = append(blocks, paragraphs("", visible(m.Summary))...)
-	}
-	var lines []string
-	for _, d := range m.Decisions {
-		lines = append(lines, item(d.Text, d.Evidence, ""))
-	}
-	blocks = append(blocks, list("Decisions", lines)...)
-	lines = nil
-	for _, a := range m.Actions {
-		lines = append(lines, item(a.Text, a.Evidence, ownerOf(a)))
-	}
-	blocks = append(blocks, list("Action items", lines)...)
-	lines = nil
-	for _, q := range m.Questions {
-		lines = append(lines, item(q.Text, q.Evidence, ""))
-	}
-	blocks = append(blocks, list("Open questions", lines)...)
-	if m.Dropped > 0 {
-		blocks = append(blocks, small(fmt.Sprintf("Left out of the draft, because nothing in the transcript supports it: %s.", plural(m.Dropped, "point"))))
-	}
-	return slices.Collect(slices.Chunk(blocks, 45))
-}
-
 // plural is a number with its noun.
 func plural(n int, noun string) string {
 	if n == 1 {
@@ -382,12 +342,15 @@ func ownerOf(a agent.Action) string {
 }
 
 // item is a point with the first of the words that support it.
-func item(text string, evidence []agent.Evidence, after string) string {
+func item(text string, evidence []agent.Evidence, after string, links map[string]string) string {
 	line := "• " + escape(clip(visible(text), 600)) + after
 	if len(evidence) > 0 {
 		e := evidence[0]
-		who := strings.TrimSpace(e.Speaker + " " + e.Time)
-		line += "\n> “" + escape(clip(strings.Join(strings.Fields(visible(e.Quote)), " "), 300)) + "” " + escape(visible(who))
+		who := escape(visible(strings.TrimSpace(e.Speaker + " " + e.Time)))
+		if to := links[e.Quote]; to != "" {
+			who = "<" + escape(to) + "|" + strings.ReplaceAll(or(who, "message"), "|", "/") + ">"
+		}
+		line += "\n> “" + escape(clip(oneLine(visible(e.Quote)), 300)) + "” " + who
 	}
 	return line
 }

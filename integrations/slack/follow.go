@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -67,8 +66,10 @@ type show struct {
 	// posted are our messages in the thread by key.
 	posted map[string]string
 	// cards are where an approval is shown, looks how it looked last.
-	cards  map[string][]place
-	looks  map[string]string
+	cards map[string][]place
+	looks map[string]string
+	// drafts are the reviews that are shown to their reviewer.
+	drafts map[string]bool
 	status string
 	out    stream
 }
@@ -89,7 +90,7 @@ func (b *Bot) follow(ctx context.Context, f followed) {
 		return
 	}
 	at, _ := whereOf(f.turn.Conversation)
-	s := &show{Bot: b, turn: f.turn, at: at, again: f.again, posted: map[string]string{}, cards: map[string][]place{}, looks: map[string]string{}}
+	s := &show{Bot: b, turn: f.turn, at: at, again: f.again, posted: map[string]string{}, cards: map[string][]place{}, looks: map[string]string{}, drafts: map[string]bool{}}
 	s.actor, _ = userOf(f.turn.Actor.ID)
 	s.out = stream{show: s}
 	err := s.run(mine)
@@ -225,7 +226,7 @@ func (s *show) sync(ctx context.Context) (over bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if err := s.minutes(ctx, v); err != nil {
+	if err := s.reviewed(ctx, v); err != nil {
 		return false, err
 	}
 	if err := s.parked(ctx, v); err != nil {
@@ -287,24 +288,6 @@ func (s *show) say(ctx context.Context, status string) {
 	}
 }
 
-// minutes posts the minutes the turn made.
-func (s *show) minutes(ctx context.Context, v loop.View) error {
-	raw := v.Artifacts["minutes"]
-	if raw == nil {
-		return nil
-	}
-	var m agent.Minutes
-	if json.Unmarshal(raw, &m) != nil {
-		return nil
-	}
-	for i, blocks := range minutesBlocks(m) {
-		if err := s.once(ctx, fmt.Sprintf("minutes/%s/%d", digest(string(raw)), i), "Minutes: "+escape(clip(m.Title, 200)), blocks); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func digest(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:6])
@@ -338,6 +321,11 @@ func (s *show) finish(ctx context.Context, v loop.View) error {
 	case answer == "":
 		answer = "This could not be finished."
 	}
+	if answer = s.besides(v, answer); answer == "" {
+		// The minutes, or the word that they are a draft, say it all.
+		s.out.drop(ctx)
+		return s.changed(ctx, v)
+	}
 	text := mrkdwn(answer, s.trusted(ctx, v))
 	if v.Degraded != "" {
 		text += "\n_" + escape(v.Degraded) + "_"
@@ -362,6 +350,11 @@ func (s *show) finish(ctx context.Context, v loop.View) error {
 			return err
 		}
 	}
+	return s.changed(ctx, v)
+}
+
+// changed posts what the turn changed, which ends it.
+func (s *show) changed(ctx context.Context, v loop.View) error {
 	for i, blocks := range effectBlocks(v.Effects) {
 		if err := s.once(ctx, fmt.Sprintf("changes/%d", i), "What I changed", blocks); err != nil {
 			return err

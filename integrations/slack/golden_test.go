@@ -15,6 +15,7 @@ import (
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/loop"
+	"github.com/sous-hq/sous/agent/review"
 	front "github.com/sous-hq/sous/integrations/slack"
 	"github.com/sous-hq/sous/internal/testkit/slackfake"
 )
@@ -59,6 +60,22 @@ func TestCardsAndModalsLookAsTheyDid(t *testing.T) {
 		Actions:   []agent.Action{{Text: "Write the release notes", Owner: &owner, Due: &due}, {Text: "Tell the customers"}},
 		Questions: []agent.Item{{Text: "Who tells the customers?"}},
 	}
+	draft := review.Review{
+		ID: "R0123456789abcdef", Workspace: "w", Turn: "t", Conversation: "slack-T1-C0PLANNING-1.1", Place: agent.Place{Kind: agent.Public}, Reviewer: agent.Actor{ID: "slack:T1:U0ANN", Name: "Ann Archer"},
+		State: review.Draft, Minutes: minutes, Created: asked().Created,
+	}
+	draft.Minutes.Model = "built-in"
+	private, published, discarded := draft, draft, draft
+	private.Place.Kind = agent.DM
+	discarded.State, discarded.Decided = review.Discarded, asked().Created
+	published.State, published.Edits, published.Outlets = review.Published, 1, []review.Outlet{
+		{Form: review.Message, To: "C0GENERAL", At: asked().Created, Refs: []string{"1.1"}},
+		{Form: review.Canvas, To: "C0GENERAL", At: asked().Created, Refs: []string{"F1"}, URL: "https://team.slack.example/docs/T1/F1"},
+		{Form: review.List, To: "C0GENERAL", At: asked().Created, Failed: "Slack lists are not available here (feature_not_enabled)."},
+		{Form: review.Message, To: "C0PLANNING", At: asked().Created},
+	}
+	published.Claims = []review.Claim{{Action: 1, By: "slack:T1:U0CAT", Name: "Cat Cole", Mine: true}}
+	links := map[string]string{"Agreed, we ship it behind a flag.": "https://team.slack.example/archives/C1/p1?thread_ts=1.1&cid=C1"}
 	effects := []loop.Effect{
 		{Key: "k1", State: "done", UndoTool: "ticket_close", UndoUntil: time.Date(2026, 3, 9, 10, 15, 0, 0, time.UTC), Call: agent.Call{Tool: "ticket_create"}, Outcome: agent.Outcome{Status: agent.Done, Result: json.RawMessage(`{"id":"T-1","title":"Release | notes","url":"https://sous.example/tickets/T-1"}`)}},
 		{Key: "k2", State: "failed", Call: agent.Call{Tool: "ticket_create"}, Outcome: agent.Outcome{Status: agent.Failed, Error: "the tracker is away"}},
@@ -77,7 +94,9 @@ func TestCardsAndModalsLookAsTheyDid(t *testing.T) {
 	for name, blocks := range map[string][]slack.Block{
 		"card-asked": front.Card(asked()), "card-escalated": front.Card(escalated), "card-confirmation": front.Card(confirm), "card-approved": front.Card(decided(approval.Spent)), "card-rejected": front.Card(decided(approval.Denied)),
 		"card-expired": front.Card(decided(approval.Expired)), "card-changed": front.Card(decided(approval.Superseded)), "card-withdrawn": front.Card(decided(approval.Withdrawn)),
-		"answer": rich, "answer-simple": simple, "card-all": front.AllBlocks([]string{"ABCDEFGH", "BCDEFGHI"}), "minutes": front.MinutesBlocks(minutes)[0], "changes": front.EffectBlocks(effects)[0],
+		"answer": rich, "answer-simple": simple, "card-all": front.AllBlocks([]string{"ABCDEFGH", "BCDEFGHI"}), "minutes": front.MinutesBlocks(minutes, front.AsPublished(&published))[0], "minutes-draft": front.MinutesBlocks(minutes, front.AsDraft(links))[0],
+		"review-draft": front.ReviewCard(draft), "review-draft-private": front.ReviewCard(private), "review-published": front.ReviewCard(published), "review-discarded": front.ReviewCard(discarded),
+		"changes": front.EffectBlocks(effects)[0],
 	} {
 		raw := must[[]byte](t)(json.Marshal(blocks))
 		if err := slackfake.CheckBlocks(raw, slackfake.MessageSurface); err != nil {
@@ -86,7 +105,8 @@ func TestCardsAndModalsLookAsTheyDid(t *testing.T) {
 		golden(t, name, raw)
 	}
 	for name, view := range map[string]any{
-		"modal-reject": front.RejectModal(asked(), m), "modal-edit": front.EditModal(asked(), m), "modal-ask": front.AskModal(asked(), m), "modal-question": front.QuestionModal(), "modal-feedback": front.FeedbackModal("slack-T1-C1-1.1"),
+		"modal-reject": front.RejectModal(asked(), m), "modal-edit": front.EditModal(asked(), m), "modal-ask": front.AskModal(asked(), m), "modal-publish": front.PublishModal(draft, m), "modal-review": front.ReviewModal(draft, m),
+		"modal-question": front.QuestionModal(), "modal-feedback": front.FeedbackModal("slack-T1-C1-1.1"),
 		"home": front.HomeView([]approval.Approval{asked()}, []approval.Approval{asked(), confirm}, "Model: built-in", "https://sous.example/"),
 	} {
 		raw := must[[]byte](t)(json.Marshal(view))
@@ -141,7 +161,7 @@ func TestTheLargestCardsStillFit(t *testing.T) {
 	for range 300 {
 		m.Decisions = append(m.Decisions, agent.Item{Text: strings.Repeat("decided & done ", 60)})
 	}
-	for i, blocks := range front.MinutesBlocks(m) {
+	for i, blocks := range front.MinutesBlocks(m, front.AsPublished(nil)) {
 		if err := slackfake.CheckBlocks(must[[]byte](t)(json.Marshal(blocks)), slackfake.MessageSurface); err != nil {
 			t.Errorf("minutes %d: %v", i, err)
 		}

@@ -73,6 +73,10 @@ func (b *Bot) pressed(ctx context.Context, by agent.Actor, c click, action, valu
 		err = b.openModal(ctx, by, c, action, value)
 	case actApproveAll:
 		err = b.approveAll(ctx, by, c, value)
+	case actPublish, actPublishMore, actReviewEdit, actDiscard:
+		err = b.reviewing(ctx, by, c, action, value)
+	case actMine, actNotMe:
+		err = b.claimed(ctx, by, c, value, action == actMine)
 	case actFeedback, actGood, actBad:
 		err = b.rated(ctx, by, c, value)
 	case actUndo:
@@ -190,8 +194,13 @@ func (b *Bot) submitted(ctx context.Context, by agent.Actor, c click) (any, erro
 	if json.Unmarshal([]byte(c.View.Meta), &m) != nil {
 		return nil, nil
 	}
-	if c.View.Callback == modalFeedback {
+	switch {
+	case c.View.Callback == modalFeedback:
 		return b.explained(ctx, by, c, m)
+	case c.View.Callback == modalPublish && b.Reviews != nil:
+		return b.chose(ctx, by, c, m)
+	case c.View.Callback == modalReview && b.Reviews != nil:
+		return b.rewritten(ctx, by, c, m)
 	}
 	if m.Approval == "" {
 		return nil, nil

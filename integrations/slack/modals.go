@@ -28,6 +28,9 @@ type meta struct {
 	Approval string `json:"approval,omitempty"`
 	Channel  string `json:"channel,omitempty"`
 	Thread   string `json:"thread,omitempty"`
+	// Review is set where a form is about minutes, Message is the card it came from.
+	Review  string `json:"review,omitempty"`
+	Message string `json:"message,omitempty"`
 	// Turn is set where a form is about a turn and no approval.
 	Turn string `json:"turn,omitempty"`
 }

@@ -44,7 +44,7 @@ type Directory struct {
 var _ people.Source = (*Directory)(nil)
 
 // identity is who the app is in its workspace.
-type identity struct{ team, user, bot string }
+type identity struct{ team, user, bot, url string }
 
 // DirectoryConfig is what a directory is made of; BotToken and Clock are required.
 type DirectoryConfig struct {
@@ -80,7 +80,7 @@ func (d *Directory) self(ctx context.Context) (identity, error) {
 		if err != nil {
 			return identity{}, err
 		}
-		return identity{team: who.TeamID, user: who.UserID, bot: who.BotID}, nil
+		return identity{team: who.TeamID, user: who.UserID, bot: who.BotID, url: who.URL}, nil
 	}, func(me identity) { d.me = me })
 	if err != nil {
 		return identity{}, agent.WrapError(agent.Unavailable, err, "Slack does not answer")

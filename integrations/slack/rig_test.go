@@ -67,7 +67,7 @@ func newWorld(t testing.TB, change ...func(*slackfake.Config)) *world {
 	t.Helper()
 	// The app has the scopes of its manifest and no other.
 	n := &memnet.Net{}
-	c := slackfake.Config{Scopes: manifest(t).OAuth.Scopes.Bot, Net: n}
+	c := slackfake.Config{Scopes: append(manifest(t).OAuth.Scopes.Bot, manifest(t).OAuth.Scopes.Optional...), Net: n}
 	for _, f := range change {
 		f(&c)
 	}
@@ -90,7 +90,10 @@ func newWorld(t testing.TB, change ...func(*slackfake.Config)) *world {
 // appManifest is what the tests read of the app's manifest.
 type appManifest struct {
 	OAuth struct {
-		Scopes struct{ Bot []string }
+		Scopes struct {
+			Bot      []string
+			Optional []string `json:"bot_optional"`
+		}
 	} `json:"oauth_config"`
 	Settings struct {
 		Events struct {
@@ -222,7 +225,7 @@ func (w *world) start(t testing.TB, paid ...*counter) *process {
 	p.unread = filepath.Join(t.TempDir(), "unread")
 	p.ratings = sqlite.NewFeedback(p.db)
 	c := front.Config{
-		Desk: p.Assistant, Opinions: p, Decisions: p.Assistant, Records: p.db, Deliveries: p.db, Unread: front.Dir(p.unread), Directory: directory, Workspace: "w",
+		Desk: p.Assistant, Opinions: p, Reviews: p.db, Decisions: p.Assistant, Records: p.db, Deliveries: p.db, Unread: front.Dir(p.unread), Directory: directory, Workspace: "w",
 		BotToken: w.slack.BotToken, SigningSecret: w.slack.SigningSecret, APIURL: w.slack.URL(), Dial: w.net.DialContext, Log: w.log,
 		Timing: front.Timing{Pace: time.Millisecond, Backoff: 5 * time.Millisecond, StreamEvery: 10 * time.Millisecond, StreamAfter: 30 * time.Millisecond},
 	}

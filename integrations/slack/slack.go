@@ -22,6 +22,7 @@ import (
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/delivery"
 	"github.com/sous-hq/sous/agent/loop"
+	"github.com/sous-hq/sous/agent/review"
 )
 
 // Desk is where requests are handed in and shown; *loop.Assistant is one. What the
@@ -80,6 +81,9 @@ type Config struct {
 	// Reminders are sent by direct message, when it is day where the person is; nil
 	// sends none.
 	Reminders Reminders
+	// Reviews keeps minutes until whoever asked for them has read them; nil publishes
+	// them at once.
+	Reviews review.Store
 	// Opinions takes what people think of answers; nil asks nobody.
 	Opinions Opinions
 	// Deliveries keeps what came until it is handled, and what was posted.
@@ -175,6 +179,9 @@ type Bot struct {
 	taking atomic.Int64
 	clerk  *clerk
 	busy   sync.WaitGroup
+	// issuing are the reviews whose outlets are being made; true says that there is
+	// more to look at.
+	issuing map[string]bool
 }
 
 // New checks the config. It starts nothing and calls nobody.
@@ -210,7 +217,7 @@ func New(c Config) (*Bot, error) {
 	b := &Bot{
 		Config: c, api: wire.api, wire: wire, people: c.Directory, seen: newReplays(), engage: map[string]bool{}, looking: map[string]string{},
 		followed: map[string]bool{}, lanes: map[string][]delivery.Delivery{}, atHand: map[string]bool{},
-		wake: make(chan struct{}, 1), end: make(chan error, 1), slots: make(chan struct{}, maxLanes),
+		wake: make(chan struct{}, 1), end: make(chan error, 1), slots: make(chan struct{}, maxLanes), issuing: map[string]bool{},
 	}
 	b.clerk = &clerk{store: c.Deliveries, front: b.front, log: c.Log, backoff: c.Backoff, busy: &b.busy, ending: make(chan struct{})}
 	b.post = &poster{api: wire.api, clock: c.Clock, pace: c.Pace, backoff: c.Backoff, log: c.Log, last: map[string]time.Time{}, shut: b.expelled}
@@ -335,10 +342,24 @@ func (b *Bot) afterwards(ctx context.Context, most time.Duration, what string, f
 	b.busy.Go(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
 		defer cancel()
+		b.untilTheEnd(ctx, cancel)
 		if err := f(ctx); err != nil {
 			b.Log.WarnContext(ctx, "slack: not shown", slog.String("what", what), slog.Any("err", err))
 		}
 	})
+}
+
+// untilTheEnd cuts work short that goes on when the front end has ended, a moment
+// after.
+func (b *Bot) untilTheEnd(ctx context.Context, cancel context.CancelFunc) {
+	go func() {
+		select {
+		case <-b.clerk.ending:
+			sleep(ctx, 2*b.Backoff)
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 }
 
 // sleep waits, and returns false when ctx is done before.

@@ -35,6 +35,8 @@ type stream struct {
 	editing bool
 	edited  time.Time
 	broken  bool
+	// quiet says that what came so far was taken back, and nothing has come since.
+	quiet bool
 }
 
 func (s *stream) add(text string) {
@@ -42,6 +44,7 @@ func (s *stream) add(text string) {
 		s.began = s.Clock()
 	}
 	s.text += text
+	s.quiet = false
 }
 
 // stable is the length of the text whose looks later words cannot change.
@@ -55,7 +58,7 @@ func stable(text string) int {
 
 // flush shows what has come since.
 func (s *stream) flush(ctx context.Context) {
-	if s.text == "" && len(s.tasks) == 0 || s.broken || s.at.thread() == "" || s.Clock().Sub(s.began) < s.StreamAfter {
+	if s.text == "" && len(s.tasks) == 0 || s.broken || s.quiet || s.at.thread() == "" || s.Clock().Sub(s.began) < s.StreamAfter {
 		return
 	}
 	if !s.editing && s.ts != "" && s.Clock().Sub(s.opened) > s.StreamFor {
@@ -156,6 +159,7 @@ func (s *stream) drop(ctx context.Context) {
 	}
 	s.text, s.sent, s.older = "", 0, nil
 	s.forgetTasks()
+	s.quiet = true
 }
 
 // finish replaces the preview by the first piece of the answer; false when there is

@@ -272,10 +272,10 @@ func TestTheMinutesOfAThread(t *testing.T) {
 		if d := w.slack.Shortcut(ann, "sous_minutes", m); d.Status != 200 {
 			t.Fatalf("shortcut: %+v", d)
 		}
-		got := w.reply(t, general, root, "Minutes:")
-		if !strings.Contains(got.Shown(), "release notes") || !strings.Contains(got.Shown(), "Cat Cole") {
-			t.Errorf("minutes:\n%s", got.Shown())
-		}
+		wait(t, "the draft", func() bool {
+			got := w.everything(w.slack.DM(ann))
+			return strings.Contains(got, "release notes") && strings.Contains(got, "Cat Cole")
+		})
 	})
 }
 

@@ -52,6 +52,9 @@ func (s *stream) note(ev loop.Event) {
 	if s.began.IsZero() {
 		s.began = s.Clock()
 	}
+	if ev.Type == loop.EventCall {
+		s.quiet = false
+	}
 	t := taskOf(ev.Call, *ev.Step)
 	i := slices.IndexFunc(s.tasks, func(o task) bool { return o.id == t.id })
 	switch {
@@ -111,7 +114,7 @@ func planTitle(all []task) string {
 		title = fmt.Sprintf("%d of %s done", done, title)
 	}
 	if wrong > 0 {
-		title += fmt.Sprintf(", %d not", wrong)
+		title += fmt.Sprintf(", %d failed", wrong)
 	}
 	return title
 }

@@ -61,11 +61,15 @@ func (b *Bot) channelFile(ctx context.Context, by agent.Actor, place agent.Place
 
 // isIn is an error unless the person is in the channel and so is Sous.
 func (b *Bot) isIn(ctx context.Context, channel, user string) error {
+	me, err := b.self(ctx)
+	if err != nil {
+		return err
+	}
 	members, err := b.people.members(ctx, channel)
 	switch {
 	case err != nil && !isRefused(err):
 		return agent.WrapError(agent.Unavailable, err, "Slack does not say who is in that channel right now; please try again.")
-	case err != nil:
+	case err != nil || !slices.Contains(members, me.user):
 		return agent.WrapError(agent.Forbidden, err, "I am not in that channel: invite me first.")
 	case !slices.Contains(members, user):
 		return agent.Errorf(agent.Forbidden, "You are not in that channel.")
@@ -84,6 +88,15 @@ func (b *Bot) localNow(ctx context.Context, user string) time.Time {
 
 // threadFile stores what was said in a thread as a transcript.
 func (b *Bot) threadFile(ctx context.Context, by agent.Actor, place agent.Place, at where) (agent.FileRef, error) {
+	all, err := b.replies(ctx, at)
+	if err != nil {
+		return agent.FileRef{}, err
+	}
+	return b.transcript(ctx, by, place, "thread-"+at.root+".txt", all)
+}
+
+// replies are the messages of a thread, oldest first.
+func (b *Bot) replies(ctx context.Context, at where) ([]slack.Message, error) {
 	var all []slack.Message
 	for cursor := ""; ; {
 		some, _, next, err := b.api.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{ChannelID: at.channel, Timestamp: at.root, Cursor: cursor, Limit: 200})
@@ -91,14 +104,14 @@ func (b *Bot) threadFile(ctx context.Context, by agent.Actor, place agent.Place,
 			continue
 		}
 		if err != nil {
-			return agent.FileRef{}, unreachable(err, "this thread")
+			return nil, unreachable(err, "this thread")
 		}
 		all = append(all, some...)
 		if cursor = next; next == "" || len(all) >= maxRead {
 			break
 		}
 	}
-	return b.transcript(ctx, by, place, "thread-"+at.root+".txt", all)
+	return all, nil
 }
 
 // historyFile stores what was said in a channel since a time.

@@ -65,18 +65,20 @@ type node struct {
 	InitialValue string `json:"initial_value"`
 	Multiline    bool   `json:"multiline"`
 	Options      []struct {
-		Text  node
-		Value string
+		Text        node
+		Description *node
+		Value       string
 	} `json:"options"`
 	InitialOption *struct {
 		Text node
 	} `json:"initial_option"`
-	InitialConversation string   `json:"initial_conversation"`
-	Positive            *node    `json:"positive_button"`
-	Negative            *node    `json:"negative_button"`
-	AltText             string   `json:"alt_text"`
-	URL                 string   `json:"url"`
-	Visible             []string `json:"visible_to_user_ids"`
+	InitialOptions      []struct{ Value string } `json:"initial_options"`
+	InitialConversation string                   `json:"initial_conversation"`
+	Positive            *node                    `json:"positive_button"`
+	Negative            *node                    `json:"negative_button"`
+	AltText             string                   `json:"alt_text"`
+	URL                 string                   `json:"url"`
+	Visible             []string                 `json:"visible_to_user_ids"`
 }
 
 // words is a text object or a bare string.
@@ -251,7 +253,16 @@ func (r renderer) element(n node) string {
 	case "checkboxes", "radio_buttons":
 		var b strings.Builder
 		for _, o := range n.Options {
-			b.WriteString(`<div class="choice"><i class="` + n.Type + `"></i>` + r.textNode(o.Text) + `</div>`)
+			on, more := "", ""
+			for _, chosen := range n.InitialOptions {
+				if chosen.Value == o.Value {
+					on = " on"
+				}
+			}
+			if o.Description != nil {
+				more = `<div class="hint">` + r.textNode(*o.Description) + `</div>`
+			}
+			b.WriteString(`<div class="choice"><i class="` + n.Type + on + `"></i><div>` + r.textNode(o.Text) + more + `</div></div>`)
 		}
 		return `<div class="choices">` + b.String() + `</div>`
 	case "image":

@@ -35,7 +35,7 @@ func (s *Server) fileJSON(f *File) map[string]any {
 	return map[string]any{
 		"id": f.ID, "name": f.Name, "title": f.Title, "mimetype": f.Media, "filetype": strings.TrimPrefix(filepath.Ext(f.Name), "."),
 		"user": f.User, "mode": mode, "is_external": f.External, "size": len(f.Content), "created": 1700000000,
-		"url_private": url, "url_private_download": url, "file_access": "visible",
+		"url_private": url, "url_private_download": url, "file_access": "visible", "permalink": s.http.URL + "/files/" + f.ID,
 	}
 }
 

@@ -35,6 +35,8 @@ type Config struct {
 	AckWithin time.Duration
 	// StreamFor is how long a stream may be open; Slack's own is about 5 minutes.
 	StreamFor time.Duration
+	// Free says that the workspace pays nothing, so that it has no lists.
+	Free bool
 	// Pace is the shortest time between two posts to a channel; a post before is
 	// refused as ratelimited. 0 means no limit.
 	Pace time.Duration
@@ -92,6 +94,9 @@ type Server struct {
 	triggers map[string]time.Time
 	uploads  map[string]*File
 	apps     map[string]json.RawMessage
+	sessions map[string]string
+
+	documents []*Document
 
 	app      string
 	client   *http.Client
@@ -170,7 +175,7 @@ func New(c Config) *Server {
 		Config: c, users: map[string]User{}, channels: map[string]*Channel{}, messages: map[string][]*Message{},
 		files: map[string]*File{}, views: map[string]*View{}, status: map[string]string{}, prompts: map[string][]string{},
 		titles: map[string]string{}, failures: map[string][]Failure{}, lastPost: map[string]time.Time{},
-		triggers: map[string]time.Time{}, uploads: map[string]*File{}, apps: map[string]json.RawMessage{}, tickets: map[string]bool{}, stop: make(chan struct{}),
+		triggers: map[string]time.Time{}, uploads: map[string]*File{}, apps: map[string]json.RawMessage{}, sessions: map[string]string{}, tickets: map[string]bool{}, stop: make(chan struct{}),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 	s.AddUser(User{ID: c.BotUser, Name: "sous", RealName: "Sous", Bot: true})

@@ -83,7 +83,7 @@ const (
 // methods are all that the fake knows.
 func methods() map[string]method {
 	all := chatMethods()
-	for _, more := range []map[string]method{manifestMethods()} {
+	for _, more := range []map[string]method{manifestMethods(), documentMethods()} {
 		maps.Copy(all, more)
 	}
 	return all
