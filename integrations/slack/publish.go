@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/slack-go/slack"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/delivery"
 	"github.com/sous-hq/sous/agent/review"
 )
 
@@ -26,11 +28,22 @@ func (b *Bot) issue(ctx context.Context, ws agent.WorkspaceID, id string, again 
 	return errors.Join(wrong...)
 }
 
-func (b *Bot) issueAll(ctx context.Context, ws agent.WorkspaceID, id string, again bool) error {
+func (b *Bot) issueAll(ctx context.Context, ws agent.WorkspaceID, id string, again bool) (err error) {
 	r, err := b.Reviews.Review(ctx, ws, id)
-	if err != nil {
+	if err != nil || !unissued(r) {
 		return err
 	}
+	// Of several processes one makes them.
+	about := fmt.Sprintf("review/%s/%d", r.ID, len(r.Outlets))
+	is, err := b.Deliveries.Take(ctx, b.front(), delivery.Lease{About: about, Holder: b.Holder, For: issuing})
+	if err != nil || is != delivery.Mine {
+		return err
+	}
+	defer func() {
+		if err == nil {
+			b.clerk.settle(delivery.Settled{Over: []string{about}})
+		}
+	}()
 	var wrong []error
 	for i, o := range r.Outlets {
 		switch {
@@ -41,7 +54,32 @@ func (b *Bot) issueAll(ctx context.Context, ws agent.WorkspaceID, id string, aga
 			wrong = append(wrong, b.leftBehind(ctx, r, i))
 		}
 	}
-	return errors.Join(wrong...)
+	err = errors.Join(wrong...)
+	return err
+}
+
+// issuing is how long a process has to make a review's outlets before another does.
+const issuing = 10 * time.Minute
+
+func unissued(r review.Review) bool {
+	return slices.ContainsFunc(r.Outlets, review.Outlet.Open)
+}
+
+// takeUpReviews makes what another process left of published minutes.
+func (b *Bot) takeUpReviews(ctx context.Context) error {
+	if b.Reviews == nil {
+		return nil
+	}
+	all, err := b.Reviews.Reviews(ctx, b.workspace(), "")
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		if unissued(r) && b.Clock().Sub(r.Decided) < lately {
+			b.longer(ctx, "minutes", func(ctx context.Context) error { return b.issue(ctx, r.Workspace, r.ID, true) })
+		}
+	}
+	return nil
 }
 
 // mine takes a review for one goroutine of this process; who comes while it works

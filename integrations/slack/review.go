@@ -57,9 +57,6 @@ func (s *show) reviewed(ctx context.Context, v loop.View) error {
 		}
 	}
 	s.drafts[id] = true
-	if s.again && r.State == review.Published {
-		s.longer(ctx, "minutes", func(ctx context.Context) error { return s.issue(ctx, r.Workspace, r.ID, true) })
-	}
 	return nil
 }
 
@@ -135,17 +132,18 @@ func (s *show) hidden(ctx context.Context, m post) error {
 		return nil
 	}
 	if s.again && m.channel != s.at.channel {
-		found, err := s.post.find(ctx, m.channel, m.thread)
+		ts, err := s.sent(ctx, m.channel, m.key)
 		if err != nil {
 			return err
 		}
-		if s.posted[m.key] = found[m.key]; found[m.key] != "" {
+		if s.posted[m.key] = ts; ts != "" {
 			return nil
 		}
 	}
 	ts, err := s.post.once(ctx, m)
 	if err == nil {
 		s.posted[m.key] = ts
+		s.noted(m.key, place{m.channel, ts, m.key})
 	}
 	return err
 }

@@ -89,7 +89,7 @@ func (b *Bot) takeUp(ctx context.Context, before time.Time) error {
 	for _, id := range ids {
 		b.track(byID[id], true)
 	}
-	return nil
+	return b.takeUpReviews(ctx)
 }
 
 func (b *Bot) isFollowed(id string) bool {
