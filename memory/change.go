@@ -44,6 +44,16 @@ func (m *Memory) MayForget(ctx context.Context, by agent.Actor, id string) (Item
 	return i, nil
 }
 
+// MayCorrect returns the item when the actor may correct it with one that these
+// readers can read, else the error that Remember would give.
+func (m *Memory) MayCorrect(ctx context.Context, by agent.Actor, id string, readers agent.Readers) (Item, error) {
+	old, err := m.Get(ctx, by, id)
+	if err == nil {
+		err = mayCorrect(old, Item{Author: by.ID, Label: agent.Label{Readers: readers}})
+	}
+	return old, err
+}
+
 // Revert takes a correction back: the item it took the place of holds again,
 // and the correction is forgotten. The conditions are those of Forget; Conflict
 // means that the item is not corrected, or that its correction was corrected

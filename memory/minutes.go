@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -15,7 +14,9 @@ type Meeting struct {
 	Author     agent.ActorID
 	AuthorName string
 	Place      string
-	Label      agent.Label
+	// Where says for people what place that is.
+	Where string
+	Label agent.Label
 	// Source is cited; the minutes' own source when empty.
 	Source string
 	// At is taken for the time of the meeting when the minutes have no date.
@@ -34,7 +35,7 @@ type Meeting struct {
 func FromMinutes(m agent.Minutes, about Meeting) Item {
 	i := Item{
 		Workspace: about.Workspace, Kind: Minutes, Title: m.Title, Source: about.Source,
-		Author: about.Author, AuthorName: about.AuthorName, Place: about.Place,
+		Author: about.Author, AuthorName: about.AuthorName, Place: about.Place, Where: about.Where,
 		Label: about.Label, At: about.At, Key: about.Key,
 	}
 	if i.Source == "" {
@@ -43,7 +44,7 @@ func FromMinutes(m agent.Minutes, about Meeting) Item {
 	if day, err := time.ParseInLocation(time.DateOnly, m.Date, zone(about.At)); err == nil {
 		i.At = day
 	}
-	i.Slot = slot(i)
+	i.Slot = Slot(i)
 	for _, s := range sentences(m.Summary) {
 		i.Chunks = append(i.Chunks, Chunk{Kind: Minutes, Text: s})
 	}
@@ -70,16 +71,13 @@ func zone(t time.Time) *time.Location {
 	return t.Location()
 }
 
-// slot names the minutes of one source for one audience.
-func slot(i Item) string {
+// Slot names what an item is the present version of: what is of its kind and
+// source, from its place and for its readers. Without a source it is nothing.
+func Slot(i Item) string {
 	if i.Source == "" {
 		return ""
 	}
-	raw, err := json.Marshal([]any{i.Kind, i.Source, i.Place, i.Label.Readers})
-	if err != nil {
-		return ""
-	}
-	return shortHash(raw)
+	return digest(i.Kind, i.Source, i.Place, i.Label.Readers)
 }
 
 // point is a chunk for one decision, action or question. It cites the first

@@ -20,6 +20,7 @@ import (
 	"github.com/sous-hq/sous/memory"
 	"github.com/sous-hq/sous/memory/ingest"
 	"github.com/sous-hq/sous/tools"
+	"github.com/sous-hq/sous/tools/meetings"
 )
 
 // app is every part of Sous, joined. This file and its neighbours in cmd/sous
@@ -36,6 +37,7 @@ type app struct {
 	memory    *memory.Memory
 	shelf     *ingest.Shelf
 	documents *documents.Reader
+	meetings  meetings.ToolConfig
 	models    *models
 	metrics   *telemetry.Metrics
 	policy    *policy.Engine

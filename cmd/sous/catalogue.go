@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/people"
+	"github.com/sous-hq/sous/integrations/documents"
 	"github.com/sous-hq/sous/internal/config"
 	"github.com/sous-hq/sous/memory"
 	"github.com/sous-hq/sous/prompts"
@@ -28,13 +31,14 @@ func (a *app) catalogue() (*tools.Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	meeting, err := meetings.Tool(meetings.ToolConfig{
-		Files: a.db,
+	a.meetings = meetings.ToolConfig{
+		Files: a.db, Documents: a.documents,
 		Summarise: meetings.Config{
 			Model: a.models.chat, Fallback: a.models.own,
 			Prompt: meetings.Prompt{Ref: minutes.Ref(), Text: text}, Clock: time.Now,
 		},
-	})
+	}
+	meeting, err := meetings.Tool(a.meetings)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +50,7 @@ func (a *app) catalogue() (*tools.Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	remembering, err := recall.All(a.memory)
+	remembering, err := recall.All(recall.Config{Memory: a.memory, Files: a.db, Documents: anyReader{a.documents}, Threads: threads{a.db}})
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +119,7 @@ func (k keeper) Keep(ctx context.Context, t agent.Turn, o agent.Outcome) error {
 		return err
 	}
 	_, err = k.app.memory.Remember(ctx, memory.FromMinutes(minutes, memory.Meeting{
-		Workspace: t.Workspace, Author: t.Actor.ID, AuthorName: t.Actor.Name, Place: t.Place.ID,
+		Workspace: t.Workspace, Author: t.Actor.ID, AuthorName: t.Actor.Name, Place: t.Place.ID, Where: recall.Where(t.Place),
 		Label: o.Label, At: t.Created, Key: o.Call, Cues: cues,
 	}))
 	return err
@@ -139,9 +143,56 @@ func (k keeper) cues(ctx context.Context, t agent.Turn, source string) ([]agent.
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := meetings.Parse(f.Name, f.Content)
+	parsed, err := k.app.meetings.Read(ctx, f.Name, f.Content)
 	if err != nil {
 		return nil, nil //nolint:nilerr // the minutes stand without the transcript
 	}
 	return parsed.Cues, nil
+}
+
+// threads shows a turn's conversation to the tools that remember it.
+type threads struct{ db *stores }
+
+// maxThread is how many messages of a conversation are remembered, the newest.
+const maxThread = 1000
+
+// Thread implements recall.Threads.
+func (t threads) Thread(ctx context.Context, by agent.Actor, turn string) (string, []agent.Message, error) {
+	of, request, _, err := t.db.Turn(ctx, by.Workspace, turn)
+	if err != nil {
+		return "", nil, err
+	}
+	all, err := t.db.Messages(ctx, by.Workspace, of.Conversation, maxThread)
+	if err != nil {
+		return "", nil, err
+	}
+	if i := slices.IndexFunc(all, func(m agent.Message) bool { return m.ID == request.ID }); i >= 0 {
+		all = all[:i]
+	}
+	return of.Conversation, all, nil
+}
+
+// readAny reads a transcript in a format of subtitles, else a document.
+func readAny(ctx context.Context, docs *documents.Reader, name string, content []byte) (memory.Parsed, error) {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".vtt", ".srt", ".sbv":
+	default:
+		return docs.Read(ctx, name, content)
+	}
+	t, err := meetings.Parse(name, content)
+	if err != nil {
+		return memory.Parsed{}, err
+	}
+	d := memory.Parsed{Format: t.Format, Title: t.Title, Warnings: t.Warnings}
+	if day, err := time.Parse(time.DateOnly, t.Date); err == nil {
+		d.At = day
+	}
+	for _, turn := range meetings.Turns(t.Cues) {
+		text := turn.Text
+		if turn.Speaker != "" {
+			text = turn.Speaker + ": " + text
+		}
+		d.Blocks = append(d.Blocks, memory.Block{Text: text})
+	}
+	return d, nil
 }

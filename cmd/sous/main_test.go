@@ -135,7 +135,7 @@ func TestCommands(t *testing.T) {
 			e.Setenv("GORACE", os.Getenv("GORACE"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitready": waitReady, "sql": changeStore, "waitaudit": waitAudit},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitready": waitReady, "sql": changeStore, "waitaudit": waitAudit, "approveall": approveAll, "idof": idOf},
 	})
 }
 

@@ -29,7 +29,7 @@ func (c *cli) memoryCommand() *cobra.Command {
 		},
 	})
 	cmd.Flags().IntVar(&limit, "limit", limit, "at most this many")
-	cmd.AddCommand(c.memoryImportCommand(), c.memoryImportsCommand())
+	cmd.AddCommand(c.memoryImportCommand(), c.memoryImportsCommand(), c.memoryFactsCommand(), c.memoryForgetCommand(), c.memoryRestoreCommand())
 	for _, sub := range cmd.Commands() {
 		wrapArgs(sub)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/integrations/documents"
+	"github.com/sous-hq/sous/memory"
 	"github.com/sous-hq/sous/memory/ingest"
 )
 
@@ -109,7 +110,7 @@ func (c *cli) memoryImport(ctx context.Context, paths []string, f importFlags) (
 			return err
 		}
 		j.By, j.Sharing, j.Dry, j.Empty = s.by, sharing, f.dry, f.empty
-		im := ingest.Importer{Library: s, Reader: reader, Tell: show.tell}
+		im := ingest.Importer{Library: s, Reader: anyReader{reader}, Tell: show.tell}
 		report, err := im.Import(ctx, j)
 		if err != nil {
 			show.clear()
@@ -123,6 +124,14 @@ func (c *cli) memoryImport(ctx context.Context, paths []string, f importFlags) (
 		}
 	}
 	return nil
+}
+
+// anyReader reads documents and subtitles.
+type anyReader struct{ *documents.Reader }
+
+// Read implements ingest.Reader.
+func (r anyReader) Read(ctx context.Context, name string, content []byte) (memory.Parsed, error) {
+	return readAny(ctx, r.Reader, name, content)
 }
 
 func (f importFlags) sharing() (ingest.Sharing, error) {

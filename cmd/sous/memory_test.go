@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/testscript"
+
 	"github.com/sous-hq/sous/memory/ingest"
 )
 
@@ -84,4 +86,26 @@ func (k *killing) Write(b []byte) (int, error) {
 		_ = k.cmd.Process.Kill()
 	}
 	return len(b), nil
+}
+
+// approveAll says yes to all that waits; what sous then says can be matched.
+func approveAll(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check(ts.Exec("sous", "approvals", "--json"))
+	var waiting []struct{ ID string }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &waiting))
+	args := []string{"approve"}
+	for _, a := range waiting {
+		args = append(args, a.ID)
+	}
+	ts.Check(ts.Exec("sous", args...))
+}
+
+// idOf sets $ID to the first id in the JSON list that was printed last.
+func idOf(ts *testscript.TestScript, _ bool, _ []string) {
+	var all []struct{ ID string }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &all))
+	if len(all) == 0 {
+		ts.Fatalf("nothing was listed")
+	}
+	ts.Setenv("ID", all[0].ID)
 }

@@ -86,3 +86,36 @@ func TestDocumentsAreImportedListedAndRemoved(t *testing.T) {
 		}
 	})
 }
+
+func (l local) Facts(_ context.Context, _ agent.Actor, q api.FactsQuery) ([]api.Fact, error) {
+	return []api.Fact{{
+		ID: "m-1", Kind: "fact", Text: q.Query, Who: "Ann", Where: "a direct message", When: time.Date(2026, 3, 1, 9, 0, 0, q.Limit, time.UTC), Citation: "c",
+		Against: []api.FactRef{{ID: "m-2", Text: "<other>", Citation: "d"}}, Before: make([]api.FactRef, map[bool]int{true: 2}[q.History]),
+	}}, nil
+}
+
+func (l local) ForgetItem(_ context.Context, _ agent.Actor, id string, forGood bool) (api.Memory, error) {
+	if id != "m-1" {
+		return api.Memory{}, agent.Errorf(agent.NotFound, "nothing is remembered under %q", id)
+	}
+	return api.Memory{ID: id, Title: map[bool]string{true: "gone", false: "forgotten"}[forGood]}, nil
+}
+
+func (l local) RestoreItem(_ context.Context, _ agent.Actor, id string) (api.Memory, error) {
+	return api.Memory{ID: id, Text: "back"}, nil
+}
+
+func TestFactsSurviveTheWay(t *testing.T) {
+	p := newLocal(t)
+	client := serve(t, p)
+	q := api.FactsQuery{Query: "launch & <date>", History: true, Limit: 7}
+	same(t, func(s api.Service) (any, error) { return s.Facts(t.Context(), ann, q) }, p, client)
+	same(t, func(s api.Service) (any, error) { return s.Facts(t.Context(), ann, api.FactsQuery{}) }, p, client)
+	for _, forGood := range []bool{false, true} {
+		same(t, func(s api.Service) (any, error) { return s.ForgetItem(t.Context(), ann, "m-1", forGood) }, p, client)
+	}
+	same(t, func(s api.Service) (any, error) { return s.RestoreItem(t.Context(), ann, "m 2/x") }, p, client)
+	if _, err := client.ForgetItem(t.Context(), ann, "m-9", false); agent.KindOf(err) != agent.NotFound {
+		t.Errorf("an unknown id: %v", err)
+	}
+}

@@ -120,6 +120,7 @@ func (s *server) routes(h huma.API) {
 	s.privacy(h)
 	s.feedback(h)
 	s.library(h)
+	s.facts(h)
 }
 
 func (s *server) records(h huma.API) {

@@ -94,6 +94,7 @@ type Service interface {
 	Access
 	Privacy
 	ingest.Library
+	Facts
 }
 
 // Ticket is a ticket with what was said and done on it, oldest first.

@@ -50,7 +50,7 @@ func formatOf(name string) string {
 		return formatPDF
 	case ".docx":
 		return formatDOCX
-	case ".txt", ".text", ".rst", ".adoc", ".asciidoc", ".org", ".csv", ".tsv", ".vtt", ".srt", ".log", ".tex":
+	case ".txt", ".text", ".rst", ".adoc", ".asciidoc", ".org", ".csv", ".tsv", ".vtt", ".srt", ".sbv", ".log", ".tex":
 		return formatText
 	}
 	return ""

@@ -4,10 +4,13 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/internal/plaintext"
+	"github.com/sous-hq/sous/memory"
 	"github.com/sous-hq/sous/tools"
 )
 
@@ -31,9 +34,17 @@ type Files interface {
 	File(ctx context.Context, by agent.Actor, id string) (agent.File, error)
 }
 
+// Documents reads files that word processors make; its errors say for people why
+// one cannot be read.
+type Documents interface {
+	Read(ctx context.Context, name string, content []byte) (memory.Parsed, error)
+}
+
 // ToolConfig is what the tool needs; Files and Summarise are required.
 type ToolConfig struct {
-	Files     Files
+	Files Files
+	// Documents, when set, reads transcripts that are DOCX or PDF.
+	Documents Documents
 	Summarise Config
 	Options   Options
 }
@@ -93,7 +104,7 @@ func (c ToolConfig) run(ctx context.Context, inv tools.Invocation, in minutesIn)
 	if err != nil {
 		return Result{}, err
 	}
-	t, err := c.Options.Parse(f.Name, f.Content)
+	t, err := c.Read(ctx, f.Name, f.Content)
 	if err != nil {
 		return Result{}, err
 	}
@@ -110,4 +121,19 @@ func (c ToolConfig) run(ctx context.Context, inv tools.Invocation, in minutesIn)
 	return Result{
 		Minutes: m, File: in.File, Degraded: report.Degraded, Warnings: report.Warnings, label: f.Label.Kept(),
 	}, nil
+}
+
+// Read reads a transcript as Parse does, and one that is a document through
+// Documents.
+func (c ToolConfig) Read(ctx context.Context, name string, content []byte) (Transcript, error) {
+	if k := plaintext.KindOf(content); c.Documents == nil || !k.Zip && !k.PDF && !k.OLE {
+		return c.Options.Parse(name, content)
+	}
+	d, err := c.Documents.Read(ctx, name, content)
+	if err != nil {
+		return Transcript{}, fmt.Errorf("read transcript: %w", err)
+	}
+	t, err := c.Options.Parse(name, []byte(d.Text()))
+	t.Warnings = append(t.Warnings, d.Warnings...)
+	return t, err
 }

@@ -1,3 +1,3 @@
-// Package recall holds the tools over memory: remember, recall, forget and
-// restore_memory.
+// Package recall holds the tools over memory: remember (also a file and a
+// conversation), recall, forget and restore_memory.
 package recall

@@ -18,14 +18,42 @@ var docs embed.FS
 // timeout bounds one use of memory.
 const timeout = 10 * time.Second
 
+// Files gives stored files to those who may read them.
+type Files interface {
+	// File returns the file with its content. The error is of kind NotFound
+	// when there is none or the actor may not read it.
+	File(ctx context.Context, by agent.Actor, id string) (agent.File, error)
+}
+
+// Reader reads a document of its content; its errors say for people why it cannot
+// be read.
+type Reader interface {
+	Read(ctx context.Context, name string, content []byte) (memory.Parsed, error)
+}
+
+// Threads gives what was said in conversations.
+type Threads interface {
+	// Thread returns the id of the conversation that a turn is of and what was said
+	// in it before the turn's request, oldest first.
+	Thread(ctx context.Context, by agent.Actor, turn string) (id string, said []agent.Message, err error)
+}
+
+// Config is what the tools work on; all of it is required.
+type Config struct {
+	Memory    *memory.Memory
+	Files     Files
+	Documents Reader
+	Threads   Threads
+}
+
 // All returns the tools over a memory.
-func All(m *memory.Memory) ([]tools.Tool, error) {
-	if m == nil {
-		return nil, errors.New("recall: a memory is required")
+func All(c Config) ([]tools.Tool, error) {
+	if c.Memory == nil || c.Files == nil || c.Documents == nil || c.Threads == nil {
+		return nil, errors.New("recall: memory, files, documents and threads are required")
 	}
-	f := family{memory: m}
+	f := family{Config: c, memory: c.Memory}
 	var all []tools.Tool
-	for _, declare := range []func() (tools.Tool, error){f.remember, f.recall, f.forget, f.restore} {
+	for _, declare := range []func() (tools.Tool, error){f.remember, f.rememberFile, f.rememberThread, f.recall, f.forget, f.restore} {
 		t, err := declare()
 		if err != nil {
 			return nil, err
@@ -35,7 +63,11 @@ func All(m *memory.Memory) ([]tools.Tool, error) {
 	return all, nil
 }
 
-type family struct{ memory *memory.Memory }
+type family struct {
+	Config
+
+	memory *memory.Memory
+}
 
 // spec fills in what the tools share. All effects are keyed: remembering goes by
 // the call's key, forgetting and restoring twice is the same as once.
@@ -55,10 +87,14 @@ type recallIn struct {
 	Limit int      `json:"limit,omitempty" jsonschema:"at most this many passages, 1 to 50; 10 when left out"`
 	Since string   `json:"since,omitempty" jsonschema:"only what was said on or after this day, YYYY-MM-DD"`
 	Kinds []string `json:"kinds,omitempty" jsonschema:"only these kinds: fact, minutes, decision, action, question, transcript, document, thread, ticket"`
+	// History asks for what facts took the place of.
+	History bool `json:"history,omitempty" jsonschema:"true shows with each fact what it was before it was corrected"`
 }
 
 type recallOut struct {
 	Hits []hit `json:"hits"`
+	// Withheld counts passages that not everybody in the place may hear.
+	Withheld int `json:"withheld,omitempty"`
 
 	label agent.Label
 }
@@ -76,6 +112,15 @@ type hit struct {
 	Source   string  `json:"source,omitempty"`
 	Score    float64 `json:"score"`
 	Citation string  `json:"citation"`
+	// By and Where say who had it remembered and in what place, Mine that it was
+	// the person who asks.
+	By    string `json:"by,omitempty"`
+	Where string `json:"where,omitempty"`
+	Mine  bool   `json:"mine,omitempty"`
+	// Against are statements that contradict it, Before what it took the place of,
+	// newest first; each with its citation.
+	Against []string `json:"disagrees_with,omitempty"`
+	Before  []string `json:"before,omitempty"`
 }
 
 // maxHits is the most passages one call returns.
@@ -96,11 +141,7 @@ func (f family) recall() (tools.Tool, error) {
 			if err != nil {
 				return recallOut{}, err
 			}
-			hits, err := f.memory.Recall(ctx, q)
-			if err != nil {
-				return recallOut{}, err
-			}
-			return shown(inv, hits), nil
+			return f.find(ctx, inv, in, q)
 		},
 		Label: func(_ tools.Invocation, _ recallIn, out recallOut) agent.Label { return out.label },
 	})
@@ -127,25 +168,112 @@ func (in recallIn) query(inv tools.Invocation) (memory.Query, error) {
 	return q, nil
 }
 
-// shown turns hits into the result and joins their labels. That nothing was
-// found is the organisation's own knowledge, for the readers of the place.
-func shown(inv tools.Invocation, hits []memory.Hit) recallOut {
-	out := recallOut{Hits: make([]hit, len(hits))}
+// find recalls what everybody in the place may hear, each statement beside what
+// contradicts it. What only the person who asks may read is counted, not told.
+func (f family) find(ctx context.Context, inv tools.Invocation, in recallIn, q memory.Query) (recallOut, error) {
+	most := q.Limit
+	if most == 0 {
+		most = memory.DefaultLimit
+	}
+	q.Limit = min(3*most, memory.MaxLimit)
+	hits, err := f.memory.Recall(ctx, q)
+	if err != nil {
+		return recallOut{}, err
+	}
+	hits, withheld := tellable(inv.Place, hits)
+	all, err := f.memory.Beside(ctx, inv.By, hits[:min(len(hits), most)])
+	if err != nil {
+		return recallOut{}, err
+	}
+	out := recallOut{Hits: []hit{}, Withheld: withheld}
 	out.label = agent.Label{Integrity: agent.Organisation, Readers: inv.Place.Readers(), Scanned: true}
-	for n, h := range hits {
-		label := h.Label().Join(agent.Label{
-			Integrity: agent.Requester, Readers: agent.Readers{Scope: agent.Everybody}, Scanned: true, Sources: []string{h.Citation()},
-		})
-		if n == 0 {
-			out.label = label
+	places := make([]int, len(all)) // in the result, -1 for what is not told
+	for n, s := range all {
+		if places[n] = -1; !covers(inv.Place, s.Hit) {
+			continue
+		}
+		places[n] = len(out.Hits)
+		h := shown(s.Hit)
+		h.Mine = s.Item.Kind == memory.Fact && s.Item.Author == inv.By.ID
+		if in.History {
+			if h.Before, err = f.before(ctx, inv, s.Item, &out.label); err != nil {
+				return recallOut{}, err
+			}
+		}
+		out.add(h, s.Hit)
+	}
+	for n, s := range all {
+		for _, o := range s.Against {
+			if places[n] >= 0 && places[o] >= 0 {
+				out.Hits[places[n]].Against = append(out.Hits[places[n]].Against, quoted(all[o].Hit))
+			}
+		}
+	}
+	return out, nil
+}
+
+// add appends a passage and joins its label.
+func (r *recallOut) add(h hit, of memory.Hit) {
+	label := of.Label().Join(agent.Label{
+		Integrity: agent.Requester, Readers: agent.Readers{Scope: agent.Everybody}, Scanned: true, Sources: []string{of.Citation()},
+	})
+	if len(r.Hits) > 0 {
+		label = r.label.Join(label)
+	}
+	r.label, r.Hits = label, append(r.Hits, h)
+}
+
+// covers reports whether everybody who sees the place may read the passage.
+func covers(place agent.Place, h memory.Hit) bool {
+	return h.Label().Readers.Covers(place.Readers())
+}
+
+// tellable parts the passages that everybody in the place may hear from the rest.
+func tellable(place agent.Place, hits []memory.Hit) (told []memory.Hit, withheld int) {
+	for _, h := range hits {
+		if covers(place, h) {
+			told = append(told, h)
 		} else {
-			out.label = out.label.Join(label)
+			withheld++
 		}
-		out.Hits[n] = hit{
-			ID: h.Item.ID, Kind: string(h.Kind()), Title: h.Item.Title, Text: h.Chunk.Text, Quote: h.Chunk.Quote,
-			Speaker: h.Chunk.Speaker, Time: h.Chunk.Position, Date: h.At().Format(time.DateOnly),
-			Source: h.Item.Source, Score: float64(int(h.Score*1000)) / 1000, Citation: h.Citation(),
+	}
+	return told, withheld
+}
+
+// before lists the versions that an item took the place of. Their labels count.
+func (f family) before(ctx context.Context, inv tools.Invocation, i memory.Item, label *agent.Label) ([]string, error) {
+	if i.Supersedes == "" {
+		return nil, nil
+	}
+	versions, err := f.memory.History(ctx, inv.By, i.ID)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, v := range versions[1:] {
+		h := memory.Hit{Item: v}
+		if !covers(inv.Place, h) {
+			break
 		}
+		h.Chunk.Text = v.Text()
+		out = append(out, quoted(h))
+		*label = label.Join(v.Label)
+	}
+	return out, nil
+}
+
+// quoted is a statement with its citation, as it stands beside another.
+func quoted(h memory.Hit) string { return "“" + h.Chunk.Text + "” [" + h.Citation() + "]" }
+
+// shown is a passage as people and models see it.
+func shown(h memory.Hit) hit {
+	out := hit{
+		ID: h.Item.ID, Kind: string(h.Kind()), Title: h.Item.Title, Text: h.Chunk.Text, Quote: h.Chunk.Quote,
+		Speaker: h.Chunk.Speaker, Time: h.Chunk.Position, Date: h.At().Format(time.DateOnly),
+		Source: h.Item.Source, Score: float64(int(h.Score*1000)) / 1000, Citation: h.Citation(),
+	}
+	if h.Item.Kind == memory.Fact {
+		out.By, out.Where = h.Item.AuthorName, h.Item.Where
 	}
 	return out
 }

@@ -12,6 +12,8 @@ import (
 type rememberIn struct {
 	Text  string `json:"text" jsonschema:"what to remember, as sentences that make sense on their own"`
 	About string `json:"about,omitempty" jsonschema:"what it is about, in a few words"`
+	// Corrects is the id of the fact that it takes the place of.
+	Corrects string `json:"corrects,omitempty" jsonschema:"the id of the remembered fact that this corrects and takes the place of"`
 }
 
 // itemOut names the item that a call made or changed.
@@ -19,6 +21,14 @@ type itemOut struct {
 	ID    string `json:"id"`
 	Title string `json:"title,omitempty"`
 	Text  string `json:"text"`
+	// Replaced is what it took the place of, Against what contradicts it: each in
+	// its words, with its citation.
+	Replaced string   `json:"replaced,omitempty"`
+	Against  []string `json:"disagrees_with,omitempty"`
+	// Passages is how many passages a document or a thread has, Warnings what of
+	// it could not be read.
+	Passages int      `json:"passages,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
 
 	label agent.Label
 }
@@ -32,22 +42,100 @@ func (f family) remember() (tools.Tool, error) {
 		return tools.Tool{}, err
 	}
 	return tools.New(s, tools.Funcs[rememberIn, itemOut]{
-		Check: func(_ context.Context, inv tools.Invocation, in rememberIn) error { return in.check(inv) },
-		Run: func(ctx context.Context, inv tools.Invocation, in rememberIn) (itemOut, error) {
-			if err := in.check(inv); err != nil {
-				return itemOut{}, err
+		Check: f.checkFact,
+		Run:   f.keepFact,
+		About: func(ctx context.Context, by agent.Actor, in rememberIn) ([]agent.Note, error) {
+			if in.Corrects == "" {
+				return nil, nil
 			}
-			return outOf(f.memory.Remember(ctx, memory.Item{
-				Workspace: inv.By.Workspace, Kind: memory.Fact, Title: in.About, Source: "turn:" + inv.Turn,
-				Author: inv.By.ID, AuthorName: inv.By.Name, Place: inv.Place.ID, Label: factLabel(inv),
-				Key: inv.Key, Chunks: memory.Split(in.Text),
-			}))
+			return f.about(ctx, by, in.Corrects)
 		},
 		Label: labelOf[rememberIn],
-		Undo: func(_ rememberIn, out itemOut) (string, any, bool) {
+		Undo: func(in rememberIn, out itemOut) (string, any, bool) {
+			if in.Corrects != "" {
+				return "restore_memory", idIn{ID: in.Corrects}, true
+			}
 			return "forget", idIn{ID: out.ID}, true
 		},
 	})
+}
+
+// checkFact refuses what cannot be remembered, or not in place of what it names.
+func (f family) checkFact(ctx context.Context, inv tools.Invocation, in rememberIn) error {
+	if err := in.check(inv); err != nil || in.Corrects == "" {
+		return err
+	}
+	old, err := f.memory.MayCorrect(ctx, inv.By, in.Corrects, factLabel(inv).Readers)
+	if err == nil && old.Kind != memory.Fact {
+		err = agent.Errorf(agent.Invalid, "only what somebody asked to have remembered can be corrected; remember the new state instead")
+	}
+	return err
+}
+
+func (f family) keepFact(ctx context.Context, inv tools.Invocation, in rememberIn) (itemOut, error) {
+	if err := in.check(inv); err != nil {
+		return itemOut{}, err
+	}
+	i, err := f.memory.Remember(ctx, memory.Item{
+		Workspace: inv.By.Workspace, Kind: memory.Fact, Title: in.About, Source: "turn:" + inv.Turn,
+		Author: inv.By.ID, AuthorName: inv.By.Name, Place: inv.Place.ID, Where: Where(inv.Place), Label: factLabel(inv),
+		Key: inv.Key, Supersedes: in.Corrects, Chunks: memory.Split(in.Text),
+	})
+	out, err := outOf(i, err)
+	if err != nil {
+		return out, err
+	}
+	return f.compared(ctx, inv, i, out)
+}
+
+// compared adds to a fact just remembered what it took the place of and what
+// contradicts it, as far as everybody in the place may hear it.
+func (f family) compared(ctx context.Context, inv tools.Invocation, i memory.Item, out itemOut) (itemOut, error) {
+	tell := func(h memory.Hit) (string, bool) {
+		if !covers(inv.Place, h) {
+			return "", false
+		}
+		out.label = out.label.Join(h.Label())
+		return quoted(h), true
+	}
+	if i.Supersedes != "" {
+		if old, err := f.memory.Get(ctx, inv.By, i.Supersedes); err == nil {
+			out.Replaced, _ = tell(memory.Hit{Item: old, Chunk: memory.Chunk{Text: old.Text()}})
+		}
+	}
+	var own []memory.Hit
+	for _, c := range i.Chunks {
+		own = append(own, memory.Hit{Item: i, Chunk: c})
+	}
+	all, err := f.memory.Beside(ctx, inv.By, own)
+	if err != nil {
+		return itemOut{}, err
+	}
+	for _, s := range all {
+		if s.Item.ID == i.ID {
+			continue
+		}
+		if text, ok := tell(s.Hit); ok {
+			out.Against = append(out.Against, text)
+		}
+	}
+	return out, nil
+}
+
+// Where says for people what place it is. Names of channels are not said: whoever
+// makes a channel chooses them.
+func Where(p agent.Place) string {
+	switch p.Kind {
+	case agent.DM:
+		return "a direct message"
+	case agent.Private:
+		return "a private channel"
+	case agent.Public:
+		return "an open channel"
+	case agent.Shared, agent.UnknownPlace:
+		return "a channel shared with others"
+	}
+	return ""
 }
 
 func (in rememberIn) check(inv tools.Invocation) error {
@@ -79,7 +167,13 @@ func (f family) forget() (tools.Tool, error) {
 }
 
 func (f family) restore() (tools.Tool, error) {
-	return f.change("restore_memory", "forget", "Forgets it again.", f.memory.Restore)
+	return f.change("restore_memory", "forget", "Forgets it again.", func(ctx context.Context, by agent.Actor, id string) (memory.Item, error) {
+		i, err := f.memory.Get(ctx, by, id)
+		if err == nil && i.SupersededBy != "" {
+			return f.memory.Revert(ctx, by, id)
+		}
+		return f.memory.Restore(ctx, by, id)
+	})
 }
 
 // change declares a tool that forgets or restores an item; the tool named by

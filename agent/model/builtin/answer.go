@@ -29,7 +29,7 @@ const helpText = `I am Sous, answered here by the built-in model: it needs no ne
 
 - make minutes: attach a transcript and say “summarise this meeting and open tickets for the action items”
 - work tickets: “open a ticket: replace the badge reader, assign it to Ann, due 2026-03-31”, “close T-3”, “assign T-3 to Bob”, “which tickets are open?”
-- answer from memory: “what did we decide about the remote control?”, “remember that the demo is on the third floor”
+- answer from memory: “what did we decide about the remote control?”, “remember that the demo is on the third floor”, “correction: it is on the second floor”, “remember this file”
 - say who takes care of something: “who should handle a broken laptop?”
 
 What changes something may be shown to you before it happens.`

@@ -103,7 +103,7 @@ func recallFrom(c command, o outcome, hits []passage) string {
 		return "I could not look it up: " + o.why()
 	}
 	if len(hits) == 0 {
-		return nothingFound + " I know what was in transcripts I made minutes of and what I was told to remember; attach a transcript, or ask with other words."
+		return nothingFound + " I know what was in transcripts I made minutes of and what I was told to remember; attach a transcript, or ask with other words." + withheldText(o)
 	}
 	var b strings.Builder
 	switch {
@@ -120,8 +120,50 @@ func recallFrom(c command, o outcome, hits []passage) string {
 			b.WriteString("- ")
 		}
 		b.WriteString(passageText(c.text, h))
+		for _, before := range h.Before {
+			b.WriteString("\n  - before that: " + inline(before))
+		}
 	}
-	return b.String()
+	return b.String() + disagreements(hits) + withheldText(o)
+}
+
+// disagreements says that passages contradict each other, and quotes those that
+// are not among them.
+func disagreements(hits []passage) string {
+	var others []string
+	found := false
+	for _, h := range hits {
+		for _, other := range h.Against {
+			found = true
+			shown := slices.ContainsFunc(hits, func(o passage) bool { return strings.HasPrefix(other, "“"+o.Text+"”") })
+			if !shown && !slices.Contains(others, other) {
+				others = append(others, other)
+			}
+		}
+	}
+	if !found {
+		return ""
+	}
+	text := "\n\nThese do not agree with each other; I cannot say which holds."
+	if len(others) > 0 {
+		text = "\n\nThat does not agree with what else I remember, and I cannot say which holds:"
+		for _, o := range others {
+			text += "\n- " + inline(o)
+		}
+	}
+	return text
+}
+
+// withheldText says that there is more that cannot be told here.
+func withheldText(o outcome) string {
+	var r struct {
+		Withheld int `json:"withheld"`
+	}
+	o.into(&r)
+	if r.Withheld == 0 {
+		return ""
+	}
+	return "\n\nThere is more that not everybody here may hear; ask me in a direct message."
 }
 
 // answers picks the passages that are good enough, best first, at most three;
@@ -152,7 +194,8 @@ func answers(c command, hits []passage) []passage {
 	}
 	var out []passage
 	for _, h := range fit {
-		if h.cover+0.34 >= best && !saysAgain(h.passage, out) && len(out) < 3 {
+		against := len(h.Against) > 0 && slices.ContainsFunc(out, func(o passage) bool { return len(o.Against) > 0 })
+		if h.cover+0.34 >= best && (against && len(out) < 6 || !saysAgain(h.passage, out) && len(out) < 3) {
 			out = append(out, h.passage)
 		}
 	}

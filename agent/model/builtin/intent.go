@@ -22,6 +22,9 @@ const (
 	intentRecall      intent = "recall"
 	intentRemember    intent = "remember"
 	intentForget      intent = "forget"
+	intentKeepFile    intent = "keep_file"
+	intentKeepThread  intent = "keep_thread"
+	intentCorrect     intent = "correct"
 	intentRoute       intent = "route"
 	intentRouteRecord intent = "route_record"
 	intentTicketList  intent = "ticket_list"
@@ -65,6 +68,8 @@ type command struct {
 	many bool
 	// since is the day from which on memory is asked, YYYY-MM-DD or "".
 	since string
+	// history asks for what facts were before they were corrected.
+	history bool
 }
 
 // ticketDraft is one ticket as asked for.

@@ -6,35 +6,6 @@ import (
 )
 
 var (
-	reRemember = regexp.MustCompile(`(?is)^(?:(?:please\s+)?remember|memori[sz]e|note(?:\s+down)?|make\s+a\s+(?:mental\s+)?note|take\s+(?:a\s+)?note|keep\s+in\s+mind|bear\s+in\s+mind|do(?:\s+not|n['’]?t)\s+forget|for\s+(?:the|your)\s+record|save|store|learn|write\s+down)(?:\s+(?:this|the following|it))?(?:\s*[:,–—]\s*|\s+(?:that|of)\s+|\s+)(.*)$`)
-	// reWeakNote opens orders of other kinds too, unless reNoteMark follows.
-	reWeakNote   = regexp.MustCompile(`(?i)^(?:save|store|learn|note\s+(?:on|to))\b`)
-	reNoteMark   = regexp.MustCompile(`(?i)^\S+(?:\s+(?:this|the following|it))?\s*(?::|\s+that\b)`)
-	reRememberAs = regexp.MustCompile(`(?i)^remember\b`)
-	reForget     = regexp.MustCompile(`(?is)^(?:forget|un-?remember|delete\s+(?:from\s+(?:your\s+)?memory|the\s+(?:memory|note|fact))|erase|remove\s+(?:from\s+(?:your\s+)?memory|the\s+(?:memory|note|fact)))\s*[:,]?\s*(?:(?:everything\s+|all\s+|what\s+(?:you\s+know|i\s+(?:said|told\s+you))\s+)?(?:about|that|what|the\s+fact\s+that|of)\s+)?(.*)$`)
-	reThatOnly   = regexp.MustCompile(`(?i)^(?:that|this|it|them|what i (?:just )?said|the last (?:one|thing))?$`)
-	reMemory     = regexp.MustCompile(`(?is)^(?:recall|search\s+(?:your\s+)?(?:memory|notes|the\s+minutes)|look\s+up|remind\s+(?:me|us)|find|tell\s+(?:me|us)|give\s+me|show\s+(?:me|us)|i\s+(?:want|need|['’]?d\s+like)\s+to\s+know|do\s+you\s+(?:remember|know|recall)|any\s+idea|search)\b\s*(.*)$`)
-)
-
-// parseMemory reads what is to be remembered and what forgotten.
-func parseMemory(s string, _ setting) (command, bool) {
-	if loc := reRemember.FindStringSubmatchIndex(s); loc != nil && !strings.HasSuffix(s, "?") {
-		text := unquoted(group(s, loc, 1))
-		if asking(text) && reRememberAs.MatchString(s) {
-			return command{intent: intentRecall, text: text}, true
-		}
-		if !reWeakNote.MatchString(s) || reNoteMark.MatchString(s) {
-			return command{intent: intentRemember, text: text}, true
-		}
-	}
-	loc := reForget.FindStringSubmatchIndex(s)
-	if loc == nil || strings.HasPrefix(strings.ToLower(s), "forget it") {
-		return command{}, false
-	}
-	return command{intent: intentForget, text: unquoted(group(s, loc, 1))}, true
-}
-
-var (
 	reRouteOrder = regexp.MustCompile(`(?is)^(?:route|triage|dispatch|direct|forward|send)(?:\s+|\b\s*[:,]\s*)(?:(?:this|that|it|these|the following|the)\b\s*)?(?:request|message|question|case|inquiry|enquiry|one|mail|email)?\s*((?:to\s+the\s+(?:right|correct|proper|responsible)\s+(?:team|person|people|place|group|queue))?)\s*([:,–—-]?)\s*(?:please\s*[:,]?\s*)?(.*)$`)
 	reRouteWho   = regexp.MustCompile(`(?is)^(?:(?:tell me |do you know |any idea |find out )?(?:who|whom|which\s+(?:team|person|group|department|people|squad|queue)|what\s+(?:team|department|group)|whose)(?:\s+(?:here|in\s+the\s+(?:team|company)|at\s+the\s+company))?)\s+(?:(?:should|shall|can|could|do|would|must|may|will|to)\s+(?:i\s+|we\s+|somebody\s+|someone\s+|people\s+|you\s+)?(?:be\s+)?(?:ask(?:ed)?|contact(?:ed)?|talk\s+to|speak\s+(?:to|with)|go\s+to|write\s+to|call|ping|message|turn\s+to|reach\s+out\s+to|approach|e-?mail|notify|tell|help|handle|take|fix|deal\s+with|look\s+(?:at|into)|own|get|take\s+care\s+of|be\s+responsible\s+for|send|report)|handles?|owns?|deals?\s+with|takes?\s+care\s+of|looks?\s+after|(?:is|are)\s+(?:responsible|in\s+charge|accountable|the\s+(?:right\s+)?(?:person|team|contact|owner|expert)|on\s+call|the\s+go-?to(?:\s+person)?)(?:\s+(?:for|of|to\s+ask|to\s+contact))?|knows?\s+(?:about|how)|supports?|maintains?|(?:job|problem|area|responsibility)\s+is)\b\s*(?:(?:with|about|for|on|regarding|if|when|that|to)\s+)?(?:[:–—-]\s*)?(.*)$`)
 	reRouteWhere = regexp.MustCompile(`(?is)^where\s+(?:should|do|does|can|would|shall)\s+(?:i\s+|we\s+)?(?:(?:this|that|it)\s+(?:request\s+|question\s+)?(?:go|belong)|(?:send|report|take|route|direct|raise|bring|address|ask\s+(?:about|for))\s+)\s*(?:to|about|for)?\s*[:?–—-]?\s*(.*)$`)
@@ -276,7 +247,9 @@ func parseMinutes(s string, in setting) (command, bool) {
 
 // parseQuestion reads questions to memory.
 func parseQuestion(s string, in setting) (command, bool) {
-	c := command{intent: intentRecall, text: s, focus: focusOf(s), since: in.dates.since(s), mine: reMine.MatchString(s)}
+	c := command{
+		intent: intentRecall, text: s, focus: focusOf(s), since: in.dates.since(s), mine: reMine.MatchString(s), history: reHistory.MatchString(s),
+	}
 	if loc := reMemory.FindStringSubmatchIndex(s); loc != nil && group(s, loc, 1) != "" {
 		return c, true
 	}

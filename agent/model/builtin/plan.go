@@ -24,6 +24,8 @@ const (
 	toolRoute      = "route_request"
 	toolRecord     = "route_record"
 	toolRemember   = "remember"
+	toolKeepFile   = "remember_file"
+	toolKeepThread = "remember_thread"
 	toolRecall     = "recall"
 	toolForget     = "forget"
 	toolAsk        = "ask_user"
@@ -137,6 +139,12 @@ func (p *planner) plan(c command) step {
 		return p.planRemember(c)
 	case intentForget:
 		return p.planForget(c)
+	case intentKeepFile:
+		return p.planKeepFile()
+	case intentKeepThread:
+		return p.planKeepThread()
+	case intentCorrect:
+		return p.planCorrect(c)
 	case intentRoute:
 		return p.planRoute(c)
 	case intentRouteRecord:

@@ -21,6 +21,12 @@ type passage struct {
 	Source   string  `json:"source"`
 	Score    float64 `json:"score"`
 	Citation string  `json:"citation"`
+	// Mine says that the person who asks had it remembered.
+	Mine bool `json:"mine"`
+	// Against and Before are what contradicts it and what it took the place of,
+	// quoted with their citations.
+	Against []string `json:"disagrees_with"`
+	Before  []string `json:"before"`
 }
 
 func (h passage) body() string {
@@ -48,6 +54,9 @@ const maxQuery = 400
 // recallFor is the search of memory for a question.
 func recallFor(c command) call {
 	a := args{"query": headed(squeezed(c.text), maxQuery)}.set("since", c.since)
+	if c.history {
+		a["history"] = true
+	}
 	if c.overview {
 		a["kinds"], a["limit"] = []string{"minutes", "decision", "action", "question"}, 50
 		if len(keywords(c.text)) == 0 {
@@ -82,6 +91,10 @@ func (p *planner) planRecall(c command) step {
 	}
 	if c.mine && c.focus == focusActions {
 		return say(p.ownActions(c, o))
+	}
+	if c.history {
+		// "Originally" says what is asked for and not what it is about.
+		c.text = reHistory.ReplaceAllString(c.text, " ")
 	}
 	return say(recallText(c, o))
 }
@@ -120,7 +133,7 @@ func (p *planner) planRemember(c command) step {
 		return s
 	}
 	if o.done() {
-		return say("I will remember: “" + inline(text) + "”.")
+		return say("I will remember: “" + inline(text) + "”." + disagreeing(o))
 	}
 	return say(notDone("I did not remember that", o))
 }
@@ -153,7 +166,7 @@ func (p *planner) planForget(c command) step {
 	case 1:
 		h = fit[0]
 	default:
-		if h, s, ready = p.which(fit); !ready {
+		if h, s, ready = p.which("Which one should I forget", fit); !ready {
 			return s
 		}
 	}
@@ -199,13 +212,13 @@ func forgettable(query string, hits []passage) []passage {
 }
 
 // which asks which of several items is meant.
-func (p *planner) which(fit []passage) (h passage, s step, ready bool) {
+func (p *planner) which(question string, fit []passage) (h passage, s step, ready bool) {
 	fit = fit[:min(len(fit), 5)]
 	var listed []string
 	for i, f := range fit {
 		listed = append(listed, "("+strconv.Itoa(i+1)+") "+clipped(inline(f.Text), 80))
 	}
-	answer, s, ready := p.ask("Which one should I forget: " + strings.Join(listed, "; ") + "?")
+	answer, s, ready := p.ask(question + ": " + strings.Join(listed, "; ") + "?")
 	if !ready {
 		return h, s, false
 	}
@@ -222,7 +235,7 @@ func (p *planner) which(fit []passage) (h passage, s step, ready bool) {
 	if named := forgettable(answer, fit); len(named) == 1 {
 		return named[0], step{}, true
 	}
-	return h, say("That is none of them, so nothing was forgotten."), false
+	return h, say("That is none of them, so nothing was done."), false
 }
 
 // planRoute asks the router, and memory too when the question may mean either.

@@ -16,7 +16,7 @@ func everyTool() []model.Tool {
 	var out []model.Tool
 	for _, n := range []string{
 		toolMinutes, toolSearch, toolGet, toolCreate, toolComment, toolAssign, toolLabel, toolTransition, toolClose,
-		toolReopen, toolRoute, toolRecord, toolRemember, toolRecall, toolForget, toolAsk,
+		toolReopen, toolRoute, toolRecord, toolRemember, toolKeepFile, toolKeepThread, toolRecall, toolForget, toolAsk,
 	} {
 		out = append(out, model.Tool{Name: n})
 	}
@@ -248,6 +248,10 @@ func TestFirstCallsOfARequest(t *testing.T) {
 		{"keep in mind that we ship on Tuesdays", false, `remember {"text":"we ship on Tuesdays"}`},
 		{"don't forget that the key is at the desk", false, `remember {"text":"the key is at the desk"}`},
 		{"remember this", false, `ask_user {"question":"What should I remember?"}`},
+		{"correction: the demo is on the second floor", false, `recall {"kinds":["fact"],"limit":10,"query":"the demo is on the second floor"}`},
+		{"That's no longer true: we ship on Mondays", false, `recall {"kinds":["fact"],"limit":10,"query":"we ship on Mondays"}`},
+		{"remember this conversation", false, `remember_thread {}`},
+		{"what was the launch date originally?", false, `recall {"history":true,"query":"what was the launch date originally?"}`},
 		{"forget that the demo is on the third floor", false, `recall {"limit":10,"query":"the demo is on the third floor"}`},
 		{"forget about the parking code", false, `recall {"limit":10,"query":"the parking code"}`},
 		// routing

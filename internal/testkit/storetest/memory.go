@@ -48,6 +48,8 @@ func Memories(t *testing.T, open func(t *testing.T) memory.Store) {
 		"an imported item replaces the version before it":                  memoryReplace,
 		"what is removed is gone and leaves what is beside it":             memoryRemove,
 		"a collection lists what was imported with it":                     memoryCollection,
+		"statements that contradict each other stand side by side":         memoryBeside,
+		"what a fact took the place of is shown when it is asked for":      memoryFactsHistory,
 	} {
 		t.Run(name, func(t *testing.T) { promise(t, newRecaller(t, open(t))) })
 	}

@@ -227,3 +227,49 @@ func memoryCollection(t *testing.T, r *recaller) {
 		t.Errorf("bob imported %d items, %v; want none", len(items), err)
 	}
 }
+
+func memoryBeside(t *testing.T, r *recaller) {
+	r.keep(t, fact("The launch is on 3 May."))
+	r.keep(t, fact("The launch needs two displays."))
+	secret := fact("The launch is on 24 May.")
+	secret.Label = toldTo("ann")
+	r.keep(t, secret)
+	other := fact("The launch is on 10 May.")
+	other.Author, other.AuthorName, other.Where = "bob", "Bob", "a direct message"
+	r.keep(t, other)
+	r.keep(t, memory.FromMinutes(agent.Minutes{Title: "Weekly", Date: "2026-03-02", Decisions: []agent.Item{{Text: "The launch is on 17 May."}}},
+		memory.Meeting{Workspace: "w", Author: "ann", Source: "file:1", Label: everyMember()}))
+	all, err := r.Facts(t.Context(), memory.FactsQuery{Reader: reader("bob"), Text: "launch 3 May", Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range all {
+		got = append(got, fmt.Sprintf("%s %v", s.Chunk.Text, len(s.Against)))
+	}
+	slices.Sort(got)
+	if want := []string{"The launch is on 10 May. 2", "The launch is on 17 May. 2", "The launch is on 3 May. 2"}; !slices.Equal(got, want) {
+		t.Errorf("beside the one asked for: %q; want %q", got, want)
+	}
+	for _, s := range all {
+		if s.Item.Author == "bob" && s.Citation() != "Bob, in a direct message, 2026-03-01" {
+			t.Errorf("it cites %q", s.Citation())
+		}
+	}
+	all, err = r.Facts(t.Context(), memory.FactsQuery{Reader: reader("bob")})
+	if err != nil || len(all) != 4 {
+		t.Errorf("the newest are %d, %v; want 4 of facts and decisions", len(all), err)
+	}
+}
+
+func memoryFactsHistory(t *testing.T, r *recaller) {
+	v := corrected(t, r)
+	all, err := r.Facts(t.Context(), memory.FactsQuery{Reader: reader("bob"), Text: "launch", History: true})
+	if err != nil || len(all) != 1 || all[0].Item.ID != v[2].ID || len(all[0].Before) != 2 || all[0].Before[0].ID != v[1].ID || len(all[0].Against) != 0 {
+		t.Errorf("%+v, %v; want the fact that holds with the two before it", all, err)
+	}
+	all, err = r.Facts(t.Context(), memory.FactsQuery{Reader: reader("bob"), Text: "launch"})
+	if err != nil || len(all) != 1 || all[0].Before != nil {
+		t.Errorf("%+v, %v; want no history unasked", all, err)
+	}
+}
