@@ -11,7 +11,7 @@ RACE        := -race -gcflags=modernc.org/sqlite/lib=-race=false
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format vet lint layers eval eval-minutes eval-routing eval-redaction eval-injection eval-memory eval-replicas eval-contracts bench benchmarks
+.PHONY: help run test check format vet lint layers eval eval-minutes eval-routing eval-redaction eval-injection eval-memory eval-replicas eval-upgrade eval-contracts bench benchmarks
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -66,6 +66,9 @@ eval-memory: ## evidence recall of memory and time per query (DATA=folder of con
 
 eval-replicas: ## three replicas under load, killed, frozen and drained in turn: requests lost, effects doubled (ROUNDS=10)
 	@$(GO) run ./internal/eval/replicas -rounds $(or $(ROUNDS),10)
+
+eval-upgrade: ## turns parked by the build of FROM (a commit) finished by this one, the two side by side meanwhile
+	@$(GO) run ./internal/eval/upgrade -from $(or $(FROM),HEAD~1)
 
 eval-contracts: ## every request to a model against the published OpenAPI contract (DATA=folder of contracts)
 	@$(GO) run ./internal/eval/contracts -data $(or $(DATA),../shared/data/contracts)

@@ -25,7 +25,7 @@ func startFleet(t *testing.T, url string, n int, silent time.Duration) *fleet.Fl
 		t.Fatal(err)
 	}
 	f, err := fleet.Start(t.Context(), fleet.Options{
-		Command: func(args ...string) *exec.Cmd {
+		Command: func(_ int, args ...string) *exec.Cmd {
 			cmd := exec.Command(os.Args[0], args...)
 			cmd.Env = append(os.Environ(), beSous+"=1", silence+"="+silent.String(), crashAt+"=")
 			return cmd

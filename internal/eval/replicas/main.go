@@ -68,7 +68,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, server.Drop(context.WithoutCancel(ctx), base.Name)) }()
 	f, err := fleet.Start(ctx, fleet.Options{
-		Command: func(args ...string) *exec.Cmd { return exec.Command(o.binary, args...) },
+		Command: func(_ int, args ...string) *exec.Cmd { return exec.Command(o.binary, args...) },
 		URL:     base.URL, Dir: dir, N: 3,
 	})
 	if err != nil {

@@ -23,8 +23,8 @@ import (
 
 // Options say what the fleet is made of; all are required.
 type Options struct {
-	// Command returns a sous process with these arguments, not started.
-	Command func(args ...string) *exec.Cmd
+	// Command returns the i-th sous process with these arguments, not started.
+	Command func(i int, args ...string) *exec.Cmd
 	// URL is the database.
 	URL string
 	// Dir is a folder for what the processes keep; short, since sockets are in it.
@@ -53,11 +53,19 @@ type process struct {
 // patience is how long a process may take to start or to stop.
 const patience = time.Minute
 
-// Start starts the processes, one after the other.
-func Start(ctx context.Context, o Options) (*Fleet, error) {
+// New returns a fleet whose processes are not started.
+func New(o Options) *Fleet {
 	f := &Fleet{Options: o}
 	for i := range o.N {
 		f.all = append(f.all, newProcess(filepath.Join(o.Dir, fmt.Sprint("r", i))))
+	}
+	return f
+}
+
+// Start starts the processes of a new fleet, one after the other.
+func Start(ctx context.Context, o Options) (*Fleet, error) {
+	f := New(o)
+	for i := range o.N {
 		if err := f.Begin(ctx, i); err != nil {
 			return nil, errors.Join(err, f.Close())
 		}
@@ -99,7 +107,7 @@ func (f *Fleet) Client(i int) *api.Client { return f.all[i].client }
 
 // command is a sous process over the i-th data directory.
 func (f *Fleet) command(i int, args ...string) *exec.Cmd {
-	cmd := f.Command(args...)
+	cmd := f.Command(i, args...)
 	cmd.Env = append(cmd.Environ(), "SOUS_DATABASE_URL="+f.URL, "SOUS_KEYS="+filepath.Join(f.Dir, "keys"), "SOUS_DATA="+f.all[i].data,
 		"HOME="+f.Dir, "OPENAI_API_KEY=", "OPENAI_BASE_URL=", "SLACK_BOT_TOKEN=", "SLACK_APP_TOKEN=")
 	cmd.Dir = f.Dir

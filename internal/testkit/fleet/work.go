@@ -67,21 +67,23 @@ func (w *Work) Stop(ctx context.Context) (Result, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r := w.result
-	made, err := w.fleet.tickets(ctx)
-	if err != nil {
-		return r, err
-	}
-	for _, title := range w.titles {
+	return r, w.fleet.Count(ctx, w.titles, &r)
+}
+
+// Count counts which of the tickets are missing or there more than once.
+func (f *Fleet) Count(ctx context.Context, titles []string, into *Result) error {
+	made, err := f.tickets(ctx)
+	for _, title := range titles {
 		switch n := made[title]; {
 		case n == 0:
-			r.Missing++
-			r.What = append(r.What, "no ticket "+title)
+			into.Missing++
+			into.What = append(into.What, "no ticket "+title)
 		case n > 1:
-			r.Doubled++
-			r.What = append(r.What, fmt.Sprintf("%d tickets %s", n, title))
+			into.Doubled++
+			into.What = append(into.What, fmt.Sprintf("%d tickets %s", n, title))
 		}
 	}
-	return r, nil
+	return err
 }
 
 // tickets counts the tickets there are, by title.
@@ -137,30 +139,41 @@ func (w *Work) ask(n int) {
 
 // one asks for something and sees it through.
 func (w *Work) one(from int, meeting bool) error {
-	word := strings.ToLower(rand.Text()[:12])
-	in := loop.Incoming{Event: "load-" + word, Text: "open a ticket to mend " + word}
-	titles := []string{"mend " + word}
-	if meeting {
-		in.Text = "Summarise this meeting and open tickets for the action items"
-		titles = []string{"Write the notes for " + word, "Order the parts for " + word}
-		ref, err := persist(w, from, func(ctx context.Context, c *api.Client) (agent.FileRef, error) {
-			return c.Upload(ctx, agent.Actor{}, agent.Place{}, word+".txt", "text/plain", []byte(transcript(word)))
-		})
-		if err != nil {
-			return fmt.Errorf("upload: %w", err)
-		}
-		in.Files = []string{ref.ID}
-	}
-	acc, err := persist(w, from, func(ctx context.Context, c *api.Client) (loop.Acceptance, error) {
-		return c.Accept(ctx, agent.Actor{}, in)
-	})
+	turn, titles, err := w.fleet.Ask(from, meeting)
 	if err != nil {
-		return fmt.Errorf("ask: %w", err)
+		return err
 	}
 	w.mu.Lock()
 	w.titles = append(w.titles, titles...)
 	w.mu.Unlock()
-	return w.see(from+1, acc.Turn.ID)
+	return w.fleet.See(from+1, turn)
+}
+
+// Ask asks for a ticket, or for those of a meeting, which wait for a yes. It begins
+// with the given process and returns the turn and the titles of the tickets that
+// are to come of it.
+func (f *Fleet) Ask(from int, meeting bool) (turn string, titles []string, err error) {
+	word := strings.ToLower(rand.Text()[:12])
+	in := loop.Incoming{Event: "load-" + word, Text: "open a ticket to mend " + word}
+	titles = []string{"mend " + word}
+	if meeting {
+		in.Text = "Summarise this meeting and open tickets for the action items"
+		titles = []string{"Write the notes for " + word, "Order the parts for " + word}
+		ref, err := persist(f, from, func(ctx context.Context, c *api.Client) (agent.FileRef, error) {
+			return c.Upload(ctx, agent.Actor{}, agent.Place{}, word+".txt", "text/plain", []byte(transcript(word)))
+		})
+		if err != nil {
+			return "", nil, fmt.Errorf("upload: %w", err)
+		}
+		in.Files = []string{ref.ID}
+	}
+	acc, err := persist(f, from, func(ctx context.Context, c *api.Client) (loop.Acceptance, error) {
+		return c.Accept(ctx, agent.Actor{}, in)
+	})
+	if err != nil {
+		return "", nil, fmt.Errorf("ask: %w", err)
+	}
+	return acc.Turn.ID, titles, nil
 }
 
 func transcript(word string) string {
@@ -171,10 +184,10 @@ Ann: Thank you both.
 `, word)
 }
 
-// see waits for the end of a turn and says yes to what it asks.
-func (w *Work) see(from int, turn string) error {
+// See waits for the end of a turn and says yes to what it asks.
+func (f *Fleet) See(from int, turn string) error {
 	for deadline := time.Now().Add(longest); ; time.Sleep(100 * time.Millisecond) {
-		v, err := persist(w, from, func(ctx context.Context, c *api.Client) (loop.View, error) {
+		v, err := persist(f, from, func(ctx context.Context, c *api.Client) (loop.View, error) {
 			return c.View(ctx, agent.Actor{}, turn)
 		})
 		switch {
@@ -191,7 +204,7 @@ func (w *Work) see(from int, turn string) error {
 			if a.State != approval.Asked {
 				continue
 			}
-			_, err := persist(w, from, func(ctx context.Context, c *api.Client) (bool, error) {
+			_, err := persist(f, from, func(ctx context.Context, c *api.Client) (bool, error) {
 				_, err := c.Answer(ctx, agent.Actor{}, loop.Answer{Approval: a.ID, Yes: true, Event: "yes-" + a.ID})
 				if k := agent.KindOf(err); k == agent.Conflict {
 					err = nil // somebody was faster: this asker, whose answer got lost
@@ -207,14 +220,14 @@ func (w *Work) see(from int, turn string) error {
 
 // persist asks one process after the other until one answers. Like what balances
 // load, it leaves alone for a while who did not answer.
-func persist[T any](w *Work, from int, f func(context.Context, *api.Client) (T, error)) (T, error) {
+func persist[T any](f *Fleet, from int, call func(context.Context, *api.Client) (T, error)) (T, error) {
 	for deadline, i := time.Now().Add(longest), from; ; i++ {
-		p := w.fleet.all[i%w.fleet.N]
-		if p.shunned() && !w.fleet.allShunned() {
+		p := f.all[i%f.N]
+		if p.shunned() && !f.allShunned() {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), callTime)
-		got, err := f(ctx, p.client)
+		got, err := call(ctx, p.client)
 		cancel()
 		k := agent.KindOf(err)
 		if err == nil || k != agent.Unavailable && k != agent.Internal && k != agent.Cancelled || time.Now().After(deadline) {
