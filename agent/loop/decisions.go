@@ -87,7 +87,7 @@ func (a *Assistant) transit(ctx context.Context, by agent.Actor, id string, f tr
 	if err != nil {
 		return got, err
 	}
-	a.Hub.Publish(Event{Turn: got.Call.Turn, Type: EventDecided, Approval: got.ID, Status: string(got.State), At: a.Clock()})
+	a.decided(got)
 	a.engine.Wake(got.Call.Turn)
 	return got, nil
 }

@@ -35,7 +35,7 @@ func (a *Assistant) Pending(ctx context.Context, by agent.Actor) ([]approval.App
 		return nil, err
 	}
 	return slices.DeleteFunc(all, func(p approval.Approval) bool {
-		return !p.Place.Readers().Includes(by) && p.MayDecide(by) != nil
+		return !sees(by, p)
 	}), nil
 }
 
@@ -88,10 +88,17 @@ func (a *Assistant) awaits(ctx context.Context, by agent.Actor, p approval.Appro
 }
 
 // sees reports whether somebody may look at an approval: they read its place, may
-// decide it, asked for it or have decided it.
+// decide it, asked for it, or had a part in it.
 func sees(by agent.Actor, p approval.Approval) bool {
+	if by.Workspace != p.Workspace || by.ID == "" {
+		return false
+	}
+	me := func(id agent.ActorID) bool { return id != "" && (id == by.ID || id == by.Human()) }
 	return p.Place.Readers().Includes(by) || p.MayDecide(by) == nil || p.Call.Actor.Human() == by.Human() ||
-		slices.ContainsFunc(p.Votes, func(v approval.Vote) bool { return v.Person == by.Human() })
+		me(p.Editor) || me(p.EditedBy) || me(p.DecidedBy) ||
+		slices.ContainsFunc(p.Votes, func(v approval.Vote) bool { return v.Person == by.Human() }) ||
+		slices.ContainsFunc(p.Handed, func(d approval.Delegation) bool { return me(d.From) || me(d.To) }) ||
+		slices.ContainsFunc(p.Notes, func(n approval.Note) bool { return me(n.By) })
 }
 
 // ShowApproval returns an approval in any state that the actor may see or decide,

@@ -49,7 +49,7 @@ func (e *Effects) confirmEdit(ctx context.Context, t agent.Turn, editor agent.Ac
 	if o.Status != agent.Waiting || editor != t.Actor.ID {
 		return nil
 	}
-	_, err := e.change(ctx, t.Actor, o.Approval, func(a approval.Approval, by agent.Actor, now time.Time) (approval.Approval, error) {
+	got, err := e.change(ctx, t.Actor, o.Approval, func(a approval.Approval, by agent.Actor, now time.Time) (approval.Approval, error) {
 		if err := e.may(by, a); err != nil {
 			return a, err
 		}
@@ -59,7 +59,15 @@ func (e *Effects) confirmEdit(ctx context.Context, t agent.Turn, editor agent.Ac
 		// Somebody else has to decide, or has.
 		return nil
 	}
+	if err == nil {
+		e.decided(got)
+	}
 	return err
+}
+
+// decided tells whoever watches that something was done to an approval.
+func (e *Effects) decided(a approval.Approval) {
+	e.Hub.Publish(Event{Turn: a.Call.Turn, Type: EventDecided, Approval: a.ID, Status: string(a.State), At: e.Clock()})
 }
 
 // overtaken reports whether a change came too late or to the wrong state.
@@ -84,7 +92,7 @@ func (e *Effects) change(ctx context.Context, by agent.Actor, id string, f trans
 		return approval.Approval{}, err
 	}
 	editor := e.linked(ctx, was)
-	if was = was.WithRequester(requester).WithEditor(editor); !was.Place.Readers().Includes(by) && was.MayDecide(by) != nil {
+	if was = was.WithRequester(requester).WithEditor(editor); !sees(by, was) {
 		return approval.Approval{}, agent.Errorf(agent.NotFound, "there is no approval %s", id)
 	}
 	if err := e.waits(ctx, was); err != nil {
@@ -195,6 +203,9 @@ func (e *Effects) tick(ctx context.Context, ws agent.WorkspaceID, id string) (ap
 	if overtaken(err) {
 		// Decided meanwhile: its state says how.
 		return e.Store.Approval(ctx, ws, id)
+	}
+	if err == nil && got.State != a.State {
+		e.decided(got)
 	}
 	if err == nil && got.Stage > a.Stage {
 		e.Hub.Publish(Event{Turn: got.Call.Turn, Type: EventApproval, Approval: id, Status: "escalated", At: e.Clock()})

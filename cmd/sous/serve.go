@@ -169,7 +169,7 @@ func (a *app) handler(svc service, token string) (http.Handler, error) {
 		return nil, err
 	}
 	pages, err = web.New(web.Config{
-		Desk: a.assistant, Threads: a.db, Approvals: svc, Tickets: webTickets{svc}, Audit: a.db, Token: token,
+		Desk: a.assistant, Threads: a.db, Approvals: a.assistant, Decisions: a.assistant, Tickets: webTickets{svc}, Audit: a.db, Token: token,
 		Actor: a.signedIn, SignIn: a.signIn(token),
 		Info:      func() web.Info { i := a.info(); return web.Info{Version: i.Version, Model: i.Model, Store: i.Store} },
 		MaxUpload: a.cfg.Limits.UploadBytes, Ready: a.db.Ping,

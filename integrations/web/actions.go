@@ -6,14 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"mime/multipart"
 	"net/http"
-	"slices"
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/loop"
-	"github.com/sous-hq/sous/internal/sse"
 )
 
 // maxFiles is how many files one message may carry.
@@ -199,44 +196,12 @@ func (s *Server) cutOff(err error) error {
 	return agent.WrapError(agent.Invalid, err, "the upload was cut off; please try again")
 }
 
-// turnEvents streams a turn. A reader that comes back with the id of the last
-// event it saw gets what came after it; 204 tells it that nothing more will.
-func (s *Server) turnEvents(w http.ResponseWriter, r *http.Request, by agent.Actor) error {
-	id := r.PathValue("turn")
-	v, err := s.Desk.View(r.Context(), by, id)
-	if err != nil {
-		return err
-	}
-	after := s.cursor.After(r.Header.Get("Last-Event-ID"))
-	if v.Status.Ended() && after > 0 {
-		w.WriteHeader(http.StatusNoContent)
-		return nil
-	}
-	next, err := s.Desk.Watch(r.Context(), by, id, after)
-	if err != nil {
-		return err
-	}
-	err = sse.Serve(r.Context(), w, s.beat, func() (sse.Message, bool) {
-		ev, ok := next()
-		if !ok {
-			return sse.Message{}, false
-		}
-		data, err := json.Marshal(ev)
-		return sse.Message{ID: s.cursor.ID(ev.N), Event: string(ev.Type), Data: data}, err == nil
-	})
-	if err != nil {
-		// The answer has begun and its reader went away: there is no page to say it on.
-		s.Log.DebugContext(r.Context(), "event stream cut off", slog.String("turn", id), slog.Any("err", err))
-	}
-	return nil
-}
-
 func (s *Server) stop(w http.ResponseWriter, r *http.Request, by agent.Actor) error {
 	id := r.PathValue("turn")
 	if err := s.Desk.Stop(r.Context(), by, id); err != nil && agent.KindOf(err) != agent.Conflict {
 		return err
 	}
-	return s.back(w, r, "/turns/"+pathEscape(id))
+	return s.back(w, r, "/turns/"+pathEscape(id), map[string]any{"ok": true})
 }
 
 func (s *Server) undo(w http.ResponseWriter, r *http.Request, by agent.Actor) error {
@@ -245,58 +210,4 @@ func (s *Server) undo(w http.ResponseWriter, r *http.Request, by agent.Actor) er
 		return err
 	}
 	return s.accepted(w, r, acc)
-}
-
-func (s *Server) approve(w http.ResponseWriter, r *http.Request, by agent.Actor) error {
-	if err := s.readForm(w, r); err != nil {
-		return err
-	}
-	if _, err := s.Desk.Decide(r.Context(), by, r.PathValue("id"), true, ""); err != nil {
-		return err
-	}
-	return s.back(w, r, r.PostForm.Get("back"))
-}
-
-func (s *Server) deny(w http.ResponseWriter, r *http.Request, by agent.Actor) error {
-	if err := s.readForm(w, r); err != nil {
-		return err
-	}
-	if _, err := s.Desk.Decide(r.Context(), by, r.PathValue("id"), false, clip(r.PostForm.Get("comment"), 1000)); err != nil {
-		return err
-	}
-	return s.back(w, r, r.PostForm.Get("back"))
-}
-
-// approveAll says yes to exactly the approvals the form names: those the person
-// saw, not those that came since. Ones that are decided already are left.
-func (s *Server) approveAll(w http.ResponseWriter, r *http.Request, by agent.Actor) error {
-	if err := s.readForm(w, r); err != nil {
-		return err
-	}
-	ids := r.PostForm["id"]
-	slices.Sort(ids)
-	for _, id := range slices.Compact(ids) {
-		if _, err := s.Desk.Decide(r.Context(), by, id, true, ""); err != nil && agent.KindOf(err) != agent.Conflict {
-			return err
-		}
-	}
-	return s.back(w, r, r.PostForm.Get("back"))
-}
-
-func (s *Server) readForm(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-	if err := r.ParseForm(); err != nil {
-		return agent.WrapError(agent.Invalid, err, "the form could not be read")
-	}
-	return nil
-}
-
-// back returns to the page a form came from; the script needs no page.
-func (s *Server) back(w http.ResponseWriter, r *http.Request, path string) error {
-	if wantsJSON(r) {
-		s.json(w, r, http.StatusOK, map[string]bool{"ok": true})
-		return nil
-	}
-	http.Redirect(w, r, local(path), http.StatusSeeOther) //nolint:gosec // local keeps it on this server
-	return nil
 }

@@ -180,7 +180,7 @@ func (b *tab) shot(name string) {
 // send types a message and presses Enter.
 func (b *tab) send(text string) {
 	b.t.Helper()
-	b.run(types("#text", text+kb.Enter))
+	b.run(types("#text", text), press("Enter"))
 }
 
 // attach puts a transcript on the page as a dropped file.
@@ -256,7 +256,7 @@ func TestEverythingCanBeDoneByKeyboard(t *testing.T) {
 	focused("the composer", "#text")
 	b.run(chromedp.KeyEvent("Summarise"), chromedp.KeyEvent(kb.Enter, chromedp.KeyModifiers(kb.ModifierShift)), chromedp.KeyEvent("please"))
 	b.until("two lines, not sent", `document.getElementById("text").value === "Summarise\nplease"`)
-	b.run(chromedp.KeyEvent(kb.Enter))
+	b.run(press("Enter"))
 	b.until("two approval cards", `document.querySelectorAll(".card.asked").length === 2 && document.querySelector(".turn[data-status=waiting]")`)
 	b.run(does(`document.activeElement.blur()`))
 	for range 40 {
@@ -402,4 +402,46 @@ func TestThePagesAskNobodyElseForAnything(t *testing.T) {
 		t.Errorf("asked %q", foreign)
 	}
 	b.until("an answer of outsiders without links or images", `!document.querySelector(".answer a, .answer img, .answer script") && document.querySelector(".answer").textContent.includes("https://evil.example/leak")`)
+}
+
+// another opens one more tab of the same browser, signed in to the same rig.
+func (b *tab) another(path string) *tab {
+	b.t.Helper()
+	ctx, stop := chromedp.NewContext(b.ctx)
+	b.t.Cleanup(stop)
+	o := &tab{rig: b.rig, t: b.t, ctx: ctx}
+	o.run(chromedp.EmulateViewport(1280, 900), chromedp.Navigate(b.server.URL+path), seen("h1"))
+	return o
+}
+
+func TestACardIsChangedTalkedAboutAndLockedWhereverItIsSeen(t *testing.T) {
+	b := open(t, 1280, 1100)
+	b.summarise()
+	o := b.another("/approvals")
+	o.until("both cards in the queue", `document.querySelectorAll(".card.asked").length === 2`)
+	o.shot("queue")
+	// A question asked in one tab stands on the card in the other, which keeps what is being typed there.
+	o.run(types(".card input[name=comment]", "half a thou"))
+	b.run(click(".card .say summary"), types(".card .say textarea", "Is the price known?"), click(".card .say button"))
+	o.until("the question", `document.querySelector(".card .notes")?.textContent.includes("Is the price known?")`)
+	o.until("what was typed", `document.querySelector(".card input[name=comment]").value === "half a thou"`)
+	// The first is changed in a form over the page; a mistake is said there.
+	b.run(click(".card.asked a.edit"))
+	b.until("the form, with the cursor in it", `document.querySelector("dialog[open] .edit-form") && document.activeElement.closest("dialog")`)
+	b.shot("edit")
+	b.run(does(`document.querySelector('dialog [name="arg.due"]').value = "soon"`), click("dialog .primary"))
+	b.until("what is wrong", `document.querySelector("dialog .error")?.textContent.includes("Due must be a day")`)
+	b.shot("edit-refused")
+	b.run(does(`document.querySelector('dialog [name="arg.due"]').value = "2026-04-01"`), click("dialog .primary"))
+	b.until("the form gone, the card closed", `!document.querySelector("dialog[open]") && document.querySelector(".card.superseded")`)
+	o.until("one left to decide", `document.querySelectorAll(".card.asked").length === 1 && document.getElementById("pending").textContent === "1"`)
+	// The other is decided in the queue, and locks in the chat.
+	o.run(click(".card.asked .approve"))
+	b.until("the card locked in the chat", `[...document.querySelectorAll(".card .locked")].some(p => p.textContent.startsWith("Approved by Ann"))`)
+	b.until("the answer", `document.querySelector(".answer")`)
+	o.until("an empty queue", `document.querySelector(".empty")?.textContent.includes("Nothing waits for you")`)
+	o.run(chromedp.Navigate(b.server.URL+"/approvals?view=past"), seen(".card"))
+	o.shot("past")
+	b.run(does(`document.getElementById("thread").scrollTop = 1e6`))
+	b.shot("edited")
 }

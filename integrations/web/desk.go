@@ -1,28 +1,52 @@
-// Package web is the web chat: pages rendered on the server, answers streamed as
-// they are written, approval cards with working buttons. It needs no build step
-// and loads nothing from elsewhere; sending, reading and deciding also work
+// Package web is the web console: the chat with its approval cards, a queue of
+// decisions for each person, tickets, memory, effects and the record. Pages are
+// rendered on the server, and answers streamed as they are written. It needs no
+// build step and loads nothing from elsewhere; all but the streaming also works
 // without JavaScript.
 package web
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/loop"
 )
 
-// Desk is where requests are handed in and decisions given; *loop.Assistant is
-// one. What the actor may not see is NotFound.
+// Desk is where requests are handed in; *loop.Assistant is one. What the actor
+// may not see is NotFound.
 type Desk interface {
 	Accept(ctx context.Context, by agent.Actor, in loop.Incoming) (loop.Acceptance, error)
 	Upload(ctx context.Context, by agent.Actor, place agent.Place, name, media string, content []byte) (agent.FileRef, error)
 	View(ctx context.Context, by agent.Actor, id string) (loop.View, error)
-	Watch(ctx context.Context, by agent.Actor, id string, after int) (func() (loop.Event, bool), error)
+	// Follow yields what happens in a conversation, and that approvals change.
+	Follow(ctx context.Context, by agent.Actor, conversation string) func() (loop.Event, bool)
 	Stop(ctx context.Context, by agent.Actor, id string) error
 	Undo(ctx context.Context, by agent.Actor, key string) (loop.Acceptance, error)
-	Pending(ctx context.Context, by agent.Actor) ([]approval.Approval, error)
-	Decide(ctx context.Context, by agent.Actor, id string, yes bool, comment string) (approval.Approval, error)
+}
+
+// Approvals shows what waits for decisions and what was decided; *loop.Assistant
+// is one.
+type Approvals interface {
+	ListApprovals(ctx context.Context, by agent.Actor, q loop.ApprovalQuery) ([]approval.Approval, error)
+	// ShowApproval finds one that the actor may see or decide, in any state.
+	ShowApproval(ctx context.Context, by agent.Actor, id string) (approval.Approval, error)
+	// About says what an open approval's call touches, Colleagues to whom it could
+	// be handed.
+	About(ctx context.Context, by agent.Actor, id string) ([]agent.Note, error)
+	Colleagues(ctx context.Context, by agent.Actor, id string) ([]agent.Actor, error)
+	// Schema is the JSON Schema of a tool's arguments.
+	Schema(ctx context.Context, tool string) (json.RawMessage, error)
+}
+
+// Decisions takes what people do to approvals, each with the id of the form it
+// came by; *loop.Assistant is one.
+type Decisions interface {
+	Answer(ctx context.Context, by agent.Actor, in loop.Answer) (approval.Approval, error)
+	Edit(ctx context.Context, by agent.Actor, id string, args json.RawMessage, event string) (approval.Approval, error)
+	Delegate(ctx context.Context, by agent.Actor, id string, to agent.ActorID, event string) (approval.Approval, error)
+	Note(ctx context.Context, by agent.Actor, id, text, event string) (approval.Approval, error)
 }
 
 // Threads reads conversations; loop.Store is one. It knows no readers, so the
@@ -34,11 +58,6 @@ type Threads interface {
 	Recent(ctx context.Context, ws agent.WorkspaceID, conversation string, limit int) ([]agent.Turn, error)
 	// Messages returns the last limit messages, oldest first.
 	Messages(ctx context.Context, ws agent.WorkspaceID, conversation string, limit int) ([]agent.Message, error)
-}
-
-// Approvals finds one approval that the actor may see or decide, in any state.
-type Approvals interface {
-	ShowApproval(ctx context.Context, by agent.Actor, id string) (approval.Approval, error)
 }
 
 // Tickets reads the tracker for those who may.

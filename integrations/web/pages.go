@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/sous-hq/sous/agent"
@@ -24,15 +23,19 @@ type frame struct {
 	Here string
 	By   agent.Actor
 	Info Info
-	// Pending counts the approvals that wait for somebody.
+	// Pending counts the approvals that wait for this person, Late is what presses
+	// among them.
 	Pending int
+	Late    late
+	// Follow is the conversation whose events the page shows, "" for none.
+	Follow string
 	// Reload is where browsers without JavaScript look again soon, "" for nowhere.
 	Reload string
 }
 
 func (s *Server) frame(ctx context.Context, by agent.Actor, here, title string) (frame, error) {
-	pending, err := s.Desk.Pending(ctx, by)
-	return frame{Title: title, Here: here, By: by, Info: s.Info(), Pending: len(pending)}, err
+	pending, l, err := s.waiting(ctx, by)
+	return frame{Title: title, Here: here, By: by, Info: s.Info(), Pending: len(pending), Late: l}, err
 }
 
 // render writes a page. It is made in full first, so that a failure becomes an
@@ -88,6 +91,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request, by agent.Actor, co
 	if err != nil {
 		return err
 	}
+	f.Follow = conversation
 	v := chatView{frame: f, Conversation: conversation, Draft: d}
 	v.Draft.Event = rand.Text()
 	if v.Conversations, err = s.Threads.Conversations(ctx, by, shownThreads); err != nil {
@@ -144,48 +148,7 @@ func (s *Server) turnFragment(w http.ResponseWriter, r *http.Request, by agent.A
 	if err != nil {
 		return err
 	}
-	pending, err := s.Desk.Pending(r.Context(), by)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Sous-Pending", strconv.Itoa(len(pending)))
 	s.render(w, r, http.StatusOK, "turn", v)
-	return nil
-}
-
-type approvalsView struct {
-	frame
-	Cards []cardView
-}
-
-func (s *Server) approvalsPage(w http.ResponseWriter, r *http.Request, by agent.Actor) error {
-	pending, err := s.Desk.Pending(r.Context(), by)
-	if err != nil {
-		return err
-	}
-	return s.showApprovals(w, r, by, "Approvals", pending)
-}
-
-func (s *Server) approvalPage(w http.ResponseWriter, r *http.Request, by agent.Actor) error {
-	a, err := s.Approvals.ShowApproval(r.Context(), by, r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	return s.showApprovals(w, r, by, "Approval "+a.ID, []approval.Approval{a})
-}
-
-func (s *Server) showApprovals(w http.ResponseWriter, r *http.Request, by agent.Actor, title string, all []approval.Approval) error {
-	f, err := s.frame(r.Context(), by, "approvals", title)
-	if err != nil {
-		return err
-	}
-	v := approvalsView{frame: f}
-	for _, a := range all {
-		c := s.card(a, by)
-		c.Alone, c.Back = true, r.URL.Path
-		v.Cards = append(v.Cards, c)
-	}
-	s.render(w, r, http.StatusOK, "approvals", v)
 	return nil
 }
 
@@ -265,7 +228,7 @@ func (s *Server) auditPage(w http.ResponseWriter, r *http.Request, by agent.Acto
 	for _, e := range slices.Backward(rows) {
 		row := auditRow{Entry: e}
 		if len(e.Args) > 0 {
-			row.Args = arguments(e.Args, nil)
+			row.Args = arguments(approval.Approval{Call: agent.Call{Args: e.Args}})
 		}
 		v.Rows = append(v.Rows, row)
 	}

@@ -11,20 +11,26 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/model"
+	"github.com/sous-hq/sous/agent/people"
 	"github.com/sous-hq/sous/agent/policy"
 	"github.com/sous-hq/sous/integrations/dbos"
+	"github.com/sous-hq/sous/integrations/documents"
 	"github.com/sous-hq/sous/integrations/sqlite"
 	"github.com/sous-hq/sous/integrations/web"
+	"github.com/sous-hq/sous/memory"
 	"github.com/sous-hq/sous/tools"
+	"github.com/sous-hq/sous/tools/recall"
 	"github.com/sous-hq/sous/tools/tickets"
 )
 
@@ -40,11 +46,16 @@ type rig struct {
 	db      *sqlite.DB
 	tracker *sqlite.Tracker
 	server  *httptest.Server
+	memory  *memory.Memory
 	// by is who a signed-in browser is.
 	by agent.Actor
+	// ahead is how far the rig's clock is ahead, in nanoseconds.
+	ahead atomic.Int64
 	// client is signed in and follows no redirects.
 	client *http.Client
 }
+
+func (r *rig) now() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) }
 
 func must[T any](t testing.TB) func(T, error) T {
 	return func(v T, err error) T {
@@ -58,18 +69,43 @@ func must[T any](t testing.TB) func(T, error) T {
 
 func newRig(t testing.TB, change ...func(*web.Config)) *rig {
 	t.Helper()
+	return newRigOf(t, "", change...)
+}
+
+// crew are several people: Ann asks, any two of the others decide on money.
+const crew = `
+people:
+  - {id: ann, name: Ann, owner: true}
+  - {id: bob, name: Bob}
+  - {id: cat, name: Cat}
+  - {id: dan, name: Dan}
+`
+
+// newRigOf is newRig in a workspace of several people; "" is Ann alone.
+func newRigOf(t testing.TB, staff string, change ...func(*web.Config)) *rig {
+	t.Helper()
 	ctx := context.Background()
 	r := &rig{by: ann()}
-	r.db = must[*sqlite.DB](t)(sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(t.TempDir(), "sous.db"), Clock: time.Now}))
+	var directory people.Source
+	if staff != "" {
+		file := filepath.Join(t.TempDir(), "people.yaml")
+		if err := os.WriteFile(file, []byte(staff), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		directory = must[*people.File](t)(people.OpenFile("w", file, r.now))
+	}
+	r.db = must[*sqlite.DB](t)(sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(t.TempDir(), "sous.db"), Clock: r.now}))
 	t.Cleanup(func() { r.db.Close() })
 	r.tracker = sqlite.NewTracker(r.db, nil)
-	all := must[[]tools.Tool](t)(tickets.New(tickets.Config{Tracker: r.tracker, Now: time.Now}))
+	r.memory = must[*memory.Memory](t)(memory.New(memory.Config{Store: sqlite.NewMemories(r.db), Clock: r.now}))
+	all := must[[]tools.Tool](t)(tickets.New(tickets.Config{Tracker: r.tracker, Now: r.now}))
+	all = append(all, must[[]tools.Tool](t)(recall.All(recall.Config{Memory: r.memory, Files: r.db, Documents: documents.New(documents.Config{}), Threads: noThreads{}}))...)
 	registry := must[*tools.Registry](t)(tools.NewRegistry(append(all, r.readMeeting(), critical())...))
-	ledger := must[*sqlite.Ledger](t)(sqlite.NewLedger(r.db, sqlite.LedgerConfig{ApprovalTTL: time.Hour}))
-	gate := must[*policy.Engine](t)(policy.New(policy.Config{Sole: func() bool { return true }}))
+	ledger := must[*sqlite.Ledger](t)(sqlite.NewLedger(r.db, sqlite.LedgerConfig{ApprovalTTL: time.Hour, UndoTTL: 24 * time.Hour, People: directory}))
+	gate := must[*policy.Engine](t)(policy.New(policy.Config{Sole: func() bool { return staff == "" }}))
 	executor := must[*tools.Executor](t)(tools.NewExecutor(registry, gate, ledger))
 	effects := must[*loop.Effects](t)(loop.NewEffects(loop.Config{
-		Store: r.db, Model: script{}, Executor: executor, Prompter: prompt{}, Hub: loop.NewHub(),
+		Store: r.db, Model: script{}, Executor: executor, Prompter: prompt{}, Hub: loop.NewHub(), Clock: r.now, People: directory,
 	}))
 	engine := must[*dbos.Engine](t)(dbos.New(ctx, dbos.Config{SQLite: r.db.SQL(), Signals: r.db}))
 	r.Assistant = must[*loop.Assistant](t)(loop.NewAssistant(effects, engine))
@@ -79,7 +115,7 @@ func newRig(t testing.TB, change ...func(*web.Config)) *rig {
 	t.Cleanup(func() { _ = engine.Close(5 * time.Second) })
 
 	c := web.Config{
-		Desk: r.Assistant, Threads: r.db, Approvals: r, Tickets: r, Audit: r.db, Token: token, MaxUpload: 1 << 20,
+		Desk: r.Assistant, Threads: r.db, Approvals: r.Assistant, Decisions: r.Assistant, Tickets: r, Audit: r.db, Token: token, MaxUpload: 1 << 20, Now: r.now,
 		Actor: func(web.Session) (agent.Actor, error) { return r.by, nil },
 		Info:  func() web.Info { return web.Info{Version: "test", Model: "script", Store: "SQLite"} },
 	}
@@ -112,6 +148,14 @@ func (r *rig) Ticket(ctx context.Context, by agent.Actor, id string) (web.Ticket
 	}
 	history, err := r.tracker.History(ctx, by.Workspace, id)
 	return web.Ticket{Ticket: t, History: history}, err
+}
+
+// as does something as another person, whose browser the rig's then is.
+func (r *rig) as(id agent.ActorID, f func()) {
+	was := r.by
+	defer func() { r.by = was }()
+	r.by = agent.Actor{Workspace: "w", ID: id, Kind: agent.Member, Name: strings.ToUpper(string(id[:1])) + string(id[1:])}
+	f()
 }
 
 // page is an answer to a browser.
@@ -215,6 +259,9 @@ func critical() tools.Tool {
 	}))
 }
 
+// noThreads is where no conversation is remembered.
+type noThreads struct{ recall.Threads }
+
 type prompt struct{}
 
 func (prompt) TurnPrompt(agent.Turn, time.Time) (string, string, error) {
@@ -250,6 +297,10 @@ func (s script) Complete(ctx context.Context, req model.Request, delta func(stri
 		return model.Response{}, ctx.Err()
 	case strings.HasPrefix(asked, "which") && results == 0:
 		return calls(model.ToolCall{Name: loop.AskUser, Args: `{"question":"Which project do you mean?"}`})
+	case strings.HasPrefix(asked, "forget ") && results == 0:
+		return calls(model.ToolCall{Name: "forget", Args: fmt.Sprintf(`{"id":%q}`, strings.TrimPrefix(asked, "forget "))})
+	case strings.HasPrefix(asked, "forget "):
+		return say("Forgotten.", delta)
 	case strings.HasPrefix(asked, "pay") && results == 0:
 		return calls(model.ToolCall{Name: "money_send", Args: `{"to":"Acme` + "\u202e" + `gro","amount":"100"}`})
 	case len(files) > 0:

@@ -12,7 +12,6 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/audit"
-	"github.com/sous-hq/sous/internal/sse"
 )
 
 //go:embed templates/*.html
@@ -21,12 +20,13 @@ var templateFiles embed.FS
 //go:embed static
 var staticFiles embed.FS
 
-// Config is what the web chat is made of. Desk, Threads, Approvals, Tickets,
-// Audit, Token and Actor are required.
+// Config is what the web console is made of. Desk, Threads, Approvals, Decisions,
+// Tickets, Audit, Token and Actor are required.
 type Config struct {
 	Desk      Desk
 	Threads   Threads
 	Approvals Approvals
+	Decisions Decisions
 	Tickets   Tickets
 	Audit     audit.Reader
 	// Token is the secret that signs the operator in, by `/?token=…` or typed.
@@ -67,17 +67,18 @@ type SignIn interface {
 type Server struct {
 	Config
 	pages  *template.Template
-	cursor sse.Cursor
 	assets map[string]asset
 	key    []byte
-	beat   time.Duration
+	// boot names this process in its event streams.
+	boot string
+	beat time.Duration
 }
 
 // New checks the config and reads the embedded pages. It starts nothing.
 func New(c Config) (*Server, error) {
 	switch {
-	case c.Desk == nil || c.Threads == nil || c.Approvals == nil || c.Tickets == nil || c.Audit == nil || c.Actor == nil:
-		return nil, errors.New("web: Desk, Threads, Approvals, Tickets, Audit and Actor are required")
+	case c.Desk == nil || c.Threads == nil || c.Approvals == nil || c.Decisions == nil || c.Tickets == nil || c.Audit == nil || c.Actor == nil:
+		return nil, errors.New("web: Desk, Threads, Approvals, Decisions, Tickets, Audit and Actor are required")
 	case len(c.Token) < minToken:
 		return nil, errors.New("web: the token is too short to be a secret")
 	}
@@ -99,7 +100,7 @@ func New(c Config) (*Server, error) {
 	if c.Zone == nil {
 		c.Zone = time.Local
 	}
-	s := &Server{Config: c, cursor: sse.Cursor{Boot: rand.Text()[:8]}, key: sessionKey(c.Token), beat: 15 * time.Second}
+	s := &Server{Config: c, boot: rand.Text()[:8], key: sessionKey(c.Token), beat: 15 * time.Second}
 	var err error
 	if s.assets, err = loadAssets(); err != nil {
 		return nil, err
@@ -124,29 +125,39 @@ func (s *Server) Handler() http.Handler {
 	if s.API != nil {
 		mux.Handle("/api/", s.API)
 	}
-	for pattern, h := range map[string]handler{
+	for pattern, h := range s.routes() {
+		mux.Handle(pattern, s.handle(h))
+	}
+	return s.guard(mux)
+}
+
+// routes are the pages and forms of people who are signed in.
+func (s *Server) routes() map[string]handler {
+	return map[string]handler{
 		"GET /{$}":                     s.newChat,
 		"GET /c/{conversation}":        s.conversation,
 		"POST /send":                   s.send,
 		"POST /files":                  s.upload,
+		"GET /events":                  s.events,
+		"GET /queue":                   s.queue,
 		"GET /turns/{turn}":            s.turnPage,
 		"GET /turns/{turn}/fragment":   s.turnFragment,
-		"GET /turns/{turn}/events":     s.turnEvents,
 		"POST /turns/{turn}/stop":      s.stop,
 		"POST /effects/{key}/undo":     s.undo,
 		"GET /approvals":               s.approvalsPage,
 		"GET /approvals/{id}":          s.approvalPage,
+		"GET /approvals/{id}/edit":     s.editPage,
 		"POST /approvals/approve":      s.approveAll,
 		"POST /approvals/{id}/approve": s.approve,
 		"POST /approvals/{id}/deny":    s.deny,
+		"POST /approvals/{id}/edit":    s.edit,
+		"POST /approvals/{id}/hand":    s.hand,
+		"POST /approvals/{id}/notes":   s.note,
 		"GET /tickets":                 s.ticketsPage,
 		"GET /tickets/{id}":            s.ticketPage,
 		"GET /audit":                   s.auditPage,
 		"/":                            s.missing,
-	} {
-		mux.Handle(pattern, s.handle(h))
 	}
-	return s.guard(mux)
 }
 
 // handler answers a signed-in actor, or returns why not.

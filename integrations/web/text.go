@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"html/template"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -28,6 +27,8 @@ func (s *Server) funcs() template.FuncMap {
 		"limit":   func() int64 { return s.MaxUpload },
 		"json":    jsonText,
 		"longest": func() int { return loop.MaxMessage },
+		"left":    func(t time.Time) string { return leftText(t.Sub(s.Now())) },
+		"rows":    rows,
 	}
 }
 
@@ -92,37 +93,10 @@ func toolTitle(tool string) string {
 type argument struct {
 	Name  string
 	Lines []string
-	// Marked says that its value came from untrusted text.
+	// Marked says that its value came from untrusted text, From in which it stands
+	// word for word; "" when it was put together.
 	Marked bool
-}
-
-// arguments lists a call's arguments in the order they were given, as they will
-// be used: of a repeated name the last value counts, as it does for a tool.
-func arguments(raw json.RawMessage, marked []string) []argument {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return []argument{{Name: "arguments", Lines: valueLines(raw), Marked: len(marked) > 0}}
-	}
-	var all []argument
-	for dec.More() {
-		name, err := dec.Token()
-		if err != nil {
-			break
-		}
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			break
-		}
-		a := argument{Name: fmt.Sprint(name), Lines: valueLines(value)}
-		a.Marked = slices.ContainsFunc(marked, func(m string) bool {
-			return m == a.Name || strings.HasPrefix(m, a.Name+".") || strings.HasPrefix(m, a.Name+"[")
-		})
-		if i := slices.IndexFunc(all, func(o argument) bool { return o.Name == a.Name }); i >= 0 {
-			all = slices.Delete(all, i, i+1)
-		}
-		all = append(all, a)
-	}
-	return all
+	From   string
 }
 
 // valueLines is a JSON value for people: texts without quotes, lists of plain
@@ -153,4 +127,21 @@ func valueLines(raw json.RawMessage) []string {
 func jsonText(v any) (string, error) {
 	b, err := json.Marshal(v)
 	return string(b), err
+}
+
+// rows is how high an input for a text is.
+func rows(text string) int {
+	n := 1
+	for line := range strings.Lines(text) {
+		n += 1 + len(line)/80
+	}
+	return min(max(n-1, 1), 14)
+}
+
+// counted is a number of things.
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }

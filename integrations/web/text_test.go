@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/approval"
 )
 
 func TestAnswersOfOutsidersHaveNoLinksAndNoAnswerHasImagesOrHTML(t *testing.T) {
@@ -89,10 +90,13 @@ func TestHiddenCharactersAreSpelledOut(t *testing.T) {
 
 func TestArgumentsAreShownAsTheyWillBeUsed(t *testing.T) {
 	raw := json.RawMessage(`{"title":"one\ntwo","n":1.50,"labels":["a","b"],"title":"last","deep":{"k":[1]},"empty":"","none":[],"list":[1,2]}`)
-	got := arguments(raw, []string{"labels[0]", "deep.k", "tit"})
+	given := func(raw []byte, marked ...string) approval.Approval {
+		return approval.Approval{Call: agent.Call{Args: raw}, Marked: marked, Origins: map[string][]string{"labels": {"a.pdf", "b.pdf", "c.pdf", "d.pdf"}, "empty": {"x"}}}
+	}
+	got := arguments(given(raw, "labels[0]", "deep.k", "tit"))
 	want := []argument{
 		{Name: "n", Lines: []string{"1.50"}},
-		{Name: "labels", Lines: []string{"a", "b"}, Marked: true},
+		{Name: "labels", Lines: []string{"a", "b"}, Marked: true, From: "a.pdf, b.pdf, c.pdf and 1 more"},
 		{Name: "title", Lines: []string{"last"}},
 		{Name: "deep", Lines: []string{"{", `  "k": [`, "    1", "  ]", "}"}, Marked: true},
 		{Name: "empty", Lines: []string{"(empty)"}},
@@ -102,7 +106,7 @@ func TestArgumentsAreShownAsTheyWillBeUsed(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v", got)
 	}
-	if got := arguments(json.RawMessage(`"no object"`), []string{"x"}); len(got) != 1 || !got[0].Marked || got[0].Lines[0] != "no object" {
+	if got := arguments(given([]byte(`"no object"`), "x")); len(got) != 1 || !got[0].Marked || got[0].Lines[0] != "no object" {
 		t.Errorf("what is no object: %+v", got)
 	}
 }
@@ -113,10 +117,10 @@ func FuzzAnyArgumentsAreShown(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var object map[string]json.RawMessage
 		if json.Unmarshal(raw, &object) != nil || object == nil {
-			arguments(raw, nil)
+			arguments(approval.Approval{Call: agent.Call{Args: raw}})
 			return
 		}
-		if got := arguments(raw, nil); len(got) != len(object) {
+		if got := arguments(approval.Approval{Call: agent.Call{Args: raw}}); len(got) != len(object) {
 			t.Errorf("%d of %d arguments of %s are shown", len(got), len(object), raw)
 		}
 	})

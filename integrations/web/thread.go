@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"html/template"
 	"regexp"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"github.com/sous-hq/sous/agent"
-	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/loop"
 )
 
@@ -38,8 +36,10 @@ type turnView struct {
 	Cards       []cardView
 	Changes     []changeView
 	Minutes     *minutesView
-	// Open are the approvals this reader can decide now.
+	// Open are the approvals this reader can decide now, Event the id of the form
+	// that decides all of them.
 	Open    []string
+	Event   string
 	CanStop bool
 	// Note says, for people, why there is no answer, or what was odd about it.
 	Note string
@@ -57,22 +57,6 @@ func (t turnView) Busy() bool {
 	return t.Status == agent.TurnQueued || t.Status == agent.TurnRunning
 }
 
-// cardView is an approval as a card shows it.
-type cardView struct {
-	approval.Approval
-	Args []argument
-	// CanDecide says that this reader may decide now; else Why says why not.
-	CanDecide bool
-	Why       string
-	// Standing says where an open decision stands, End why nobody decides any more.
-	Standing []string
-	End      string
-	// Back is the page to return to after a decision.
-	Back string
-	// Conversation is set where the card stands alone.
-	Alone bool
-}
-
 // changeView is an effect as the thread shows it.
 type changeView struct {
 	loop.Effect
@@ -81,13 +65,24 @@ type changeView struct {
 	CanUndo, Undone     bool
 }
 
+// Word is the state in words.
+func (c changeView) Word() string {
+	switch c.State {
+	case "intent":
+		return "under way"
+	case "unknown":
+		return "not known whether it happened; somebody has to look"
+	}
+	return c.State
+}
+
 // turn builds the view of one turn the actor may see.
 func (s *Server) turn(ctx context.Context, by agent.Actor, id string, messages []agent.Message) (turnView, error) {
 	v, err := s.Desk.View(ctx, by, id)
 	if err != nil {
 		return turnView{}, err
 	}
-	t := turnView{View: v, Note: note(v), CanStop: !v.Status.Ended() && (v.Actor.ID == by.ID || by.Owner)}
+	t := turnView{View: v, Event: deliveryID(), Note: note(v), CanStop: !v.Status.Ended() && (v.Actor.ID == by.ID || by.Owner)}
 	for _, step := range v.Steps {
 		if step.Kind == "question" {
 			t.Exchanges = append(t.Exchanges, exchange{Question: step.Title})
@@ -97,7 +92,7 @@ func (s *Server) turn(ctx context.Context, by agent.Actor, id string, messages [
 	answer := v.Answer
 	t.Answer = s.markdown(answer, from)
 	for _, a := range v.Approvals {
-		c := s.card(a, by)
+		c := s.card(ctx, by, a)
 		c.Back = "/turns/" + pathEscape(id)
 		if c.CanDecide {
 			t.Open = append(t.Open, a.ID)
@@ -159,7 +154,9 @@ type minutesView struct {
 
 // Count says how much there is in them.
 func (m minutesView) Count() string {
-	return fmt.Sprintf("%d decisions, %d actions, %d open questions", len(m.Decisions), len(m.Actions), len(m.Questions))
+	return strings.Join([]string{
+		counted(len(m.Decisions), "decision"), counted(len(m.Actions), "action"), counted(len(m.Questions), "open question"),
+	}, ", ")
 }
 
 // repeats reports whether an answer holds every point of the minutes.

@@ -5,7 +5,7 @@
 (() => {
   document.documentElement.classList.add("js");
   const $ = (id) => document.getElementById(id);
-  const thread = $("thread"), composer = $("composer"), text = $("text"), chips = $("chips"), refused = $("refused"), live = $("live");
+  const thread = $("thread"), composer = $("composer"), text = $("text"), chips = $("chips"), refused = $("refused"), live = $("live"), list = $("list");
 
   const say = (words) => { if (live) live.textContent = words; };
   const atEnd = () => thread.scrollHeight - thread.scrollTop - thread.clientHeight < 160;
@@ -27,24 +27,26 @@
     return said;
   }
 
-  // ---- turns
+  // ---- what comes from the server: turns, the queue
 
-  const streams = new Map();
+  const active = (t) => ["queued", "running", "waiting"].includes(t.dataset.status);
+  function section(id) { return thread && thread.querySelector('[data-turn="' + CSS.escape(id) + '"]'); }
 
-  function section(id) { return thread.querySelector('[data-turn="' + CSS.escape(id) + '"]'); }
+  // parse makes elements of a part of a page.
+  function parse(html) { const holder = document.createElement("template"); holder.innerHTML = html; return holder.content; }
+
+  async function part(path, headers) {
+    const answer = await fetch(path, { headers: headers || {} });
+    if (answer.redirected) { location.reload(); return null; } // signed out
+    return answer.ok ? parse(await answer.text()) : null;
+  }
 
   // refresh brings a turn up to date, changing only the parts that differ, so
   // that what a person opened, typed or focused stays.
   async function refresh(id) {
-    const answer = await fetch(turnPath(id, "/fragment"));
-    if (!answer.ok || answer.redirected) { if (answer.redirected) location.reload(); return; }
-    const count = Number(answer.headers.get("Sous-Pending") || 0), badge = $("pending");
-    badge.textContent = count; badge.hidden = count === 0;
-    document.title = document.title.replace(/^(\(\d+\) )?/, count ? "(" + count + ") " : "");
-    const holder = document.createElement("template");
-    holder.innerHTML = await answer.text();
-    const fresh = holder.content.querySelector(".turn"), follow = atEnd();
-    const old = section(id);
+    const content = await part(turnPath(id, "/fragment"));
+    if (!content) return;
+    const fresh = content.querySelector(".turn"), follow = atEnd(), old = section(id);
     if (!old) { thread.querySelector(".welcome")?.remove(); thread.append(fresh); toEnd(); return; }
     old.dataset.status = fresh.dataset.status;
     const known = new Set([...old.querySelectorAll(".card.asked")].map((c) => c.id));
@@ -52,6 +54,15 @@
     const asked = [...old.querySelectorAll(".card.asked")].find((c) => !known.has(c.id));
     if (asked) asked.scrollIntoView({ block: "start" });
     else if (follow) toEnd();
+  }
+
+  // refreshList does the same for the list of approvals.
+  async function refreshList() {
+    const content = list && await part(location.href, { "Sous-Part": "list" });
+    if (!content) return;
+    const holder = document.createElement("div");
+    holder.append(content);
+    merge(list, holder, (n) => n.dataset.part);
   }
 
   // merge makes old's children those of fresh, keeping equal ones in place.
@@ -67,9 +78,20 @@
       if (n.dataset.part === "cards") merge(was, n, (c) => c.id || c.className);
       else if (n.dataset.part === "steps") mergeSteps(was, n);
       else if (n.dataset.part === "stream") continue;
-      else if (was.outerHTML !== n.outerHTML) replace(was, n);
+      else if (bare(was) !== bare(n)) replace(was, n);
     }
     for (const n of kept.values()) n.remove();
+  }
+
+  // bare is an element as it was sent, without what differs from one sending to
+  // the next and without what people did to it.
+  function bare(n) {
+    const copy = n.cloneNode(true);
+    for (const i of copy.querySelectorAll("input[name=event]")) i.removeAttribute("value");
+    for (const d of copy.querySelectorAll(".more details")) d.removeAttribute("open");
+    for (const t of copy.querySelectorAll("time.left")) t.textContent = "";
+    for (const e of copy.querySelectorAll(".error, :disabled")) e.matches(".error") ? e.remove() : e.removeAttribute("disabled");
+    return copy.outerHTML;
   }
 
   // The page has heard of steps that are not stored yet: the longer list counts.
@@ -81,16 +103,28 @@
     if (!n.open) was.open = false;
   }
 
+  const inputs = (n) => [...n.querySelectorAll("input:not([type=hidden]), textarea, select")];
+  const place = (i) => (i.form ? i.form.getAttribute("action") : "") + "#" + i.name;
+
+  // replace puts an element in another's place and carries over what was opened,
+  // typed and focused.
   function replace(was, n) {
-    const focused = was.contains(document.activeElement), typed = was.querySelector("input[name=comment]")?.value;
+    const focused = was.contains(document.activeElement) ? document.activeElement : null;
+    const typed = new Map(inputs(was).filter((i) => i.value !== (i.defaultValue ?? "")).map((i) => [place(i), i]));
+    const opened = [...was.querySelectorAll("details[open]")].map((d) => d.className);
     was.replaceWith(n);
-    const input = n.querySelector("input[name=comment]");
-    if (input && typed) input.value = typed;
-    if (focused && n.tabIndex >= 0) n.focus({ preventScroll: true });
+    for (const i of inputs(n)) { const from = typed.get(place(i)); if (from) i.value = from.value; }
+    for (const d of n.querySelectorAll("details")) if (d.className && opened.includes(d.className)) d.open = true;
+    if (!focused) return;
+    const same = focused.name ? inputs(n).find((i) => place(i) === place(focused)) : null;
+    if (same) { same.focus({ preventScroll: true }); if (same.setSelectionRange && focused.selectionStart != null) same.setSelectionRange(focused.selectionStart, focused.selectionEnd); }
+    else if (n.tabIndex >= 0) n.focus({ preventScroll: true });
   }
 
-  function addStep(turn, step) {
-    const steps = turn.querySelector('[data-part="steps"]'), item = document.createElement("li");
+  function addStep(turn, step, count) {
+    const steps = turn.querySelector('[data-part="steps"]'), list = steps.querySelector("ol");
+    if (list.children.length >= count) return; // the page came with it
+    const item = document.createElement("li");
     item.className = "step " + step.kind + " " + (step.status || "");
     const words = document.createElement("span");
     words.textContent = step.title;
@@ -98,84 +132,178 @@
     if (step.status) { const state = document.createElement("em"); state.textContent = step.status; item.append(" ", state); }
     if (step.detail) { const small = document.createElement("small"); small.textContent = step.detail; item.append(small); }
     steps.hidden = false;
-    steps.querySelector("ol").append(item);
+    list.append(item);
   }
 
-  function watch(id) {
-    if (streams.has(id)) return;
-    const source = new EventSource(turnPath(id, "/events"));
-    streams.set(id, source);
-    let timer = 0, heard = 0;
-    const soon = () => { clearTimeout(timer); timer = setTimeout(() => refresh(id), 60); };
-    const on = (type, f) => source.addEventListener(type, (e) => { const t = section(id); if (t) f(JSON.parse(e.data), t); });
-    const stream = (t) => t.querySelector('[data-part="stream"]');
-    const clear = (t) => { const s = stream(t); s.textContent = ""; s.hidden = true; };
-    source.onopen = () => { // a stream from the beginning tells all its steps again
-      const t = section(id);
-      if (t && heard === 0) { t.querySelector('[data-part="steps"] ol').replaceChildren(); clear(t); }
-    };
-    on("delta", (ev, t) => {
-      heard++;
+  // One stream carries all that the page shows: a browser has few connections to
+  // one server. heard is how much of each turn the page has heard.
+  const conversation = document.body.dataset.follow;
+  const heard = new Map(), due = new Map();
+  let source = null, boot = "", again = 0;
+
+  const soon = (id) => { clearTimeout(due.get(id)); due.set(id, setTimeout(() => { due.delete(id); id ? refresh(id) : refreshList(); }, 60)); };
+  const stream = (t) => t.querySelector('[data-part="stream"]');
+  const clear = (t) => { const s = stream(t); s.textContent = ""; s.hidden = true; };
+
+  const shows = {
+    delta(ev, t) {
       const s = stream(t), follow = atEnd();
       s.hidden = false;
       s.append(ev.text || "");
       if (follow) toEnd();
-    });
-    on("reset", (ev, t) => clear(t));
-    on("step", (ev, t) => { heard++; clear(t); addStep(t, ev.step); });
-    on("approval", (ev, t) => { heard++; clear(t); if (ev.step) addStep(t, ev.step); say("Sous asks for a decision."); soon(); });
-    on("decided", soon);
-    on("status", soon);
-    on("question", (ev, t) => { clear(t); say("Sous asks: " + ev.text); soon(); });
-    on("end", async (ev, t) => {
-      source.close();
-      streams.delete(id);
-      clearTimeout(timer);
-      await refresh(id);
-      clear(t);
+    },
+    reset(ev, t) { clear(t); },
+    step(ev, t, h) { clear(t); addStep(t, ev.step, ++h.steps); },
+    approval(ev, t, h) { clear(t); if (ev.step) addStep(t, ev.step, ++h.steps); say("Sous asks for a decision."); soon(ev.turn); },
+    decided(ev) { soon(ev.turn); },
+    reminder(ev) { say("A decision still waits."); soon(ev.turn); },
+    status(ev) { soon(ev.turn); },
+    question(ev, t) { clear(t); say("Sous asks: " + ev.text); soon(ev.turn); },
+    async end(ev, t) {
+      clearTimeout(due.get(ev.turn));
+      due.delete(ev.turn);
+      await refresh(ev.turn);
+      clear(section(ev.turn) || t);
       say("Answer: " + (ev.text || "").slice(0, 400));
       for (const n of thread.querySelectorAll('.turn[data-status="queued"]')) refresh(n.dataset.turn);
+    },
+  };
+
+  async function show(ev) {
+    const h = heard.get(ev.turn) || { n: 0, steps: 0 };
+    if (ev.n <= h.n) return;
+    h.n = ev.n;
+    heard.set(ev.turn, h);
+    const t = section(ev.turn);
+    if (!t) { soon(ev.turn); return; } // begun elsewhere, such as in Slack
+    if (active(t)) shows[ev.type](ev, t, h);
+  }
+
+  function badge(q) {
+    const count = q.waiting || 0, counter = $("pending"), late = $("late");
+    counter.textContent = count; counter.hidden = count === 0;
+    document.title = document.title.replace(/^(\(\d+\) )?/, count ? "(" + count + ") " : "");
+    late.hidden = !q.late || !q.late.text;
+    if (late.hidden) return;
+    if (late.firstElementChild.textContent !== q.late.text) late.firstElementChild.textContent = q.late.text;
+    late.lastElementChild.href = "/approvals/" + encodeURIComponent(q.late.approval);
+  }
+
+  // catchUp reads again what may have changed while nobody listened.
+  function catchUp() {
+    if (thread) for (const t of thread.querySelectorAll(".turn")) if (active(t)) soon(t.dataset.turn);
+    soon("");
+    fetch("/queue").then((a) => a.ok && !a.redirected ? a.json().then(badge) : null).catch(() => {});
+  }
+
+  function listen() {
+    if (source || conversation === undefined) return;
+    source = new EventSource("/events" + (conversation ? "?c=" + encodeURIComponent(conversation) : ""));
+    source.addEventListener("hello", (e) => {
+      const b = JSON.parse(e.data).boot;
+      if (b !== boot) { heard.clear(); if (thread) thread.querySelectorAll(".turn").forEach(clear); }
+      if (boot) catchUp();
+      boot = b;
     });
+    for (const type of Object.keys(shows)) source.addEventListener(type, (e) => show(JSON.parse(e.data)));
+    source.addEventListener("queue", (e) => { badge(JSON.parse(e.data)); soon(""); });
     source.onerror = () => {
-      if (source.readyState !== EventSource.CLOSED) return;
-      streams.delete(id);
-      refresh(id);
+      if (source && source.readyState === EventSource.CLOSED) { source = null; clearTimeout(again); again = setTimeout(listen, 5000); }
     };
   }
 
-  function watchAll() {
-    for (const t of thread.querySelectorAll(".turn")) {
-      if (["queued", "running", "waiting"].includes(t.dataset.status)) watch(t.dataset.turn);
-    }
-  }
+  function hush() { if (source) { source.close(); source = null; } }
 
-  // ---- forms within the thread: decisions, stop, undo
+  // A page nobody looks at gives its connection back, and only asks now and then
+  // how much waits. One that is looked at also asks now and then: what another
+  // process did is not in its stream.
+  let rest = 0;
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(rest);
+    if (document.hidden) { rest = setTimeout(hush, 20000); return; }
+    const slept = !source;
+    listen();
+    if (slept) catchUp();
+  });
+  setInterval(() => { if (conversation !== undefined) catchUp(); }, 45000);
+
+  // Times that run out are told anew.
+  function leftWords(ms) {
+    const min = Math.floor(ms / 60000);
+    if (ms <= 0) return "";
+    if (min < 1) return "less than a minute";
+    if (min < 120) return min + " min";
+    return min < 2880 ? Math.floor(min / 60) + " h" : Math.floor(min / 1440) + " days";
+  }
+  setInterval(() => {
+    for (const t of document.querySelectorAll("time.left")) {
+      const words = leftWords(Date.parse(t.dateTime) - Date.now());
+      if (t.textContent === words) continue;
+      t.textContent = words || "no time";
+      const turn = t.closest(".turn");
+      if (!words) soon(turn ? turn.dataset.turn : "");
+    }
+  }, 15000);
+
+  // ---- forms within the page: decisions, stop, undo
 
   // problem shows words where the form was, or where it stands now.
   function problem(turn, form, words) {
     const card = form.closest(".card");
-    const near = (card && $(card.id)) || (form.isConnected && form.closest("li, footer, .cards")) || section(turn) || thread;
+    const near = (form.isConnected && form.closest(".edit-form")) || (card && $(card.id)) || (form.isConnected && form.closest("li, footer, .cards, td")) || (turn && section(turn)) || form.parentElement;
     let p = near.querySelector(":scope > .error");
     if (!p) { p = document.createElement("p"); p.className = "error"; p.setAttribute("role", "alert"); near.append(p); }
     p.textContent = words;
+    p.scrollIntoView({ block: "nearest" });
   }
 
   async function submit(form, button) {
-    const turn = form.closest(".turn");
+    const turn = form.closest(".turn")?.dataset.turn, card = form.closest(".card");
     for (const b of form.querySelectorAll("button")) b.disabled = true;
     try {
       const said = await post(form.action, new URLSearchParams(new FormData(form)));
-      if (said.turn && said.turn !== turn.dataset.turn) { await refresh(said.turn); watch(said.turn); toEnd(); }
-      await refresh(turn.dataset.turn);
+      if (said.turn && thread && said.turn !== turn) { await refresh(said.turn); toEnd(); }
+      else if (said.url && !thread) { location.assign(said.url); return; }
+      if (form.closest("details")) { form.reset(); form.closest("details").open = false; }
+      if (dialog.open) { const opener = dialog.opener; dialog.close(); opener?.closest(".card")?.focus(); }
+      await Promise.all([turn ? refresh(turn) : null, refreshList()]);
       if (button.classList.contains("approve")) say("Approved.");
       if (button.classList.contains("deny")) say("Denied.");
     } catch (e) {
-      await refresh(turn.dataset.turn).catch(() => {});
-      problem(turn.dataset.turn, form, e.message);
+      await Promise.all([turn ? refresh(turn) : null, refreshList()]).catch(() => {});
+      problem(turn, card && !form.isConnected ? ($(card.id)?.querySelector("form") || form) : form, e.message);
     } finally {
       for (const b of form.querySelectorAll("button")) b.disabled = false;
     }
   }
+
+  // ---- the form that changes a call before it is approved
+
+  const dialog = document.createElement("dialog");
+  dialog.className = "dialog";
+  dialog.setAttribute("aria-label", "Change the call");
+  document.body.append(dialog);
+
+  async function openEdit(link) {
+    const content = await part(link.href, { "Sous-Part": "form" }).catch(() => null), form = content?.querySelector("form");
+    if (!form) { location.assign(link.href); return; }
+    dialog.opener = link;
+    dialog.replaceChildren(form);
+    dialog.showModal();
+    form.querySelector("textarea, input:not([type=hidden])")?.focus();
+  }
+
+  document.addEventListener("click", (e) => {
+    if (e.defaultPrevented || e.button || e.ctrlKey || e.metaKey || e.shiftKey) return;
+    const edit = e.target.closest("a.edit"), cancel = e.target.closest("dialog .cancel");
+    if (edit) { e.preventDefault(); openEdit(edit); }
+    if (cancel) { e.preventDefault(); dialog.close(); dialog.opener?.focus(); }
+  });
+  document.addEventListener("submit", (e) => {
+    if (e.target === composer || !e.target.closest(".card, .turn, #list, dialog") || e.target.method !== "post") return;
+    e.preventDefault();
+    submit(e.target, e.submitter || e.target.querySelector("button"));
+  });
 
   // ---- the composer
 
@@ -240,7 +368,6 @@
       composer.elements.event.value = said.event;
       if (said.conversation !== thread.dataset.conversation) { location.assign(said.url); return; }
       await refresh(said.turn);
-      watch(said.turn);
       toEnd();
     } catch (e) {
       complain(e.message); // what was typed stays
@@ -267,12 +394,13 @@
     const card = here && here.closest(".card");
     if (!card) return;
     if (e.key === "a") card.querySelector(".approve")?.click();
+    if (e.key === "e") { const edit = card.querySelector("a.edit"); if (edit) { e.preventDefault(); edit.click(); } }
     if (e.key === "d") { const reason = card.querySelector("input[name=comment]"); if (reason) { e.preventDefault(); reason.focus(); } }
   });
 
+  listen();
   if (!thread) return;
 
-  thread.addEventListener("submit", (e) => { e.preventDefault(); submit(e.target, e.submitter || e.target.querySelector("button")); });
   composer.addEventListener("submit", (e) => { e.preventDefault(); send(); });
   text.addEventListener("input", size);
   text.addEventListener("keydown", (e) => {
@@ -302,6 +430,5 @@
     text.focus();
   });
 
-  watchAll();
   if (!location.hash) toEnd();
 })();
