@@ -144,9 +144,9 @@ func TestAnUnknownToolIsDeniedAndRecorded(t *testing.T) {
 
 func TestBadArgumentsNeverReachTheGate(t *testing.T) {
 	b := setUp(t)
-	for _, args := range []string{`{`, `[]`, `{"button": 1}`, `{"button": "a", "who": "me"}`, `{}`, `{"button":"a"} {}`, `null`, `{"button":"a","times":1.5}`} {
+	for _, args := range []string{`{`, `[]`, `{"button": 1}`, `{"button": "a", "who": "me"}`, `{}`, `{"button":"a"} {}`, `null`, `{"button":"a","times":1.5}`, `{"button":"` + strings.Repeat("a", 256<<10) + `"}`} {
 		if o := b.Do("press_keyed", args); o.Status != agent.Failed || o.Kind != "invalid" {
-			t.Errorf("%s: %+v", args, o)
+			t.Errorf("%.40s: %+v", args, o)
 		}
 	}
 	if b.ruled > 0 {

@@ -544,6 +544,35 @@ func TestAStoppedRequestLeavesNothingToApprove(t *testing.T) {
 	w.wantPaid()
 }
 
+// TestAnApprovalOfARequestThatIsGoneDecidesNothing: the turn has ended or is not in
+// the store any more, and the approval is still open, as after a restore of half
+// a backup.
+func TestAnApprovalOfARequestThatIsGoneDecidesNothing(t *testing.T) {
+	t.Parallel()
+	for name, gone := range map[string]string{
+		"ended":    `UPDATE turns SET status = 'done' WHERE id = 'e1'`,
+		"vanished": `DELETE FROM turns WHERE id = 'e1'`,
+	} {
+		w := newTeam(t)
+		a := w.asked("e1")
+		_, err := w.db.SQL().ExecContext(t.Context(), gone)
+		fatal(t, err)
+		for what, try := range map[string]func() error{
+			"a yes":       func() error { _, err := w.Decide(t.Context(), session("bob"), a.ID, true, ""); return err },
+			"a no":        func() error { _, err := w.Decide(t.Context(), session("bob"), a.ID, false, "no"); return err },
+			"a hand-over": func() error { _, err := w.Delegate(t.Context(), session("bob"), a.ID, "dan", ""); return err },
+		} {
+			if err := try(); agent.KindOf(err) != agent.Conflict || !strings.Contains(agent.PublicText(err), "is over") {
+				t.Errorf("%s, %s: %v", name, what, err)
+			}
+		}
+		if got, err := w.db.Approval(t.Context(), "acme", a.ID); err != nil || got.State != approval.Asked || len(got.Votes) != 0 {
+			t.Errorf("%s: the approval is %+v, %v", name, got, err)
+		}
+		w.wantPaid()
+	}
+}
+
 func TestTheSameClickTwiceIsOneDecision(t *testing.T) {
 	t.Parallel()
 	w := newTeam(t)
