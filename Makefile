@@ -11,7 +11,7 @@ RACE        := -race -gcflags=modernc.org/sqlite/lib=-race=false
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format vet lint layers eval eval-minutes eval-routing eval-redaction eval-injection eval-memory eval-replicas eval-upgrade eval-contracts bench benchmarks
+.PHONY: help run test check format vet lint layers eval eval-minutes eval-routing eval-redaction eval-injection eval-memory eval-replicas eval-upgrade eval-contracts bench mutants benchmarks
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
