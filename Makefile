@@ -76,6 +76,9 @@ eval-contracts: ## every request to a model against the published OpenAPI contra
 eval-injection: ## attacks with any effect through the gate, and how often people are asked (DATA=folder of attacks)
 	@$(GO) run ./internal/eval/injection -data $(or $(DATA),../shared/data/injection)
 
+mutants: ## put deliberate mistakes into a copy of the tree, and see that some test notices each (ONLY=regexp)
+	@$(GO) run ./internal/eval/mutants -only '$(ONLY)'
+
 bench: ## Sous beside the floor under one load generator, as ratios (DATA=folder of rig and peers, ROWS=, ROUNDS=)
 	@$(GO) run ./internal/eval/bench -data $(or $(DATA),../shared/bench) $(if $(ROWS),-rows $(ROWS)) $(if $(ROUNDS),-rounds $(ROUNDS))
 

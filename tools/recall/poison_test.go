@@ -10,11 +10,7 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/policy"
-	"github.com/sous-hq/sous/integrations/sqlite"
-	"github.com/sous-hq/sous/memory"
 	"github.com/sous-hq/sous/tools"
-	"github.com/sous-hq/sous/tools/recall"
-	"github.com/sous-hq/sous/tools/toolstest"
 )
 
 // TestWhatAStrangerPlantedIsGatedAMonthLaterForAnybody: facts remembered while an
@@ -30,17 +26,7 @@ func TestWhatAStrangerPlantedIsGatedAMonthLaterForAnybody(t *testing.T) {
 		defer mu.Unlock()
 		return at
 	}
-	db, err := sqlite.Open(t.Context(), sqlite.Config{Path: t.TempDir() + "/sous.db", Clock: now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	m, err := memory.New(memory.Config{Store: sqlite.NewMemories(db), Clock: now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := recall.All(m)
-	d := desk{toolstest.NewExecutor(t, toolstest.NewRegistry(t, all, err)), m}
+	d := openAt(t, now)
 	const facts = 50
 	everybody := agent.Readers{Scope: agent.WholeWorkspace}
 	d.Context = agent.Label{Integrity: agent.External, Readers: everybody, Scanned: true, Sources: []string{"partner.vtt"}}

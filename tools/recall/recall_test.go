@@ -47,7 +47,12 @@ func (s *shelf) Thread(context.Context, agent.Actor, string) (string, []agent.Me
 
 func open(t *testing.T) desk {
 	t.Helper()
-	now := func() time.Time { return time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC) }
+	return openAt(t, func() time.Time { return time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC) })
+}
+
+// openAt is open with a clock.
+func openAt(t *testing.T, now func() time.Time) desk {
+	t.Helper()
 	db, err := sqlite.Open(t.Context(), sqlite.Config{Path: t.TempDir() + "/sous.db", Clock: now})
 	if err != nil {
 		t.Fatal(err)
