@@ -227,29 +227,3 @@ func TestAClickOnACardOfAnEndedTurnIsToldSo(t *testing.T) {
 		}
 	})
 }
-
-func TestApproversOfAGroupGetTheCardToo(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.answer = payer
-		for name, g := range map[string]slackfake.Group{
-			"locked": {ID: "S1", Handle: "finance", Members: []string{bob}, Locked: true},
-			"open":   {ID: "S2", Handle: "anybody", Members: []string{cat}},
-		} {
-			g.Name = name
-			w.slack.AddGroup(g)
-		}
-		p := w.start(t)
-		known := must[agent.Actor](t)(func() (agent.Actor, error) {
-			got, err := p.bot.People().Person(t.Context(), "w", "slack:"+agent.ActorID(w.slack.Team)+":"+bob)
-			return got.Actor, err
-		}())
-		if len(known.Groups) != 1 || known.Groups[0] != "finance" {
-			t.Errorf("Bob's groups: %v", known.Groups)
-		}
-		if got := p.bot.People().Actor(t.Context(), "", cat); len(got.Groups) != 0 {
-			t.Errorf("a group that anybody may change counts: %v", got.Groups)
-		}
-	})
-}

@@ -167,12 +167,22 @@ func (s *show) noted(key string, at place) {
 
 // watch shows what happens. Events are hints; what is shown is what the store says.
 func (s *show) watch(ctx context.Context, events <-chan loop.Event) error {
+	// A turn that waits for days must not wake anybody several times a second.
 	tick := time.NewTicker(s.StreamEvery)
 	defer tick.Stop()
+	tick.Stop()
+	ticking := false
 	look := time.NewTicker(30 * time.Second)
 	defer look.Stop()
 	over, err := s.sync(ctx)
 	for !over && err == nil {
+		if live := s.out.live(); live != ticking {
+			if ticking = live; live {
+				tick.Reset(s.StreamEvery)
+			} else {
+				tick.Stop()
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -1,6 +1,7 @@
 package slack_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -61,6 +62,10 @@ type world struct {
 	// socket says by which transport the events come.
 	socket bool
 	change func(*front.Config)
+	// rules are the policy; "" is the default.
+	rules string
+	// ttl is how long an approval is open; 0 means 8 hours.
+	ttl time.Duration
 }
 
 func newWorld(t testing.TB, change ...func(*slackfake.Config)) *world {
@@ -121,6 +126,23 @@ type process struct {
 	client  *http.Client
 	stop    func()
 	unread  string
+	// ended is closed when Run has returned err; expelled says that it should.
+	ended    chan struct{}
+	err      error
+	expelled bool
+}
+
+// policy writes the rules down.
+func (w *world) policy(t testing.TB) string {
+	t.Helper()
+	if w.rules == "" {
+		return ""
+	}
+	path := filepath.Join(t.TempDir(), "rules.cedar")
+	if err := os.WriteFile(path, []byte(w.rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 type prompt struct{}
@@ -207,10 +229,10 @@ func (w *world) start(t testing.TB, paid ...*counter) *process {
 		all = append(all, w.pay(paid[0]))
 	}
 	registry := must[*tools.Registry](t)(tools.NewRegistry(all...))
-	ledger := must[*sqlite.Ledger](t)(sqlite.NewLedger(p.db, sqlite.LedgerConfig{ApprovalTTL: time.Hour}))
-	gate := must[*policy.Engine](t)(policy.New(policy.Config{}))
-	executor := must[*tools.Executor](t)(tools.NewExecutor(registry, gate, ledger))
 	directory := front.NewDirectory(front.DirectoryConfig{BotToken: w.slack.BotToken, APIURL: w.slack.URL(), Workspace: "w", Clock: time.Now, Dial: w.net.DialContext})
+	ledger := must[*sqlite.Ledger](t)(sqlite.NewLedger(p.db, sqlite.LedgerConfig{ApprovalTTL: cmp.Or(w.ttl, 8*time.Hour), People: directory}))
+	gate := must[*policy.Engine](t)(policy.New(policy.Config{Path: w.policy(t)}))
+	executor := must[*tools.Executor](t)(tools.NewExecutor(registry, gate, ledger))
 	effects := must[*loop.Effects](t)(loop.NewEffects(loop.Config{
 		Store: p.db, Model: chat, Executor: executor, Prompter: prompt{}, Hub: loop.NewHub(), People: directory, Log: w.log,
 	}))
@@ -237,8 +259,8 @@ func (w *world) start(t testing.TB, paid ...*counter) *process {
 	}
 	p.bot = must[*front.Bot](t)(front.New(c))
 	p.server = w.net.Serve("sous.fake:80", p.bot.Handler())
-	done := make(chan error, 1)
-	go func() { done <- p.bot.Run(ctx) }()
+	p.ended = make(chan struct{})
+	go func() { defer close(p.ended); p.err = p.bot.Run(ctx) }()
 	w.slack.Connect(p.server.URL)
 	if w.socket {
 		w.slack.UseSocket()
@@ -249,8 +271,8 @@ func (w *world) start(t testing.TB, paid ...*counter) *process {
 		once.Do(func() {
 			p.server.Close()
 			cancel()
-			if err := <-done; err != nil {
-				t.Errorf("run: %v", err)
+			if <-p.ended; p.err != nil && !p.expelled {
+				t.Errorf("run: %v", p.err)
 			}
 			_ = engine.Close(5 * time.Second)
 			p.db.Close()
@@ -273,32 +295,38 @@ func (p *process) Rate(ctx context.Context, by agent.Actor, turn string, o feedb
 	return r, p.ratings.Rate(ctx, r)
 }
 
-// wait waits for something to become true.
+// wait waits for something to become true. Time is the test's, so patience is free.
 func wait(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+	pause := 2 * time.Millisecond
+	for deadline := time.Now().Add(10 * time.Minute); !ok(); time.Sleep(pause) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)
 		}
+		pause = min(pause+pause/8, time.Second)
 	}
 }
 
 // reply waits for a message of Sous in a thread that holds the words.
-func (w *world) reply(t testing.TB, channel, root, words string) slackfake.Message {
+func (w *world) reply(t testing.TB, channel, root, words string) (found slackfake.Message) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for ; ; time.Sleep(2 * time.Millisecond) {
-		var all []string
+	defer func() {
+		if t.Failed() && found.TS == "" {
+			for _, m := range w.slack.Thread(channel, root) {
+				t.Logf("in the thread: %.300s", m.Shown())
+			}
+		}
+	}()
+	wait(t, fmt.Sprintf("a reply with %q", words), func() bool {
 		for _, m := range w.slack.Thread(channel, root) {
 			if m.User == w.slack.BotUser && !m.Streaming && strings.Contains(m.Shown(), words) {
-				return m
+				found = m
+				return true
 			}
-			all = append(all, fmt.Sprintf("%.300s", m.Shown()))
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("no reply with %q in:\n%s", words, strings.Join(all, "\n----\n"))
-		}
-	}
+		return false
+	})
+	return found
 }
 
 // answers counts the messages of Sous in a thread that are a turn's answer.

@@ -3,6 +3,8 @@ package slack
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,6 +47,11 @@ func (s *stream) add(text string) {
 	}
 	s.text += text
 	s.quiet = false
+}
+
+// live reports whether something is being written, or waits to be.
+func (s *stream) live() bool {
+	return !s.broken && !s.quiet && (s.ts != "" || len(s.text) > s.sent || slices.ContainsFunc(s.tasks, func(t task) bool { return !t.sent }))
 }
 
 // stable is the length of the text whose looks later words cannot change.
@@ -177,8 +184,8 @@ func (s *stream) finish(ctx context.Context, key string, m post) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		s.posted = found
-		if found[key] != "" {
+		maps.Copy(s.posted, found)
+		if s.posted[key] != "" {
 			return true, nil
 		}
 		if s.ts == "" {

@@ -327,3 +327,24 @@ func TestSinceWhen(t *testing.T) {
 		}
 	}
 }
+
+// Days pass while nobody decides; nothing may move in Slack meanwhile.
+func TestATurnThatWaitsIsQuiet(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, _, paid := newPayer(t)
+		root := w.slack.Post(ann, general, "<@"+w.slack.BotUser+"> pay Acme 100")
+		card := w.reply(t, general, root, "Approval needed")
+		time.Sleep(time.Minute)
+		before := len(w.slack.Calls(""))
+		time.Sleep(20 * time.Minute)
+		for _, c := range w.slack.Calls("")[before:] {
+			t.Errorf("%s: %v", c.Method, c.Args)
+		}
+		w.slack.Press(bob, card, find(t, card, "sous_approve"))
+		w.reply(t, general, root, "What I changed")
+		if paid.total() != 1 {
+			t.Errorf("paid %d times", paid.total())
+		}
+	})
+}

@@ -178,7 +178,7 @@ func (s *Server) groupList(a args) (answer, string) {
 	all := []answer{}
 	for _, g := range s.groups {
 		one := answer{
-			"id": g.ID, "team_id": s.Team, "handle": g.Handle, "name": g.Name, "is_usergroup": true, "date_delete": 0,
+			"id": g.ID, "team_id": s.Team, "handle": g.Handle, "name": g.Name, "is_usergroup": true, "date_delete": map[bool]int{true: 1700000000}[g.Gone], "is_external": g.External,
 			"is_membership_locked": g.Locked, "is_idp_group": g.IDP, "user_count": len(g.Members),
 		}
 		if a.yes("include_users") {

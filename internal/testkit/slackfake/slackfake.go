@@ -69,6 +69,8 @@ type Group struct {
 	// Locked says that only administrators change it, IDP that an identity
 	// provider does.
 	Locked, IDP bool
+	// External groups are another company's, Gone ones were disabled.
+	External, Gone bool
 }
 
 // Server is the fake. Close it at the end.
