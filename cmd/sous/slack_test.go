@@ -70,13 +70,16 @@ func botScopes(t *testing.T) []string {
 	}
 	var m struct {
 		OAuth struct {
-			Scopes struct{ Bot []string }
+			Scopes struct {
+				Bot      []string
+				Optional []string `json:"bot_optional"`
+			}
 		} `json:"oauth_config"`
 	}
 	if err := json.Unmarshal(raw, &m); err != nil || len(m.OAuth.Scopes.Bot) == 0 {
 		t.Fatalf("the manifest's scopes: %v", err)
 	}
-	return m.OAuth.Scopes.Bot
+	return append(m.OAuth.Scopes.Bot, m.OAuth.Scopes.Optional...)
 }
 
 // serve starts a process that is in Slack.

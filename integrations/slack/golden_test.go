@@ -107,7 +107,13 @@ func TestCardsAndModalsLookAsTheyDid(t *testing.T) {
 	for name, view := range map[string]any{
 		"modal-reject": front.RejectModal(asked(), m), "modal-edit": front.EditModal(asked(), m), "modal-ask": front.AskModal(asked(), m), "modal-publish": front.PublishModal(draft, m), "modal-review": front.ReviewModal(draft, m),
 		"modal-question": front.QuestionModal(), "modal-feedback": front.FeedbackModal("slack-T1-C1-1.1"),
-		"home": front.HomeView([]approval.Approval{asked()}, []approval.Approval{asked(), confirm}, "Model: built-in", "https://sous.example/"),
+		"modal-erase": front.EraseModal(map[string]int64{"messages": 12, "memories": 3, "votes": 0}, []string{"messages in Slack"}),
+		"home": front.HomeView(front.Home{
+			Status: "Model: built-in; it extracts and does not reason.", Pages: "https://sous.example/", Mine: []approval.Approval{asked()}, Others: []approval.Approval{confirm},
+			Requests: []front.HomeRequest{{Text: "pay Acme 100", URL: "https://team.slack.example/archives/C1/p1", Status: agent.TurnWaiting, At: asked().Created}},
+			Memories: []front.Remembered{{ID: "m1", Title: "The oven is mended on Tuesdays", Kind: "fact", At: asked().Created}, {ID: "m2", Title: "Minutes: Importer", Kind: "minutes", At: asked().Created}}, Total: 9, Known: true,
+			Systems: []front.System{{Name: "Model", State: "ok", Text: "built-in"}, {Name: "Tickets", State: "ok", Text: "the built-in tracker"}, {Name: "Search by meaning", State: "off", Text: "there is no embedding model"}},
+		}),
 	} {
 		raw := must[[]byte](t)(json.Marshal(view))
 		if err := slackfake.CheckView(raw); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 
@@ -79,6 +78,8 @@ func (b *Bot) pressed(ctx context.Context, by agent.Actor, c click, action, valu
 		err = b.claimed(ctx, by, c, value, action == actMine)
 	case actFeedback, actGood, actBad:
 		err = b.rated(ctx, by, c, value)
+	case actForget, actExport, actErase:
+		err = b.ownData(ctx, by, c, action, value)
 	case actUndo:
 		err = b.undo(ctx, by, value)
 	case actHome:
@@ -195,6 +196,8 @@ func (b *Bot) submitted(ctx context.Context, by agent.Actor, c click) (any, erro
 		return nil, nil
 	}
 	switch {
+	case c.View.Callback == modalErase:
+		return b.erase(ctx, by, c)
 	case c.View.Callback == modalFeedback:
 		return b.explained(ctx, by, c, m)
 	case c.View.Callback == modalPublish && b.Reviews != nil:
@@ -293,33 +296,4 @@ func (b *Bot) suggest(ctx context.Context, channel, thread string) error {
 	p.AddPrompt("Find a ticket", "Which tickets are open?")
 	p.AddPrompt("Who handles this?", "Who should handle a broken laptop?")
 	return b.post.again(ctx, func() error { return b.api.SetAssistantThreadsSuggestedPromptsContext(ctx, p) })
-}
-
-// home publishes a person's home tab; with an approval's id it posts that card to
-// them as well.
-func (b *Bot) home(ctx context.Context, by agent.Actor, user, show string) error {
-	mine, err := b.Decisions.Queue(ctx, by)
-	if err != nil {
-		mine = nil
-	}
-	pending, err := b.Decisions.Pending(ctx, by)
-	if err != nil {
-		pending = nil
-	}
-	for _, a := range mine {
-		if a.ID != show {
-			continue
-		}
-		dm, err := b.people.dm(ctx, user)
-		if err != nil {
-			return err
-		}
-		if _, err := b.post.once(ctx, post{channel: dm, key: fmt.Sprintf("shown/%s/%d", show, b.Clock().UnixNano()), text: cardText(a), blocks: Card(a)}); err != nil {
-			return err
-		}
-	}
-	return b.post.again(ctx, func() error {
-		_, err := b.api.PublishViewContext(ctx, slack.PublishViewContextRequest{UserID: user, View: HomeView(mine, pending, b.Status(), b.Pages)})
-		return err
-	})
 }

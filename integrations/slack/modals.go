@@ -131,66 +131,6 @@ func editedArgs(was json.RawMessage, values map[string]string) (json.RawMessage,
 	return out.Bytes(), nil
 }
 
-// HomeView is the app's home tab of one person.
-func HomeView(mine, pending []approval.Approval, status, pages string) slack.HomeTabViewRequest {
-	blocks := []slack.Block{header("Sous")}
-	if status != "" {
-		blocks = append(blocks, small(escape(status)))
-	}
-	blocks = append(blocks, section("Write to me in the *Messages* tab, or mention me in a channel. Drop a transcript (VTT, SRT or text) and I write the minutes."),
-		slack.NewDividerBlock(), section(fmt.Sprintf("*Waiting for you: %d*", len(mine))))
-	decide := map[string]bool{}
-	for i, a := range mine {
-		decide[a.ID] = true
-		if i >= 10 {
-			blocks = append(blocks, small(fmt.Sprintf("%d more.", len(mine)-i)))
-			break
-		}
-		blocks = append(blocks, homeItem(a, true)...)
-	}
-	var others []approval.Approval
-	for _, a := range pending {
-		if !decide[a.ID] {
-			others = append(others, a)
-		}
-	}
-	blocks = append(blocks, slack.NewDividerBlock(), section(fmt.Sprintf("*Waiting for others: %d*", len(others))))
-	for i, a := range others {
-		if i >= 10 {
-			blocks = append(blocks, small(fmt.Sprintf("%d more.", len(others)-i)))
-			break
-		}
-		blocks = append(blocks, homeItem(a, false)...)
-	}
-	last := []slack.BlockElement{button(actHome, "refresh", "Refresh", slack.StyleDefault)}
-	if strings.HasPrefix(pages, "http") {
-		open := button("sous_pages", "", "Open the web chat", slack.StyleDefault)
-		open.URL = pages
-		last = append(last, open)
-	}
-	blocks = append(blocks, slack.NewDividerBlock(), slack.NewActionBlock("home-last", last...))
-	return slack.HomeTabViewRequest{Type: slack.VTHomeTab, CallbackID: actHome, Blocks: slack.Blocks{BlockSet: blocks}}
-}
-
-// homeItem is an approval on the home tab: short, so a yes is given on the card.
-func homeItem(a approval.Approval, mine bool) []slack.Block {
-	line := "*" + escape(toolTitle(a.Call.Tool)) + "* asked by " + person(a.Call.Actor.ID, a.Call.Actor.Name) + ", expires " + when(a.Expires) + "  ·  " + a.ID
-	blocks := []slack.Block{section(line)}
-	if args, ok := arguments(a.Call.Args, a.Marked); ok {
-		var short []string
-		for _, arg := range args[:min(len(args), 4)] {
-			short = append(short, escape(clip(visible(arg.Name), 40))+": "+escape(clip(strings.Join(strings.Fields(visible(arg.Value)), " "), 120)))
-		}
-		if len(short) > 0 {
-			blocks = append(blocks, small(strings.Join(short, "\n")))
-		}
-	}
-	if mine {
-		blocks = append(blocks, slack.NewActionBlock("home-"+a.ID, button(actHome, a.ID, "Show the card", slack.StylePrimary)))
-	}
-	return blocks
-}
-
 // refusal is the public text of an error, as a sentence.
 func refusal(err error) string {
 	text := agent.PublicText(err)

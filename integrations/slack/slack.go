@@ -84,6 +84,10 @@ type Config struct {
 	// Reviews keeps minutes until whoever asked for them has read them; nil publishes
 	// them at once.
 	Reviews review.Store
+	// Personal is what people may ask about themselves; nil offers nothing.
+	Personal Personal
+	// Systems lists what Sous works with and how it is; nil lists nothing.
+	Systems func(ctx context.Context) []System
 	// Opinions takes what people think of answers; nil asks nobody.
 	Opinions Opinions
 	// Deliveries keeps what came until it is handled, and what was posted.

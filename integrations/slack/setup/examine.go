@@ -143,6 +143,7 @@ func rights(header string) []Finding {
 	}
 	without := map[string]string{
 		"canvases:write": "minutes are messages only, no canvases",
+		"files:write":    "nobody can export their data from the home tab",
 		"lists:write":    "action items become no Slack list",
 	}
 	for _, s := range missing(optional, had) {

@@ -149,7 +149,7 @@ func Scopes() (needed, optional []string) {
 	return []string{
 		"app_mentions:read", "assistant:write", "channels:history", "channels:read", "chat:write", "commands", "files:read",
 		"groups:history", "groups:read", "im:history", "im:read", "im:write", "mpim:history", "mpim:read", "usergroups:read", "users:read",
-	}, []string{"canvases:write", "lists:write"}
+	}, []string{"canvases:write", "files:write", "lists:write"}
 }
 
 // Events are the events the app has to be subscribed to.
