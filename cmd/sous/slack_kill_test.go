@@ -40,6 +40,7 @@ func (o *office) job(t *testing.T) {
 	t.Helper()
 	root := o.drop()
 	o.message(t, root, "actions wait for a decision")
+	o.publish(t, root)
 	o.approve(t, root)
 	o.settled(t, root)
 }
@@ -53,7 +54,8 @@ func TestInSlackAKillAtAnyPointCostsNothingAndMakesNothingTwice(t *testing.T) {
 		"before it is acknowledged":       {crash: "after keep", both: true},
 		"when it is a turn":               {crash: "before done"},
 		"when it is known who asks":       {method: "users.info", words: ann},
-		"when the minutes are posted":     {method: "chat.postMessage", words: "Minutes:", both: true},
+		"when the minutes are posted":     {method: "chat.postMessage", words: "Minutes"},
+		"when the minutes are published":  {method: "chat.postMessage", words: "sous_mine", both: true},
 		"when a card is posted":           {method: "chat.postMessage", words: "sous_reject"},
 		"when the card for all is posted": {method: "chat.postMessage", words: "sous_approve_all"},
 		"when an effect is made":          {crash: "after run"},
@@ -106,6 +108,7 @@ func TestInSlackKillsAtRandomCostNothing(t *testing.T) {
 			}
 		}
 	}
+	o.publish(t, root)
 	o.until(t, "the end", func() bool {
 		for _, m := range o.Thread(o.dm, root) {
 			for _, b := range m.Buttons() {

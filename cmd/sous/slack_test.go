@@ -31,7 +31,8 @@ type office struct {
 	onCall func(method string, answer []byte)
 }
 
-const ann = "U0ANN"
+// The person who asks and the channel that hears of it.
+const ann, team = "U0ANN", "C0TEAM"
 
 func newOffice(t *testing.T, socket bool) *office {
 	t.Helper()
@@ -53,6 +54,7 @@ func newOffice(t *testing.T, socket bool) *office {
 	for id, name := range map[string]string{ann: "Ann Archer", "U0BOB": "Bob Brown"} {
 		o.AddUser(slackfake.User{ID: id, RealName: name})
 	}
+	o.AddChannel(slackfake.Channel{ID: team, Name: "team", Members: []string{ann, "U0BOB", o.BotUser}})
 	o.dm, o.token = o.DM(ann), o.BotToken
 	if socket {
 		o.UseSocket()
@@ -184,6 +186,50 @@ func (o *office) drop() string {
 	})
 }
 
+// published are the messages with the minutes in the team's channel.
+func (o *office) published() (all []slackfake.Message) {
+	for _, m := range o.Channel(team) {
+		if strings.Contains(string(m.Blocks), `"sous_mine"`) {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// publish sends the draft to the team by the form of its card, again when that was lost.
+func (o *office) publish(t *testing.T, root string) {
+	t.Helper()
+	o.message(t, root, "This is a draft of the minutes")
+	o.until(t, "published minutes", func() bool {
+		for _, m := range o.Thread(o.dm, root) {
+			for _, b := range m.Buttons() {
+				if b.ActionID == "sous_publish_more" && o.Press(ann, m, b).Status == 200 {
+					o.send(map[string]string{"where": team, "forms": "message"})
+				}
+			}
+		}
+		return len(o.published()) > 0
+	})
+}
+
+// send fills the newest form and sends it.
+func (o *office) send(values map[string]string) {
+	var newest slackfake.View
+	for _, v := range o.Modals() {
+		if v.ID > newest.ID {
+			newest = v
+		}
+	}
+	if newest.ID == "" {
+		return
+	}
+	in := map[string]map[string]string{}
+	for field, value := range values {
+		in[field] = map[string]string{"value": value}
+	}
+	o.Submit(ann, newest, in)
+}
+
 // approve presses the one button for all, again when the press was lost.
 func (o *office) approve(t *testing.T, root string) {
 	t.Helper()
@@ -204,6 +250,9 @@ func (o *office) approve(t *testing.T, root string) {
 func (o *office) settled(t *testing.T, root string) {
 	t.Helper()
 	changes := o.message(t, root, "What I changed")
+	if n := len(o.published()); n != 1 {
+		t.Errorf("the minutes stand %d times in the channel", n)
+	}
 	for _, id := range []string{"T-1", "T-2"} {
 		if !strings.Contains(changes.Shown(), "/tickets/"+id+"|") {
 			t.Errorf("no link to %s:\n%s", id, changes.Shown())
@@ -252,7 +301,7 @@ func (o *office) settled(t *testing.T, root string) {
 
 func transports() map[string]bool { return map[string]bool{"HTTP": false, "Socket Mode": true} }
 
-func TestInSlackATranscriptBecomesMinutesAndByOneYesTickets(t *testing.T) {
+func TestInSlackATranscriptBecomesReviewedMinutesAndByOneYesTickets(t *testing.T) {
 	for name, socket := range transports() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -265,6 +314,7 @@ func TestInSlackATranscriptBecomesMinutesAndByOneYesTickets(t *testing.T) {
 					t.Errorf("the minutes lack %q:\n%s", words, minutes.Shown())
 				}
 			}
+			o.publish(t, root)
 			o.approve(t, root)
 			o.settled(t, root)
 			out, err := sous(t, o.data, "", "audit", "verify")
