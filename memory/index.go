@@ -10,8 +10,8 @@ import (
 
 // Index keeps the vectors of a store's passages, a generation for each embedding
 // model, and the durable queue of items that have none yet. Where a generation is
-// there or being built, SaveItem queues the item for it in its own transaction,
-// and SetForgotten does so when it restores one; a vector goes with its passage.
+// there or being built, whatever makes an item live queues it in the same
+// transaction, and its vectors go when it is forgotten, superseded or removed.
 //
 // storetest.Recall states these promises as tests.
 type Index interface {

@@ -29,7 +29,7 @@ import (
 )
 
 // shared are the tables that belong to no workspace.
-const shared = "schema_version keyring_check replicas"
+const shared = "schema_version keyring_check replicas memory_generations"
 
 // fill leaves at least a row of acme's in every table.
 func fill(t *testing.T, db *postgres.DB, clock *storetest.Clock) {
@@ -90,11 +90,19 @@ func fill(t *testing.T, db *postgres.DB, clock *storetest.Clock) {
 	must(err)
 	_, err = postgres.NewRoutingCases(db).Record(ctx, w, "my laptop", "it")
 	must(err)
-	_, _, err = postgres.NewMemories(db).SaveItem(ctx, memory.Item{
-		ID: "i1", Workspace: "acme", Kind: memory.Fact, Author: "ann", At: clock.Now(), Remembered: clock.Now(), Label: label,
-		Chunks: []memory.Chunk{{Text: "a secret recipe"}},
-	})
+	memories := postgres.NewMemories(db)
+	g, err := memories.Begin(ctx, "a model", 3)
 	must(err)
+	for _, id := range []string{"i1", "i2"} {
+		_, _, err = memories.SaveItem(ctx, memory.Item{
+			ID: id, Workspace: "acme", Kind: memory.Fact, Author: "ann", At: clock.Now(), Remembered: clock.Now(), Label: label,
+			Chunks: []memory.Chunk{{Text: "a secret recipe"}},
+		})
+		must(err)
+	}
+	work, err := memories.Work(ctx, g.ID, 1)
+	must(err)
+	must(memories.SaveVectors(ctx, work, [][]float32{{1, 2, 3}}))
 }
 
 func approve(ctx context.Context, db *postgres.DB, by agent.Actor, id string, clock *storetest.Clock) (approval.Approval, error) {
@@ -212,8 +220,8 @@ func TestNoTableShowsAnotherWorkspaceARow(t *testing.T) {
 	})
 	as(t, base.URL, "sous_app", "globex", func(tx pgx.Tx) {
 		var n int
-		err := tx.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM memory_match($1::tsquery, NULL)) + (SELECT count(*) FROM ticket_match($1::tsquery))`,
-			"!zzz").Scan(&n)
+		err := tx.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM memory_match($1::text::tsquery, NULL)) + (SELECT count(*) FROM ticket_match($1::text::tsquery))
+			+ (SELECT count(*) FROM memory_matches(ARRAY[$1::text], 10))`, "!zzz").Scan(&n)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -230,6 +238,8 @@ func TestAnotherWorkspaceCannotBeWrittenTo(t *testing.T) {
 	for _, query := range []string{
 		`INSERT INTO replies (workspace, event, turn) VALUES ('acme', 'x', 'y')`,
 		`INSERT INTO memory_index (workspace, key, words) VALUES ('acme', 1, '')`,
+		`INSERT INTO memory_vectors_1 (workspace, key, audience, embedding) SELECT 'acme', key + 1, audience, embedding FROM memory_vectors_1 UNION ALL SELECT 'acme', 1, 1, '[1,2,3]'`,
+		`UPDATE memory_generations SET state = 'retired'`,
 		`UPDATE turns SET workspace = 'acme'`,
 		`INSERT INTO audit_heads (workspace, seq) VALUES ('acme', 99)`,
 	} {

@@ -16,16 +16,17 @@ import (
 
 var _ memory.Store = (*Memories)(nil)
 
-// Memories keeps what is remembered; it is a memory.Store. It holds a bounded
-// cache of passages, which never change once stored, so two processes on one
-// database need not tell each other anything.
+// Memories keeps what is remembered; it is a memory.Store and its memory.Index.
+// What it keeps of the database in memory only makes searches quicker, so two
+// processes on one database need not tell each other anything.
 type Memories struct {
-	db    *DB
-	cache memory.PassageCache
+	db *DB
+	// known and frequent are what this process has seen of the database.
+	known    generations
+	frequent wordSet
 }
 
-// NewMemories returns the store of memories in db. Each has a cache of its own:
-// make one and share it.
+// NewMemories returns the store of memories in db; make one and share it.
 func NewMemories(db *DB) *Memories { return &Memories{db: db} }
 
 // SaveItem implements memory.Store.

@@ -51,3 +51,12 @@ func TestMemoriesAreAuditedWithoutTheirText(t *testing.T) {
 		t.Errorf("the audit says %q; want %q", got, want)
 	}
 }
+
+func TestRecall(t *testing.T) {
+	t.Parallel()
+	storetest.Recall(t, func(t *testing.T) storetest.Vectors {
+		db, clock, _ := openDB(t)
+		m := postgres.NewMemories(db)
+		return storetest.Vectors{Store: m, Index: m, Clock: clock}
+	})
+}

@@ -86,12 +86,11 @@ func (m *Memories) Begin(ctx context.Context, model string, dimension int) (g me
 	return g, nil
 }
 
-// queued is an item of the queue; live is false for what is no more to be found.
+// queued is an item of the queue.
 type queued struct {
 	seq, next int64
 	workspace agent.WorkspaceID
 	title     string
-	live      bool
 }
 
 // Work implements memory.Index. One process works on the file, so nothing is
@@ -99,25 +98,16 @@ type queued struct {
 func (m *Memories) Work(ctx context.Context, generation int64, most int) (memory.Work, error) {
 	w := memory.Work{Generation: generation}
 	err := m.db.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `DELETE FROM memory_queue WHERE generation = ?1 AND item IN (SELECT q.item FROM memory_queue q JOIN memory_items i ON i.seq = q.item
-			WHERE q.generation = ?1 AND (i.forgotten IS NOT NULL OR i.superseded_by <> '') LIMIT 1000)`, generation)
-		if err != nil {
-			return err
-		}
 		items, err := every(ctx, tx, func(row sqlRow) (q queued, err error) {
-			err = row.Scan(&q.seq, &q.next, &q.workspace, &q.title, &q.live)
+			err = row.Scan(&q.seq, &q.next, &q.workspace, &q.title)
 			return q, err
-		}, `SELECT q.item, q.next, i.workspace, i.title, i.forgotten IS NULL AND i.superseded_by = ''
-			FROM memory_queue q JOIN memory_items i ON i.seq = q.item WHERE q.generation = ? ORDER BY q.item LIMIT ?`, generation, most)
+		}, `SELECT q.item, q.next, i.workspace, i.title FROM memory_queue q JOIN memory_items i ON i.seq = q.item WHERE q.generation = ? ORDER BY q.item LIMIT ?`, generation, most)
 		if err != nil {
 			return err
 		}
 		for _, q := range items {
 			if len(w.Keys) >= most || w.Workspace != "" && q.workspace != w.Workspace {
 				break
-			}
-			if !q.live {
-				continue
 			}
 			w.Workspace = q.workspace
 			if err := take(ctx, tx, &w, q, most-len(w.Keys)); err != nil {

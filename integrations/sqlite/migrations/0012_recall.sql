@@ -63,6 +63,12 @@ WHEN NEW.forgotten IS NULL AND NEW.superseded_by = '' AND (OLD.forgotten IS NOT 
 		AND NOT EXISTS (SELECT 1 FROM memory_queue q WHERE q.generation = g.id AND q.item = NEW.seq);
 END;
 
+CREATE TRIGGER memory_items_dead AFTER UPDATE OF forgotten, superseded_by ON memory_items
+WHEN (NEW.forgotten IS NOT NULL OR NEW.superseded_by <> '') AND OLD.forgotten IS NULL AND OLD.superseded_by = '' BEGIN
+	DELETE FROM memory_queue WHERE item = NEW.seq;
+	DELETE FROM memory_vectors WHERE key >= NEW.seq << 16 AND key < (NEW.seq + 1) << 16;
+END;
+
 CREATE TRIGGER memory_items_deleted AFTER DELETE ON memory_items BEGIN
 	DELETE FROM memory_audiences WHERE id = OLD.audience AND NOT EXISTS (SELECT 1 FROM memory_items WHERE audience = OLD.audience);
 END;

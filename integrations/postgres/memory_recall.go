@@ -1,0 +1,240 @@
+package postgres
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pgvector/pgvector-go"
+
+	"github.com/sous-hq/sous/memory"
+)
+
+//go:embed memory_recall.sql
+var recallQuery string
+
+const (
+	// mostWords is how many passages that share words with the query are ranked with
+	// what stands beside them, and few from how many on frequent words need not be
+	// looked for one by one.
+	mostWords = 250
+	few       = 50
+	// nearCount is how many of the nearest passages count for one query.
+	nearCount = 60
+	// narrow is how many passages a reader may read at most for whom the vectors are
+	// compared one by one: through the graph one would meet too few of them.
+	narrow = 4000
+	// shownCount is how many of the candidates come with all that is shown of them.
+	shownCount = 120
+)
+
+// The ways to the nearest: by nobody, exactly among what a narrow reader may read,
+// and through the graph for others. The counted passages decide, not the planner,
+// who errs here by an order of magnitude: a + 0 keeps each from the other's index.
+const (
+	nearNone = `SELECT NULL::bigint key, NULL::float8 cosine WHERE false`
+	nearBoth = `SELECT * FROM (SELECT v.key, -(v.embedding OPERATOR({schema}.<#>) $8::text::{schema}.halfvec) cosine
+		FROM {vectors} v{vector_join} WHERE (SELECT chunks FROM reader) <= {narrow} AND v.audience = ANY ((SELECT audiences FROM reader)::bigint[]){vector_filter}
+		ORDER BY (v.embedding OPERATOR({schema}.<#>) $8::text::{schema}.halfvec) + 0 LIMIT {near_count}) exact
+	UNION ALL SELECT * FROM (SELECT v.key, -(v.embedding OPERATOR({schema}.<#>) $8::text::{schema}.halfvec) cosine
+		FROM {vectors} v{vector_join} WHERE (SELECT chunks FROM reader) > {narrow} AND v.audience + 0 = ANY ((SELECT audiences FROM reader)::bigint[]){vector_filter}
+		ORDER BY v.embedding OPERATOR({schema}.<#>) $8::text::{schema}.halfvec LIMIT {near_count}) graph`
+)
+
+// readableItem is the condition that the reader may read item i and that it is
+// live, by its audience; allowedItem is the same by the readers of the item
+// itself, asked once more of what is shown.
+const (
+	readableItem = `i.workspace = $1 AND i.audience = ANY ((SELECT audiences FROM reader)::bigint[]) AND i.forgotten IS NULL AND i.superseded_by = ''`
+	allowedItem  = `i.forgotten IS NULL AND i.superseded_by = '' AND i.workspace = $1 AND (i.scope = 'public' OR i.scope = 'workspace' AND $3 OR i.scope = '' AND EXISTS
+		(SELECT 1 FROM sous.memory_readers r WHERE r.item = i.seq AND r.actor = $2 AND r.workspace = $1)) AND $2 <> ''`
+	filterOfItem = `($9::text[] IS NULL OR c.kind = ANY ($9::text[]) OR i.kind = ANY ($9::text[]))
+		AND ($10::timestamptz IS NULL OR COALESCE(c.at, i.at) >= $10::timestamptz) AND ($11::timestamptz IS NULL OR COALESCE(c.at, i.at) < $11::timestamptz)
+		AND NOT EXISTS (SELECT 1 FROM unnest($12::text[]) w (word) WHERE strpos(c.speaker_words, w.word) = 0)`
+)
+
+// recallStatement is the statement for a search in a generation, which may be none.
+func recallStatement(s memory.Search, g memory.Generation, schema string) string {
+	filter := func(key string) string { return "" }
+	near, vectorJoin, vectorFilter, passes := nearNone, "", "", ""
+	if len(s.Vector) > 0 {
+		near = nearBoth
+	}
+	if filtered(s) {
+		filter = func(key string) string {
+			return ` AND EXISTS (SELECT 1 FROM sous.memory_chunks c WHERE c.key = ` + key + ` AND ` + filterOfItem + `)`
+		}
+		vectorJoin = ` JOIN sous.memory_chunks c ON c.key = v.key JOIN sous.memory_items i ON i.seq = v.key >> 16`
+		vectorFilter, passes = ` AND `+filterOfItem, `(`+filterOfItem+`) DESC, `
+	}
+	first := strings.NewReplacer("{near}", near, "{shown}", chunkColumns+`, `+itemColumns).Replace(recallQuery)
+	return strings.NewReplacer(
+		"{readable}", readableItem, "{allowed}", allowedItem, "{rare_filter}", filter("r.key"), "{together_filter}", filter("f.key"), "{passes}", passes,
+		"{vector_join}", vectorJoin, "{vector_filter}", vectorFilter, "{vectors}", vectorTable(g.ID), "{schema}", schema,
+		"{most}", fmt.Sprint(mostWords), "{few}", fmt.Sprint(few), "{narrow}", fmt.Sprint(narrow), "{near_count}", fmt.Sprint(nearCount),
+	).Replace(first)
+}
+
+// filtered reports whether the search lets less than everything pass.
+func filtered(s memory.Search) bool {
+	return len(s.Kinds) > 0 || len(s.Speaker) > 0 || !s.Since.IsZero() || !s.Until.IsZero()
+}
+
+// settings hold for the one transaction that the search is: who asks, and what the
+// planner would get wrong. The graph is searched until enough of what it finds may
+// be read.
+const settings = `SELECT set_config('search_path', 'sous', true), set_config('role', '` + roleApp + `', true), set_config('sous.workspace', $1, true),
+	set_config('transaction_read_only', 'on', true), set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true),
+	set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`
+
+const graphSettings = settings + `, set_config('hnsw.ef_search', '80', true), set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.max_scan_tuples', '40000', true)`
+
+// candidates are what one statement gives for a search.
+type candidates struct {
+	corpus   memory.Corpus
+	frequent []int64
+	passages []*memory.Passage
+	near     memory.Nearest
+	items    map[int64]memory.Item
+	chunks   map[int64]memory.Chunk
+}
+
+// ask runs the statement: settings and query go to the server together, and the
+// answer comes back in one round trip.
+func (m *Memories) ask(ctx context.Context, s memory.Search, g memory.Generation, w wording) (candidates, error) {
+	before := settings
+	schema := "public"
+	if len(s.Vector) > 0 {
+		var err error
+		if schema, err = m.vectorSchema(ctx); err != nil {
+			return candidates{}, err
+		}
+		before = graphSettings
+	}
+	b := &pgx.Batch{}
+	b.Queue(before, string(s.Reader.Workspace))
+	b.Queue(recallStatement(s, g, schema), recallArgs(s, w)...)
+	answer := m.db.pool.SendBatch(ctx, b)
+	if _, err := answer.Exec(); err != nil {
+		_ = answer.Close()
+		return candidates{}, publicError(err)
+	}
+	found, err := m.readCandidates(answer)
+	if closing := answer.Close(); err == nil {
+		err = closing
+	}
+	return found, publicError(err)
+}
+
+func recallArgs(s memory.Search, w wording) []any {
+	var vector, kinds, since, until any
+	if len(s.Vector) > 0 {
+		vector = pgvector.NewHalfVector(s.Vector).String()
+	}
+	if len(s.Kinds) > 0 {
+		kinds = s.Kinds
+	}
+	if !s.Since.IsZero() {
+		since = s.Since
+	}
+	if !s.Until.IsZero() {
+		until = s.Until
+	}
+	speaker := make([]string, len(s.Speaker))
+	for n, word := range s.Speaker {
+		speaker[n] = " " + storable(word) + " "
+	}
+	favour := s.Favour
+	if favour == nil {
+		favour = []memory.Kind{}
+	}
+	return []any{
+		s.Reader.Workspace, s.Reader.ID, readerArgs(s.Reader)[2], w.rare, w.weights, w.together, w.either, vector, kinds, since, until, speaker,
+		favour, max(shownCount, 2*s.Limit), memory.MaxMatches,
+	}
+}
+
+func (m *Memories) readCandidates(answer pgx.BatchResults) (candidates, error) {
+	c := candidates{near: memory.Nearest{}, items: map[int64]memory.Item{}, chunks: map[int64]memory.Chunk{}}
+	rows, err := answer.Query()
+	if err != nil {
+		return c, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := c.scan(rows); err != nil {
+			return c, err
+		}
+	}
+	return c, rows.Err()
+}
+
+// The columns before those of a shown passage: the chunk's, beginning with its
+// key, then the item's, beginning with its seq.
+const (
+	columnsBefore = 12
+	columnsChunk  = 7
+)
+
+func (c *candidates) scan(rows pgx.Rows) error {
+	var p memory.Passage
+	var key, readable *int64
+	var cosine *float64
+	var kind, itemKind, terms, title, speaker *string
+	var at *time.Time
+	into := []any{&c.corpus.Chunks, &c.corpus.Terms, &c.frequent, &readable, &key, &cosine, &kind, &itemKind, &at, &terms, &title, &speaker}
+	var chunk storedChunk
+	var item storedItem
+	raw := rows.RawValues()
+	shown := raw[columnsBefore] != nil && raw[columnsBefore+columnsChunk] != nil
+	if shown {
+		into = append(append(into, chunk.columns()...), item.columns()...)
+	} else {
+		into = append(into, make([]any, len(raw)-len(into))...)
+	}
+	if err := rows.Scan(into...); err != nil || key == nil {
+		return err
+	}
+	p.Key, p.Item, p.Kind, p.ItemKind, p.At = *key, memory.ItemOf(*key), memory.Kind(*kind), memory.Kind(*itemKind), at.UTC()
+	p.SetWords(strings.Fields(*terms), strings.Fields(*title), strings.Fields(*speaker))
+	c.passages = append(c.passages, &p)
+	if cosine != nil {
+		c.near[p.Key] = *cosine
+	}
+	if shown {
+		chunk.N = memory.ChunkOf(chunk.key)
+		c.chunks[p.Key], c.items[p.Item] = chunk.Chunk, item.Item
+	}
+	return nil
+}
+
+// answer finds what answers a search that has terms.
+func (m *Memories) answer(ctx context.Context, s memory.Search) ([]memory.Hit, error) {
+	g, err := m.searched(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if g.ID == 0 {
+		s.Vector = nil
+	}
+	w := m.word(s)
+	found, err := m.ask(ctx, s, g, w)
+	if err == nil && m.learn(s.Reader.Workspace, w, found.frequent) {
+		// Words that were taken for rare are frequent: what was found of them is some
+		// of many. It is so once a process for each such word.
+		w = m.word(s)
+		found, err = m.ask(ctx, s, g, w)
+	}
+	if err != nil {
+		return nil, err
+	}
+	found.corpus.Frequent = memory.Frequencies(w.frequent, found.corpus)
+	limit := s.Limit
+	s.Limit = max(shownCount, 2*limit)
+	ranked := memory.Rank(s, found.corpus, found.passages, found.near)
+	hits := memory.Hits(ranked, found.items, found.chunks)
+	return hits[:min(len(hits), limit)], nil
+}
