@@ -6,12 +6,12 @@ import "slices"
 // the cosine of the two. It holds those that are most similar.
 type Nearest map[int64]float64
 
-// The weights of the fusion. Words are exact where they match, and vectors reach
-// what words do not: both count, words a little more.
+// The weights of Fused. Words are exact where they match, and vectors reach what
+// words do not: both count, words a little more.
 const (
-	fuseOffset    = 20
-	wordsWeight   = 1.0
-	meaningWeight = 0.7
+	FuseOffset    = 20
+	WordsWeight   = 1.0
+	MeaningWeight = 0.7
 )
 
 // Fused is the score of a passage by its places in the order by words and in that
@@ -20,10 +20,10 @@ const (
 func Fused(words, meaning int) float64 {
 	score := 0.0
 	if words > 0 {
-		score += wordsWeight / float64(fuseOffset+words)
+		score += WordsWeight / float64(FuseOffset+words)
 	}
 	if meaning > 0 {
-		score += meaningWeight / float64(fuseOffset+meaning)
+		score += MeaningWeight / float64(FuseOffset+meaning)
 	}
 	return score
 }

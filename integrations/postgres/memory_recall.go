@@ -20,15 +20,17 @@ const (
 	// mostWords is how many passages that share words with the query are ranked with
 	// what stands beside them, and few from how many on frequent words need not be
 	// looked for one by one.
-	mostWords = 250
+	mostWords = 400
 	few       = 50
+	// candidateCount is how many are ranked.
+	candidateCount = 900
 	// nearCount is how many of the nearest passages count for one query.
 	nearCount = 60
 	// narrow is how many passages a reader may read at most for whom the vectors are
 	// compared one by one: through the graph one would meet too few of them.
 	narrow = 4000
 	// shownCount is how many of the candidates come with all that is shown of them.
-	shownCount = 120
+	shownCount = 150
 )
 
 // The ways to the nearest: by nobody, exactly among what a narrow reader may read,
@@ -36,12 +38,12 @@ const (
 // who errs here by an order of magnitude: a + 0 keeps each from the other's index.
 const (
 	nearNone = `SELECT NULL::bigint key, NULL::float8 cosine WHERE false`
-	nearBoth = `SELECT * FROM (SELECT v.key, -(v.embedding OPERATOR({schema}.<#>) $8::text::{schema}.halfvec) cosine
+	nearBoth = `SELECT * FROM (SELECT v.key, -(v.embedding OPERATOR({schema}.<#>) (SELECT v FROM question)) cosine
 		FROM {vectors} v{vector_join} WHERE (SELECT chunks FROM reader) <= {narrow} AND v.audience = ANY ((SELECT audiences FROM reader)::bigint[]){vector_filter}
-		ORDER BY (v.embedding OPERATOR({schema}.<#>) $8::text::{schema}.halfvec) + 0 LIMIT {near_count}) exact
-	UNION ALL SELECT * FROM (SELECT v.key, -(v.embedding OPERATOR({schema}.<#>) $8::text::{schema}.halfvec) cosine
+		ORDER BY (v.embedding OPERATOR({schema}.<#>) (SELECT v FROM question)) + 0 LIMIT {near_count}) exact
+	UNION ALL SELECT * FROM (SELECT v.key, -(v.embedding OPERATOR({schema}.<#>) (SELECT v FROM question)) cosine
 		FROM {vectors} v{vector_join} WHERE (SELECT chunks FROM reader) > {narrow} AND v.audience + 0 = ANY ((SELECT audiences FROM reader)::bigint[]){vector_filter}
-		ORDER BY v.embedding OPERATOR({schema}.<#>) $8::text::{schema}.halfvec LIMIT {near_count}) graph`
+		ORDER BY v.embedding OPERATOR({schema}.<#>) (SELECT v FROM question) LIMIT {near_count}) graph`
 )
 
 // readableItem is the condition that the reader may read item i and that it is
@@ -49,8 +51,8 @@ const (
 // itself, asked once more of what is shown.
 const (
 	readableItem = `i.workspace = $1 AND i.audience = ANY ((SELECT audiences FROM reader)::bigint[]) AND i.forgotten IS NULL AND i.superseded_by = ''`
-	allowedItem  = `i.forgotten IS NULL AND i.superseded_by = '' AND i.workspace = $1 AND (i.scope = 'public' OR i.scope = 'workspace' AND $3 OR i.scope = '' AND EXISTS
-		(SELECT 1 FROM sous.memory_readers r WHERE r.item = i.seq AND r.actor = $2 AND r.workspace = $1)) AND $2 <> ''`
+	allowedItem  = `i.forgotten IS NULL AND i.superseded_by = '' AND i.workspace = $1 AND (i.scope = 'public' OR i.scope = 'workspace' AND $3 OR i.scope = '' AND
+		(SELECT true FROM sous.memory_readers r WHERE r.item = i.seq AND r.actor = $2 AND r.workspace = $1)) AND $2 <> ''`
 	filterOfItem = `($9::text[] IS NULL OR c.kind = ANY ($9::text[]) OR i.kind = ANY ($9::text[]))
 		AND ($10::timestamptz IS NULL OR COALESCE(c.at, i.at) >= $10::timestamptz) AND ($11::timestamptz IS NULL OR COALESCE(c.at, i.at) < $11::timestamptz)
 		AND NOT EXISTS (SELECT 1 FROM unnest($12::text[]) w (word) WHERE strpos(c.speaker_words, w.word) = 0)`
@@ -59,23 +61,37 @@ const (
 // recallStatement is the statement for a search in a generation, which may be none.
 func recallStatement(s memory.Search, g memory.Generation, schema string) string {
 	filter := func(key string) string { return "" }
-	near, vectorJoin, vectorFilter, passes := nearNone, "", "", ""
+	near, question, vectorJoin, vectorFilter, passes := nearNone, "NULL", "", "", ""
 	if len(s.Vector) > 0 {
-		near = nearBoth
+		near, question = nearBoth, "$8::text::"+schema+".halfvec"
 	}
 	if filtered(s) {
 		filter = func(key string) string {
-			return ` AND EXISTS (SELECT 1 FROM sous.memory_chunks c WHERE c.key = ` + key + ` AND ` + filterOfItem + `)`
+			return ` WHERE EXISTS (SELECT 1 FROM sous.memory_chunks c WHERE c.key = ` + key + ` AND ` + filterOfItem + `)`
 		}
 		vectorJoin = ` JOIN sous.memory_chunks c ON c.key = v.key JOIN sous.memory_items i ON i.seq = v.key >> 16`
 		vectorFilter, passes = ` AND `+filterOfItem, `(`+filterOfItem+`) DESC, `
 	}
 	first := strings.NewReplacer("{near}", near, "{shown}", chunkColumns+`, `+itemColumns).Replace(recallQuery)
 	return strings.NewReplacer(
-		"{readable}", readableItem, "{allowed}", allowedItem, "{rare_filter}", filter("r.key"), "{together_filter}", filter("f.key"), "{passes}", passes,
+		"{question}", question, "{allowed}", allowedItem, "{item of r}", itemOf("r"), "{item of f}", itemOf("f"), "{item of x}", itemOf("x"), "{chunk of x}", chunkOf("x"),
+		"{rare_filter}", filter("r.key"), "{together_filter}", filter("f.key"), "{passes}", passes,
 		"{vector_join}", vectorJoin, "{vector_filter}", vectorFilter, "{vectors}", vectorTable(g.ID), "{schema}", schema,
-		"{most}", fmt.Sprint(mostWords), "{few}", fmt.Sprint(few), "{narrow}", fmt.Sprint(narrow), "{near_count}", fmt.Sprint(nearCount),
+		"{most}", fmt.Sprint(mostWords), "{few}", fmt.Sprint(few), "{candidates}", fmt.Sprint(candidateCount),
+		"{words_weight}", fmt.Sprint(memory.WordsWeight), "{meaning_weight}", fmt.Sprint(memory.MeaningWeight), "{offset}", fmt.Sprint(memory.FuseOffset), "{narrow}", fmt.Sprint(narrow), "{near_count}", fmt.Sprint(nearCount),
 	).Replace(first)
+}
+
+// itemOf and chunkOf look up, row by row of a table expression, the readable item
+// and the passage. The offset keeps the planner from beginning at the other end;
+// and since row-level security lets nothing that could leak be asked before it, a
+// key must stand there ready, not shifted in the condition.
+func itemOf(rows string) string {
+	return `(SELECT i.* FROM (SELECT * FROM sous.memory_items WHERE seq = ` + rows + `.seq OFFSET 0) i WHERE ` + readableItem + `) i`
+}
+
+func chunkOf(rows string) string {
+	return `(SELECT c.* FROM (SELECT * FROM sous.memory_chunks WHERE key = ` + rows + `.key OFFSET 0) c WHERE c.workspace = $1) c`
 }
 
 // filtered reports whether the search lets less than everything pass.
@@ -88,7 +104,7 @@ func filtered(s memory.Search) bool {
 // be read.
 const settings = `SELECT set_config('search_path', 'sous', true), set_config('role', '` + roleApp + `', true), set_config('sous.workspace', $1, true),
 	set_config('transaction_read_only', 'on', true), set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true),
-	set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`
+	set_config('enable_seqscan', 'off', true)`
 
 const graphSettings = settings + `, set_config('hnsw.ef_search', '80', true), set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.max_scan_tuples', '40000', true)`
 

@@ -238,7 +238,7 @@ func (m *Memories) Seal(ctx context.Context, id int64) error {
 			return err
 		}
 		// The planner's numbers come first: the graph is built by them, too.
-		if _, err := tx.Exec(ctx, `ANALYZE `+vectorTable(id)); err != nil {
+		if _, err := tx.Exec(ctx, `ANALYZE memory_items, memory_chunks, `+vectorTable(id)); err != nil {
 			return err
 		}
 		var vectors int64

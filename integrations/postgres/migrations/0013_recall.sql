@@ -131,3 +131,6 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
 $$;
 REVOKE ALL ON FUNCTION memory_matches FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION memory_matches TO sous_app;
+
+-- What is not in the index yet is read with every query.
+ALTER INDEX memory_index_words SET (fastupdate = off);

@@ -32,13 +32,13 @@ func TestRecallOfASmallConversationIsCountedRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := run(t.Context(), &out, dir, true); err != nil {
+	if err := run(t.Context(), &out, options{dir, true, ""}); err != nil {
 		t.Fatal(err)
 	}
 	printed := strings.TrimSpace(out.String())
 	last := printed[strings.LastIndexByte(printed, '\n')+1:]
 	// Two of three questions are answered in full, the zebra's not at all.
-	if !strings.HasPrefix(last, `{"sqlite_r10":0.667,"sqlite_r50":0.667,"sqlite_p50_us":`) {
+	if !strings.HasPrefix(last, `{"sqlite_r10":0.667,"sqlite_r50":0.667,"sqlite_p50_us":`) || !strings.Contains(last, `,"postgres_r10":0.667,"postgres_r50":0.667,"postgres_p50_us":`) {
 		t.Errorf("the last line is %s", last)
 	}
 	if !strings.Contains(printed, "0.00 [2] Where is the zebra? [D2:1]") || !strings.Contains(printed, "3 questions") {
@@ -58,11 +58,11 @@ func TestDataThatCannotBeReadIsAnError(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := run(t.Context(), &bytes.Buffer{}, path, false); err == nil {
+		if err := run(t.Context(), &bytes.Buffer{}, options{data: path, only: "sqlite"}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	if err := run(t.Context(), &bytes.Buffer{}, filepath.Join(dir, "missing"), false); err == nil {
+	if err := run(t.Context(), &bytes.Buffer{}, options{data: filepath.Join(dir, "missing"), only: "sqlite"}); err == nil {
 		t.Error("a missing file: no error")
 	}
 }

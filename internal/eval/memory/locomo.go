@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -116,4 +117,22 @@ func turns(sessions map[string]json.RawMessage) ([]turn, error) {
 		}
 		all = append(all, said...)
 	}
+}
+
+// sessions groups the turns.
+func (c conversation) sessions() [][]turn {
+	var out [][]turn
+	for _, t := range c.Turns {
+		if n := len(out); n > 0 && out[n-1][0].Session == t.Session {
+			out[n-1] = append(out[n-1], t)
+		} else {
+			out = append(out, []turn{t})
+		}
+	}
+	return out
+}
+
+// last returns when the last turn was said.
+func (c conversation) last() time.Time {
+	return slices.MaxFunc(c.Turns, func(a, b turn) int { return cmp.Compare(a.At.Unix(), b.At.Unix()) }).At
 }

@@ -1,38 +1,63 @@
 // Command memory measures recall on long conversations whose questions have
 // labelled evidence (LoCoMo): the share of the evidence turns among the first 5,
-// 10 and 50 passages, and the time of a query. It uses no model.
+// 10 and 50 passages, and the time of a query, on both stores. It uses no language
+// model: by words alone, and then with an embedder made for tests, which shows what
+// the way by vectors costs and not what a real model would find.
 package main
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/integrations/postgres"
 	"github.com/sous-hq/sous/integrations/sqlite"
+	"github.com/sous-hq/sous/internal/testkit/embedtest"
+	"github.com/sous-hq/sous/internal/testkit/pgtest"
 	"github.com/sous-hq/sous/memory"
 )
 
 func main() {
 	data := flag.String("data", "../shared/data", "folder that holds memory/locomo-dev.json, or the file itself")
-	misses := flag.Bool("misses", false, "print each question whose evidence is not among the first 10")
+	misses := flag.Bool("misses", false, "print each question whose evidence is not among the first 10 by words")
+	only := flag.String("only", "", "measure this store alone: sqlite or postgres")
 	flag.Parse()
-	if err := run(context.Background(), os.Stdout, *data, *misses); err != nil {
+	if err := run(context.Background(), os.Stdout, options{*data, *misses, *only}); err != nil {
 		fmt.Fprintln(os.Stderr, "eval memory:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out io.Writer, data string, misses bool) (err error) {
-	conversations, err := load(find(data))
+// options are the flags.
+type options struct {
+	data   string
+	misses bool
+	only   string
+}
+
+// store opens new, empty stores of one kind.
+type store struct {
+	name string
+	open func(ctx context.Context, n int) (kept, error)
+}
+
+// kept is an open store.
+type kept struct {
+	memory.Store
+	memory.Index
+	close func() error
+}
+
+func run(ctx context.Context, out io.Writer, o options) (err error) {
+	conversations, err := load(find(o.data))
 	if err != nil {
 		return err
 	}
@@ -41,19 +66,62 @@ func run(ctx context.Context, out io.Writer, data string, misses bool) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	var all tally
-	for n, c := range conversations {
-		one, err := measure(ctx, filepath.Join(dir, fmt.Sprintf("%d.db", n)), c)
+	stores := []store{onSQLite(dir)}
+	if o.only != "sqlite" {
+		server, err := pgtest.Start(ctx, pgtest.Options{})
 		if err != nil {
-			return fmt.Errorf("%s: %w", c.ID, err)
+			return err
 		}
-		fmt.Fprintf(out, "%-10s %4d turns  %s\n", c.ID, len(c.Turns), one)
-		if misses {
-			one.printMisses(out)
+		defer func() { err = errors.Join(err, server.Stop()) }()
+		stores = append(stores, onPostgres(server, dir))
+		if o.only == "postgres" {
+			stores = stores[1:]
 		}
-		all.add(one)
 	}
-	return report(out, all)
+	var results []result
+	for _, s := range stores {
+		r := result{store: s.name}
+		for n, c := range conversations {
+			words, both, err := measure(ctx, s, n, c)
+			if err != nil {
+				return fmt.Errorf("%s: %s: %w", s.name, c.ID, err)
+			}
+			fmt.Fprintf(out, "%-10s %-10s %4d turns  %s\n", s.name, c.ID, len(c.Turns), words)
+			if o.misses {
+				words.printMisses(out)
+			}
+			r.words.add(words)
+			r.both.add(both)
+		}
+		results = append(results, r)
+	}
+	return report(out, results)
+}
+
+func onSQLite(dir string) store {
+	return store{"SQLite", func(ctx context.Context, n int) (kept, error) {
+		db, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(dir, fmt.Sprintf("%d.db", n))})
+		if err != nil {
+			return kept{}, err
+		}
+		m := sqlite.NewMemories(db)
+		return kept{m, m, db.Close}, nil
+	}}
+}
+
+func onPostgres(server *pgtest.Server, dir string) store {
+	return store{"PostgreSQL", func(ctx context.Context, n int) (kept, error) {
+		base, err := server.Create(ctx, "")
+		if err != nil {
+			return kept{}, err
+		}
+		db, err := postgres.Open(ctx, postgres.Config{URL: base.URL, Keys: filepath.Join(dir, fmt.Sprintf("keys%d", n))})
+		if err != nil {
+			return kept{}, err
+		}
+		m := postgres.NewMemories(db)
+		return kept{m, m, db.Close}, nil
+	}}
 }
 
 // find accepts the data folder, the memory folder in it or the file.
@@ -66,22 +134,48 @@ func find(data string) string {
 	return data
 }
 
-// measure remembers a conversation in a new store and asks its questions twice:
-// the first round fills caches as a running server's are, the second is timed.
-func measure(ctx context.Context, path string, c conversation) (_ tally, err error) {
-	db, err := sqlite.Open(ctx, sqlite.Config{Path: path})
+// measure remembers a conversation in a new store and asks its questions, by words
+// and then by words and vectors, twice each: the first round fills caches as a
+// running server's are, the second is timed.
+func measure(ctx context.Context, s store, n int, c conversation) (words, both tally, err error) {
+	k, err := s.open(ctx, n)
 	if err != nil {
-		return tally{}, err
+		return words, both, err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	m, err := memory.New(memory.Config{Store: sqlite.NewMemories(db), Clock: func() time.Time { return c.last().Add(24 * time.Hour) }})
+	defer func() { err = errors.Join(err, k.close()) }()
+	clock := func() time.Time { return c.last().Add(24 * time.Hour) }
+	m, err := memory.New(memory.Config{Store: k.Store, Clock: clock})
 	if err != nil {
-		return tally{}, err
+		return words, both, err
 	}
 	at, err := remember(ctx, m, c)
 	if err != nil {
-		return tally{}, err
+		return words, both, err
 	}
+	if words, err = ask(ctx, m, c, at); err != nil {
+		return words, both, err
+	}
+	embedder := &embedtest.Embedder{}
+	if err := embed(ctx, k, embedder, clock); err != nil {
+		return words, both, err
+	}
+	m, err = memory.New(memory.Config{Store: k.Store, Index: k.Index, Embedder: embedder, Clock: clock})
+	if err != nil {
+		return words, both, err
+	}
+	both, err = ask(ctx, m, c, at)
+	return words, both, err
+}
+
+func embed(ctx context.Context, k kept, e memory.Embedder, clock func() time.Time) error {
+	x, err := memory.NewIndexer(memory.IndexerConfig{Index: k.Index, Store: k.Store, Embedder: e, Clock: clock, Log: slog.New(slog.DiscardHandler), By: asker()})
+	for more := true; more && err == nil; {
+		more, err = x.Step(ctx)
+	}
+	return err
+}
+
+func ask(ctx context.Context, m *memory.Memory, c conversation, at map[place]string) (tally, error) {
 	var t tally
 	for round := range 2 {
 		for _, q := range c.Questions {
@@ -131,130 +225,4 @@ func remember(ctx context.Context, m *memory.Memory, c conversation) (map[place]
 type place struct {
 	item string
 	n    int
-}
-
-// depths are the k of recall@k.
-func depths() []int { return []int{5, 10, 50} }
-
-// tally sums up answers.
-type tally struct {
-	questions int
-	recall    [3]float64
-	byKind    map[int]*[2]float64 // category: questions, sum of recall@10
-	times     []time.Duration
-	missed    []string
-}
-
-func (t *tally) score(q question, hits []memory.Hit, at map[place]string, took time.Duration) {
-	t.questions++
-	t.times = append(t.times, took)
-	if t.byKind == nil {
-		t.byKind = map[int]*[2]float64{}
-	}
-	if t.byKind[q.Category] == nil {
-		t.byKind[q.Category] = new([2]float64)
-	}
-	for n, k := range depths() {
-		found := 0
-		for _, h := range hits[:min(k, len(hits))] {
-			if slices.Contains(q.Evidence, at[place{h.Item.ID, h.Chunk.N}]) {
-				found++
-			}
-		}
-		share := float64(found) / float64(len(q.Evidence))
-		t.recall[n] += share
-		if k == 10 {
-			t.byKind[q.Category][0]++
-			t.byKind[q.Category][1] += share
-			if share < 1 {
-				t.missed = append(t.missed, fmt.Sprintf("%.2f [%d] %s %v", share, q.Category, q.Text, q.Evidence))
-			}
-		}
-	}
-}
-
-func (t *tally) add(o tally) {
-	t.questions += o.questions
-	t.times = append(t.times, o.times...)
-	for n := range t.recall {
-		t.recall[n] += o.recall[n]
-	}
-	if t.byKind == nil {
-		t.byKind = map[int]*[2]float64{}
-	}
-	for k, v := range o.byKind {
-		if t.byKind[k] == nil {
-			t.byKind[k] = new([2]float64)
-		}
-		t.byKind[k][0] += v[0]
-		t.byKind[k][1] += v[1]
-	}
-}
-
-// at returns the mean recall at the n-th depth.
-func (t *tally) at(n int) float64 { return t.recall[n] / float64(max(t.questions, 1)) }
-
-// quantile returns the time that the share p of the queries stays within.
-func (t *tally) quantile(p float64) time.Duration {
-	if len(t.times) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(t.times))
-	return sorted[min(int(p*float64(len(sorted))), len(sorted)-1)]
-}
-
-func (t tally) String() string {
-	return fmt.Sprintf("%4d questions  R@5 %.3f  R@10 %.3f  R@50 %.3f  p50 %4d µs  p95 %4d µs",
-		t.questions, t.at(0), t.at(1), t.at(2), t.quantile(.5).Microseconds(), t.quantile(.95).Microseconds())
-}
-
-func (t *tally) printMisses(out io.Writer) {
-	for _, m := range t.missed {
-		fmt.Fprintln(out, "   ", m)
-	}
-}
-
-// report prints the table beside the known baselines and, last, one line of JSON.
-func report(out io.Writer, t tally) error {
-	fmt.Fprintf(out, "%-10s             %s\n", "all", t)
-	for n, name := range []string{"several turns", "time", "inference", "one turn"} {
-		if v := t.byKind[n+1]; v != nil {
-			fmt.Fprintf(out, "  category %d (%s): %.0f questions, R@10 %.3f\n", n+1, name, v[0], v[1]/v[0])
-		}
-	}
-	fmt.Fprintln(out, "\n                                                   R@10   R@50   p50")
-	fmt.Fprintln(out, "BM25 (known, all 10 conversations)                 0.610      -     -")
-	fmt.Fprintln(out, "BM25 + neighbour smoothing (known, all 10)         0.676  0.826     -")
-	fmt.Fprintf(out, "SQLite, lexical (here, %d questions)              %.3f  %.3f  %d µs\n",
-		t.questions, t.at(1), t.at(2), t.quantile(.5).Microseconds())
-	line, err := json.Marshal(struct {
-		R10 float64 `json:"sqlite_r10"`
-		R50 float64 `json:"sqlite_r50"`
-		P50 int64   `json:"sqlite_p50_us"`
-	}{round3(t.at(1)), round3(t.at(2)), t.quantile(.5).Microseconds()})
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(out, "%s\n", line)
-	return err
-}
-
-func round3(x float64) float64 { return float64(int(x*1000+0.5)) / 1000 }
-
-// sessions groups the turns.
-func (c conversation) sessions() [][]turn {
-	var out [][]turn
-	for _, t := range c.Turns {
-		if n := len(out); n > 0 && out[n-1][0].Session == t.Session {
-			out[n-1] = append(out[n-1], t)
-		} else {
-			out = append(out, []turn{t})
-		}
-	}
-	return out
-}
-
-// last returns when the last turn was said.
-func (c conversation) last() time.Time {
-	return slices.MaxFunc(c.Turns, func(a, b turn) int { return cmp.Compare(a.At.Unix(), b.At.Unix()) }).At
 }

@@ -33,6 +33,8 @@ type Options struct {
 	// Durable commits to the disk, for benchmarks and tests of durability.
 	// Otherwise nothing is synced: quick, and lost with the machine.
 	Durable bool
+	// Settings are of the server, by their names, over those the tests have.
+	Settings map[string]string
 }
 
 // Server is a PostgreSQL that this process may fill.
@@ -167,6 +169,9 @@ func (s *Server) launch(ctx context.Context, o Options) (err error) {
 	}
 	if !o.Durable {
 		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+	}
+	for name, value := range o.Settings {
+		args = append(args, "-c", name+"="+value)
 	}
 	cmd := exec.Command("/bin/sh", args...)
 	cmd.Env, cmd.Dir = env, s.dir
