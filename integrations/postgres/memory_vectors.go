@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -29,16 +28,13 @@ func scanGeneration(row sqlRow) (g memory.Generation, err error) {
 // vectorTable names the table of a generation.
 func vectorTable(generation int64) string { return fmt.Sprintf("sous.memory_vectors_%d", generation) }
 
-// generationLock is the advisory lock under which generations change.
-const generationLock = 0x736f7576
-
-// asOwner runs f as the owner of the tables, who makes and drops them and sees no
-// row under a policy. Replicas that change generations follow each other.
-func (d *DB) asOwner(ctx context.Context, f func(tx pgx.Tx) error) error {
-	return d.transact(ctx, fmt.Sprintf(`BEGIN; SELECT set_config('search_path', 'sous', true), pg_advisory_xact_lock(%d)`, generationLock), f)
+// asKeeper runs f in a transaction that may change generations, by functions that
+// run in the owner's name. Replicas that do follow each other.
+func (d *DB) asKeeper(ctx context.Context, f func(tx pgx.Tx) error) error {
+	return d.transact(ctx, begin("BEGIN", roleWatch, "")+`; SELECT memory_generation_lock()`, f)
 }
 
-// become changes who a transaction of the owner works as, "none" for the owner.
+// become changes who a transaction works as.
 func become(ctx context.Context, tx pgx.Tx, role string, ws agent.WorkspaceID) error {
 	_, err := tx.Exec(ctx, `SELECT set_config('role', $1, true), set_config('sous.workspace', $2, true)`, role, ws)
 	return err
@@ -87,53 +83,12 @@ func generationIn(ctx context.Context, tx pgx.Tx, id int64) (memory.Generation, 
 	return g, err
 }
 
-// extension returns the schema of pgvector, adding it to the database when that
-// can be done.
-func extension(ctx context.Context, tx pgx.Tx) (string, error) {
-	const text = "the database has no pgvector 0.8 or newer, so it cannot search by vectors; an administrator can install it and run CREATE EXTENSION vector"
-	inner, err := tx.Begin(ctx)
-	if err != nil {
-		return "", err
-	}
-	_, err = inner.Exec(ctx, `CREATE EXTENSION IF NOT EXISTS vector SCHEMA public`)
-	if err != nil {
-		return "", errors.Join(agent.WrapError(agent.Unavailable, err, text), inner.Rollback(ctx))
-	}
-	if err := inner.Commit(ctx); err != nil {
-		return "", err
-	}
-	var schema string
-	var able bool
-	err = tx.QueryRow(ctx, `SELECT quote_ident(n.nspname), string_to_array(regexp_replace(e.extversion, '[^0-9.]', '', 'g'), '.')::int[] >= '{0,8}'
-		FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector'`).Scan(&schema, &able)
-	if err == nil && !able {
-		err = agent.Errorf(agent.Unavailable, text)
-	}
-	return schema, err
-}
-
-// newVectors makes the table of a generation. The vectors stay in their rows:
-// fetched from beside them a search takes four times as long.
-const newVectors = `
-	CREATE TABLE {table} (
-		key       bigint PRIMARY KEY REFERENCES sous.memory_chunks (key) ON DELETE CASCADE,
-		workspace text   NOT NULL,
-		audience  bigint NOT NULL,
-		embedding {schema}.halfvec({dimension}) NOT NULL
-	);
-	ALTER TABLE {table} ALTER COLUMN embedding SET STORAGE PLAIN;
-	CREATE INDEX ON {table} (audience);
-	SELECT sous.protect('{table}', 'SELECT, INSERT, DELETE');
-	CREATE POLICY watch ON {table} FOR SELECT TO sous_watch USING (current_user = 'sous_watch');
-	GRANT SELECT (key) ON {table} TO sous_watch;`
-
 // Begin implements memory.Index.
 func (m *Memories) Begin(ctx context.Context, model string, dimension int) (g memory.Generation, err error) {
 	if model == "" || dimension < 1 || dimension > maxDimension {
 		return g, agent.Errorf(agent.Invalid, "vectors of %d dimensions cannot be searched in PostgreSQL; at most %d", dimension, maxDimension)
 	}
-	now := m.db.now()
-	err = m.db.asOwner(ctx, func(tx pgx.Tx) error {
+	err = m.db.asKeeper(ctx, func(tx pgx.Tx) error {
 		var there bool
 		g, there, err = first(tx.QueryRow(ctx, `SELECT `+generationColumns+` FROM memory_generations g WHERE g.state = 'building'`), scanGeneration)
 		switch {
@@ -144,17 +99,14 @@ func (m *Memories) Begin(ctx context.Context, model string, dimension int) (g me
 		case there:
 			return nil
 		}
-		schema, err := extension(ctx, tx)
-		if err != nil {
+		var id *int64
+		if err := tx.QueryRow(ctx, `SELECT memory_generation_new($1, $2, $3)`, storable(model), dimension, m.db.now()).Scan(&id); err != nil {
 			return err
 		}
-		g, _, err = first(tx.QueryRow(ctx, `INSERT INTO memory_generations AS g (model, dimension, state, created)
-			VALUES ($1, $2, 'building', $3) RETURNING `+generationColumns, storable(model), dimension, now), scanGeneration)
-		if err != nil {
+		if _, err := extension(ctx, tx); err != nil {
 			return err
 		}
-		table := strings.NewReplacer("{table}", vectorTable(g.ID), "{schema}", schema, "{dimension}", fmt.Sprint(dimension))
-		if _, err := tx.Exec(ctx, table.Replace(newVectors)); err != nil {
+		if g, err = generationIn(ctx, tx, *id); err != nil {
 			return err
 		}
 		return queueAll(ctx, tx, g.ID)
@@ -165,11 +117,24 @@ func (m *Memories) Begin(ctx context.Context, model string, dimension int) (g me
 	return g, nil
 }
 
+// extension returns the schema of pgvector, which has to be able to search on
+// until enough of what it finds may be read.
+func extension(ctx context.Context, tx pgx.Tx) (string, error) {
+	const text = "the database has no pgvector 0.8 or newer, so it cannot search by vectors; an administrator can install it and run CREATE EXTENSION vector"
+	var able bool
+	schema, there, err := first(tx.QueryRow(ctx, `SELECT quote_ident(n.nspname), string_to_array(regexp_replace(e.extversion, '[^0-9.]', '', 'g'), '.')::int[] >= '{0,8}'
+		FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector'`), func(row sqlRow) (s string, err error) {
+		err = row.Scan(&s, &able)
+		return s, err
+	})
+	if err == nil && (!there || !able) {
+		err = agent.Errorf(agent.Unavailable, text)
+	}
+	return schema, err
+}
+
 // queueAll queues every live item, workspace by workspace.
 func queueAll(ctx context.Context, tx pgx.Tx, generation int64) error {
-	if err := become(ctx, tx, roleWatch, ""); err != nil {
-		return err
-	}
 	workspaces, err := every(ctx, tx, func(row sqlRow) (ws agent.WorkspaceID, err error) {
 		err = row.Scan(&ws)
 		return ws, err
@@ -192,24 +157,21 @@ func queueAll(ctx context.Context, tx pgx.Tx, generation int64) error {
 			}
 		}
 	}
-	return become(ctx, tx, "none", "")
+	return nil
 }
 
 // Switch implements memory.Index.
 func (m *Memories) Switch(ctx context.Context, by agent.Actor, id int64, note string) error {
-	err := m.db.asOwner(ctx, func(tx pgx.Tx) error {
-		g, err := generationIn(ctx, tx, id)
-		if err != nil {
+	err := m.db.asKeeper(ctx, func(tx pgx.Tx) error {
+		if _, err := generationIn(ctx, tx, id); err != nil {
 			return err
 		}
-		if g.State != memory.Building {
+		var used bool
+		if err := tx.QueryRow(ctx, `SELECT memory_generation_use($1)`, id).Scan(&used); err != nil {
+			return err
+		}
+		if !used {
 			return agent.Errorf(agent.Conflict, "generation %d of vectors is not being built", id)
-		}
-		if _, err := tx.Exec(ctx, `UPDATE memory_generations SET state = 'retired' WHERE state = 'current'`); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `UPDATE memory_generations SET state = 'current' WHERE id = $1`, id); err != nil {
-			return err
 		}
 		if err := become(ctx, tx, roleApp, by.Workspace); err != nil {
 			return err
@@ -225,30 +187,13 @@ func (m *Memories) Switch(ctx context.Context, by agent.Actor, id int64, note st
 	return nil
 }
 
-// Seal implements memory.Index: it builds the graph that finds the nearest. The
-// index takes memory for all vectors while it is built, within bounds.
+// Seal implements memory.Index: it builds the graph that finds the nearest.
 func (m *Memories) Seal(ctx context.Context, id int64) error {
-	err := m.db.asOwner(ctx, func(tx pgx.Tx) error {
-		g, err := generationIn(ctx, tx, id)
-		if err != nil {
+	err := m.db.asKeeper(ctx, func(tx pgx.Tx) error {
+		if _, err := generationIn(ctx, tx, id); err != nil {
 			return err
 		}
-		schema, err := extension(ctx, tx)
-		if err != nil {
-			return err
-		}
-		// The planner's numbers come first: the graph is built by them, too.
-		if _, err := tx.Exec(ctx, `ANALYZE memory_items, memory_chunks, `+vectorTable(id)); err != nil {
-			return err
-		}
-		var vectors int64
-		if err := tx.QueryRow(ctx, `SELECT GREATEST(reltuples, 0)::bigint FROM pg_class WHERE oid = to_regclass($1)`, vectorTable(id)).Scan(&vectors); err != nil {
-			return err
-		}
-		kilobytes := min(max(vectors*int64(2*g.Dimension+600)>>10, 64<<10), 2<<20)
-		_, err = tx.Exec(ctx, fmt.Sprintf(`SET LOCAL maintenance_work_mem = '%dkB';
-			CREATE INDEX IF NOT EXISTS memory_vectors_%d_near ON %s USING hnsw (embedding %s.halfvec_ip_ops) WITH (m = 16, ef_construction = 64)`,
-			kilobytes, id, vectorTable(id), schema))
+		_, err := tx.Exec(ctx, `SELECT memory_generation_seal($1)`, id)
 		return err
 	})
 	if err != nil {
@@ -259,19 +204,18 @@ func (m *Memories) Seal(ctx context.Context, id int64) error {
 
 // Drop implements memory.Index.
 func (m *Memories) Drop(ctx context.Context, id int64) error {
-	err := m.db.asOwner(ctx, func(tx pgx.Tx) error {
-		g, err := generationIn(ctx, tx, id)
-		if err != nil {
+	err := m.db.asKeeper(ctx, func(tx pgx.Tx) error {
+		if _, err := generationIn(ctx, tx, id); err != nil {
 			return err
 		}
-		if g.State == memory.Current {
+		var dropped bool
+		if err := tx.QueryRow(ctx, `SELECT memory_generation_drop($1)`, id).Scan(&dropped); err != nil {
+			return err
+		}
+		if !dropped {
 			return agent.Errorf(agent.Conflict, "generation %d of vectors is in use", id)
 		}
-		if _, err := tx.Exec(ctx, `DELETE FROM memory_generations WHERE id = $1`, id); err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, `DROP TABLE IF EXISTS `+vectorTable(id))
-		return err
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("drop a generation: %w", err)

@@ -142,7 +142,7 @@ func (m *Memories) vectorSchema(ctx context.Context) (string, error) {
 	if m.known.schema != "" {
 		return m.known.schema, nil
 	}
-	err := m.db.asOwner(ctx, func(tx pgx.Tx) (err error) {
+	err := m.db.watch(ctx, func(tx pgx.Tx) (err error) {
 		m.known.schema, err = extension(ctx, tx)
 		return err
 	})

@@ -315,7 +315,7 @@ func (d *DB) Sweep(ctx context.Context, scrub bool) error {
 		tables[i] = "sous." + t
 	}
 	rows, err := d.pool.Query(ctx, `SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables
-		WHERE schemaname = 'sous_turns' AND tableowner = current_user ORDER BY 1`)
+		WHERE (schemaname = 'sous_turns' OR schemaname = 'sous' AND tablename ~ '^memory_(vectors_|queue|audience)') AND tableowner = current_user ORDER BY 1`)
 	if err != nil {
 		return publicError(err)
 	}

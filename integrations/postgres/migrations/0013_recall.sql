@@ -1,4 +1,4 @@
--- works beside: 9
+-- works beside: 10
 -- The vectors of what is remembered, a generation for each embedding model in a
 -- table of its own (memory_vectors_<id>, see memory_vectors.go), and the queue of
 -- items that have none yet. Triggers keep the rest, so whatever writes items, an
@@ -11,8 +11,8 @@ CREATE TABLE memory_generations (
     created   timestamptz NOT NULL
 );
 CREATE UNIQUE INDEX memory_generations_one ON memory_generations (state) WHERE state <> 'retired';
--- Of no workspace; the owner of the tables alone writes here.
-GRANT SELECT ON memory_generations TO sous_app;
+-- Of no workspace; the functions at the end alone write here.
+GRANT SELECT ON memory_generations TO sous_app, sous_watch;
 
 -- next is the first chunk of the item that is not embedded yet. A process that
 -- works on the item has it until claimed.
@@ -134,3 +134,89 @@ GRANT EXECUTE ON FUNCTION memory_matches TO sous_app;
 
 -- What is not in the index yet is read with every query.
 ALTER INDEX memory_index_words SET (fastupdate = off);
+
+-- Who serves need not own anything, so what makes and drops the tables of vectors
+-- runs in the owner's name. It takes effect on vectors alone, which can be made
+-- anew. Replicas that change generations follow each other.
+CREATE FUNCTION memory_generation_lock() RETURNS void LANGUAGE sql AS 'SELECT pg_advisory_xact_lock(1936684406)';
+
+CREATE FUNCTION memory_generation_new(of_model text, of_dimension int, at timestamptz) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    g bigint;
+    extension text;
+    made text;
+BEGIN
+    PERFORM memory_generation_lock();
+    BEGIN
+        CREATE EXTENSION IF NOT EXISTS vector SCHEMA public;
+    EXCEPTION WHEN OTHERS THEN
+        NULL; -- whoever calls looks whether it is there
+    END;
+    SELECT quote_ident(n.nspname) INTO extension FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector';
+    IF extension IS NULL THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO memory_generations (model, dimension, state, created) VALUES (of_model, of_dimension, 'building', at) RETURNING id INTO g;
+    made := 'memory_vectors_' || g;
+    -- The vectors stay in their rows: fetched from beside them a search takes four
+    -- times as long.
+    EXECUTE format('CREATE TABLE %I (
+        key       bigint PRIMARY KEY REFERENCES memory_chunks (key) ON DELETE CASCADE,
+        workspace text   NOT NULL,
+        audience  bigint NOT NULL,
+        embedding %s.halfvec(%s) NOT NULL
+    )', made, extension, of_dimension);
+    EXECUTE format('ALTER TABLE %I ALTER COLUMN embedding SET STORAGE PLAIN', made);
+    EXECUTE format('CREATE INDEX ON %I (audience)', made);
+    PERFORM protect(made::regclass, 'SELECT, INSERT, DELETE');
+    EXECUTE format('CREATE POLICY watch ON %I FOR SELECT TO sous_watch USING (current_user = ''sous_watch'')', made);
+    EXECUTE format('GRANT SELECT (key) ON %I TO sous_watch', made);
+    RETURN g;
+END $$;
+
+CREATE FUNCTION memory_generation_use(which bigint) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM memory_generation_lock();
+    IF NOT EXISTS (SELECT 1 FROM memory_generations WHERE id = which AND state = 'building') THEN
+        RETURN false;
+    END IF;
+    UPDATE memory_generations SET state = 'retired' WHERE state = 'current';
+    UPDATE memory_generations SET state = 'current' WHERE id = which;
+    RETURN true;
+END $$;
+
+CREATE FUNCTION memory_generation_seal(which bigint) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    made text := 'memory_vectors_' || which;
+    extension text;
+    vectors bigint;
+    bytes bigint;
+BEGIN
+    PERFORM memory_generation_lock();
+    IF to_regclass(made || '_near') IS NOT NULL OR to_regclass(made) IS NULL THEN
+        RETURN;
+    END IF;
+    -- The planner's numbers come first; without them it errs by far.
+    EXECUTE format('ANALYZE memory_items, memory_chunks, %I', made);
+    SELECT GREATEST(reltuples, 0)::bigint INTO vectors FROM pg_class WHERE oid = made::regclass;
+    SELECT quote_ident(n.nspname) INTO extension FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector';
+    -- The graph is built in memory, within bounds.
+    SELECT vectors * (2 * dimension + 600) INTO bytes FROM memory_generations WHERE id = which;
+    PERFORM set_config('maintenance_work_mem', LEAST(GREATEST(bytes / 1024, 65536), 2097152) || 'kB', true);
+    EXECUTE format('CREATE INDEX %I ON %I USING hnsw (embedding %s.halfvec_ip_ops) WITH (m = 16, ef_construction = 64)', made || '_near', made, extension);
+END $$;
+
+CREATE FUNCTION memory_generation_drop(which bigint) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM memory_generation_lock();
+    DELETE FROM memory_generations WHERE id = which AND state <> 'current';
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('DROP TABLE IF EXISTS %I', 'memory_vectors_' || which);
+    RETURN true;
+END $$;
+
+REVOKE ALL ON FUNCTION memory_generation_lock, memory_generation_new, memory_generation_use, memory_generation_seal, memory_generation_drop FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION memory_generation_lock, memory_generation_new, memory_generation_use, memory_generation_seal, memory_generation_drop TO sous_watch;
