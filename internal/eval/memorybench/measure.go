@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/integrations/postgres"
 	"github.com/sous-hq/sous/integrations/sqlite"
@@ -66,8 +68,12 @@ func onPostgres(ctx context.Context, dir string) (kept, error) {
 		name: "PostgreSQL", where: base.AdminURL, Store: m, Index: m,
 		close: func() error { return errors.Join(db.Close(), server.Stop()) },
 		size: func(ctx context.Context) (n int64, err error) {
-			err = db.Pool().QueryRow(ctx, `SELECT pg_database_size(current_database())`).Scan(&n)
-			return n, err
+			conn, err := pgx.Connect(ctx, base.AdminURL)
+			if err != nil {
+				return 0, err
+			}
+			err = conn.QueryRow(ctx, `SELECT pg_database_size(current_database())`).Scan(&n)
+			return n, errors.Join(err, conn.Close(ctx))
 		},
 	}, nil
 }
