@@ -169,7 +169,8 @@ func (a *app) handler(svc service, token string) (http.Handler, error) {
 		return nil, err
 	}
 	pages, err = web.New(web.Config{
-		Desk: a.assistant, Threads: a.db, Approvals: a.assistant, Decisions: a.assistant, Tickets: webTickets{svc}, Audit: a.db, Token: token,
+		Desk: a.assistant, Threads: a.db, Approvals: a.assistant, Decisions: a.assistant, Token: token,
+		Tickets: console{svc}, Memory: console{svc}, Control: svc, Audit: a.db, Stories: console{svc},
 		Actor: a.signedIn, SignIn: a.signIn(token),
 		Info:      func() web.Info { i := a.info(); return web.Info{Version: i.Version, Model: i.Model, Store: i.Store} },
 		MaxUpload: a.cfg.Limits.UploadBytes, Ready: a.db.Ping,
@@ -206,15 +207,6 @@ func (c *cli) greet(a *app, token string) {
 	if a.cfg.File != "" {
 		c.printf("  Using  %s\n", a.cfg.File)
 	}
-}
-
-// webTickets shows the service's tickets to the pages.
-type webTickets struct{ service }
-
-// Ticket implements web.Tickets.
-func (t webTickets) Ticket(ctx context.Context, by agent.Actor, id string) (web.Ticket, error) {
-	got, err := t.service.Ticket(ctx, by, id)
-	return web.Ticket{Ticket: got.Ticket, Comments: got.Comments, History: got.History}, err
 }
 
 // signInToken reads the secret of the sign-in link, making it at the first start.

@@ -240,7 +240,7 @@ func TestADroppedFileBecomesMinutesAndTicketsAfterAYes(t *testing.T) {
 		t.Errorf("after the undo the ticket is %+v, %v", got, err)
 	}
 	b.shot("undone")
-	for _, path := range []string{"/tickets", "/tickets/T-1", "/audit"} {
+	for _, path := range []string{"/tickets", "/tickets/T-1", "/memory", "/effects", "/audit", "/audit/story/T-1", "/pause"} {
 		b.run(chromedp.Navigate(b.server.URL+path), seen("h1"))
 		b.shot("page" + strings.ReplaceAll(path, "/", "-"))
 	}
@@ -303,7 +303,7 @@ func TestAPhoneShowsEverythingInItsWidth(t *testing.T) {
 	b.run(click(".bar button"))
 	b.until("the conversations", `document.querySelector(".side").matches(":popover-open")`)
 	b.shot("phone-side")
-	for _, path := range []string{"/approvals", "/tickets", "/tickets/T-1", "/audit"} {
+	for _, path := range []string{"/approvals?view=past", "/tickets", "/tickets/T-1", "/memory", "/effects", "/audit", "/audit/story/T-1", "/pause"} {
 		b.run(chromedp.Navigate(b.server.URL+path), seen("h1"))
 		fits(path)
 	}

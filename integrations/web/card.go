@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -183,6 +184,11 @@ func (s *Server) end(a approval.Approval) string {
 
 // moment is a time to the minute, with its day and zone.
 func (s *Server) moment(at time.Time) string { return at.In(s.Zone).Format("2 January 15:04 MST") }
+
+// marked lists arguments of which only the marks are known.
+func marked(args json.RawMessage, names []string) []argument {
+	return arguments(approval.Approval{Call: agent.Call{Args: args}, Marked: names})
+}
 
 // shownOrigins is how many sources a mark names.
 const shownOrigins = 3

@@ -8,10 +8,13 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
+	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/agent/loop"
+	"github.com/sous-hq/sous/agent/pause"
 )
 
 // Desk is where requests are handed in; *loop.Assistant is one. What the actor
@@ -71,6 +74,39 @@ type Ticket struct {
 	agent.Ticket
 	Comments []agent.TicketComment
 	History  []agent.TicketChange
+}
+
+// Memory shows what is remembered to those who may read it, and forgets it.
+type Memory interface {
+	// Memories lists what fits the query best, or the newest when it is empty.
+	Memories(ctx context.Context, by agent.Actor, query string, limit int) ([]Remembered, error)
+	// Forget makes recall pass an item over; Restore takes that back.
+	Forget(ctx context.Context, by agent.Actor, id string) error
+	Restore(ctx context.Context, by agent.Actor, id string) error
+}
+
+// Remembered is something remembered.
+type Remembered struct {
+	ID, Kind, Title, Text string
+	// Source names where it came from.
+	Source string
+	At     time.Time
+	Label  agent.Label
+}
+
+// Control shows what was changed and stops what goes on; see api.Control.
+type Control interface {
+	ListEffects(ctx context.Context, by agent.Actor, f loop.EffectFilter) ([]loop.Effect, error)
+	ResolveEffect(ctx context.Context, by agent.Actor, key string, happened bool, note string) (loop.Effect, error)
+	Pauses(ctx context.Context, by agent.Actor) ([]pause.Pause, error)
+	Pause(ctx context.Context, by agent.Actor, s pause.Scope, target, reason string) (pause.Pause, error)
+	Resume(ctx context.Context, by agent.Actor, s pause.Scope, target string) (pause.Pause, error)
+}
+
+// Stories explains from the record what was done: by an effect's key, or the id of
+// a call, an approval, a turn or a ticket. Only an owner may hear them.
+type Stories interface {
+	Explain(ctx context.Context, by agent.Actor, id string) ([]audit.Story, error)
 }
 
 // Info is what the pages say of this Sous.

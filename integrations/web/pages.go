@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/sous-hq/sous/agent"
-	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/agent/loop"
 )
@@ -29,13 +28,19 @@ type frame struct {
 	Late    late
 	// Follow is the conversation whose events the page shows, "" for none.
 	Follow string
+	// Paused says that everything here is stopped, by whom and why.
+	Paused string
 	// Reload is where browsers without JavaScript look again soon, "" for nowhere.
 	Reload string
 }
 
 func (s *Server) frame(ctx context.Context, by agent.Actor, here, title string) (frame, error) {
 	pending, l, err := s.waiting(ctx, by)
-	return frame{Title: title, Here: here, By: by, Info: s.Info(), Pending: len(pending), Late: l}, err
+	if err != nil {
+		return frame{}, err
+	}
+	paused, err := s.paused(ctx, by)
+	return frame{Title: title, Here: here, By: by, Info: s.Info(), Pending: len(pending), Late: l, Paused: paused}, err
 }
 
 // render writes a page. It is made in full first, so that a failure becomes an
@@ -228,7 +233,7 @@ func (s *Server) auditPage(w http.ResponseWriter, r *http.Request, by agent.Acto
 	for _, e := range slices.Backward(rows) {
 		row := auditRow{Entry: e}
 		if len(e.Args) > 0 {
-			row.Args = arguments(approval.Approval{Call: agent.Call{Args: e.Args}})
+			row.Args = marked(e.Args, nil)
 		}
 		v.Rows = append(v.Rows, row)
 	}

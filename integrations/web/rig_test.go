@@ -20,8 +20,10 @@ import (
 	"time"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/model"
+	"github.com/sous-hq/sous/agent/pause"
 	"github.com/sous-hq/sous/agent/people"
 	"github.com/sous-hq/sous/agent/policy"
 	"github.com/sous-hq/sous/integrations/dbos"
@@ -47,6 +49,7 @@ type rig struct {
 	tracker *sqlite.Tracker
 	server  *httptest.Server
 	memory  *memory.Memory
+	ledger  *sqlite.Ledger
 	// by is who a signed-in browser is.
 	by agent.Actor
 	// ahead is how far the rig's clock is ahead, in nanoseconds.
@@ -101,9 +104,9 @@ func newRigOf(t testing.TB, staff string, change ...func(*web.Config)) *rig {
 	all := must[[]tools.Tool](t)(tickets.New(tickets.Config{Tracker: r.tracker, Now: r.now}))
 	all = append(all, must[[]tools.Tool](t)(recall.All(recall.Config{Memory: r.memory, Files: r.db, Documents: documents.New(documents.Config{}), Threads: noThreads{}}))...)
 	registry := must[*tools.Registry](t)(tools.NewRegistry(append(all, r.readMeeting(), critical())...))
-	ledger := must[*sqlite.Ledger](t)(sqlite.NewLedger(r.db, sqlite.LedgerConfig{ApprovalTTL: time.Hour, UndoTTL: 24 * time.Hour, People: directory}))
+	r.ledger = must[*sqlite.Ledger](t)(sqlite.NewLedger(r.db, sqlite.LedgerConfig{ApprovalTTL: time.Hour, UndoTTL: 24 * time.Hour, People: directory}))
 	gate := must[*policy.Engine](t)(policy.New(policy.Config{Sole: func() bool { return staff == "" }}))
-	executor := must[*tools.Executor](t)(tools.NewExecutor(registry, gate, ledger))
+	executor := must[*tools.Executor](t)(tools.NewExecutor(registry, gate, r.ledger))
 	effects := must[*loop.Effects](t)(loop.NewEffects(loop.Config{
 		Store: r.db, Model: script{}, Executor: executor, Prompter: prompt{}, Hub: loop.NewHub(), Clock: r.now, People: directory,
 	}))
@@ -115,7 +118,8 @@ func newRigOf(t testing.TB, staff string, change ...func(*web.Config)) *rig {
 	t.Cleanup(func() { _ = engine.Close(5 * time.Second) })
 
 	c := web.Config{
-		Desk: r.Assistant, Threads: r.db, Approvals: r.Assistant, Decisions: r.Assistant, Tickets: r, Audit: r.db, Token: token, MaxUpload: 1 << 20, Now: r.now,
+		Desk: r.Assistant, Threads: r.db, Approvals: r.Assistant, Decisions: r.Assistant, Token: token,
+		Tickets: r, Memory: r, Control: r, Audit: r.db, Stories: r, MaxUpload: 1 << 20, Now: r.now,
 		Actor: func(web.Session) (agent.Actor, error) { return r.by, nil },
 		Info:  func() web.Info { return web.Info{Version: "test", Model: "script", Store: "SQLite"} },
 	}
@@ -156,6 +160,70 @@ func (r *rig) as(id agent.ActorID, f func()) {
 	defer func() { r.by = was }()
 	r.by = agent.Actor{Workspace: "w", ID: id, Kind: agent.Member, Name: strings.ToUpper(string(id[:1])) + string(id[1:])}
 	f()
+}
+
+// Memories implements web.Memory.
+func (r *rig) Memories(ctx context.Context, by agent.Actor, query string, limit int) ([]web.Remembered, error) {
+	hits, err := r.memory.Recall(ctx, memory.Query{Reader: by, Text: query, Limit: limit})
+	var all []web.Remembered
+	for _, h := range hits {
+		all = append(all, web.Remembered{ID: h.Item.ID, Kind: string(h.Kind()), Title: h.Item.Title, Text: h.Chunk.Text, Source: h.Citation(), At: h.At(), Label: h.Label()})
+	}
+	return all, err
+}
+
+// Forget implements web.Memory.
+func (r *rig) Forget(ctx context.Context, by agent.Actor, id string) error {
+	_, err := r.memory.Forget(ctx, by, id)
+	return err
+}
+
+// Restore implements web.Memory.
+func (r *rig) Restore(ctx context.Context, by agent.Actor, id string) error {
+	_, err := r.memory.Restore(ctx, by, id)
+	return err
+}
+
+// ListEffects implements web.Control.
+func (r *rig) ListEffects(ctx context.Context, by agent.Actor, f loop.EffectFilter) ([]loop.Effect, error) {
+	return r.db.FindEffects(ctx, by.Workspace, f)
+}
+
+// ResolveEffect implements web.Control.
+func (r *rig) ResolveEffect(ctx context.Context, by agent.Actor, key string, happened bool, note string) (loop.Effect, error) {
+	return r.ledger.Resolve(ctx, by, key, happened, note)
+}
+
+// Pauses implements web.Control.
+func (r *rig) Pauses(ctx context.Context, _ agent.Actor) ([]pause.Pause, error) {
+	return r.db.Pauses(ctx)
+}
+
+// Pause implements web.Control.
+func (r *rig) Pause(ctx context.Context, by agent.Actor, s pause.Scope, target, reason string) (pause.Pause, error) {
+	return r.db.Pause(ctx, by, s, target, reason)
+}
+
+// Resume implements web.Control.
+func (r *rig) Resume(ctx context.Context, by agent.Actor, s pause.Scope, target string) (pause.Pause, error) {
+	return r.db.Resume(ctx, by, s, target)
+}
+
+// Explain implements web.Stories.
+func (r *rig) Explain(ctx context.Context, by agent.Actor, id string) ([]audit.Story, error) {
+	if !by.Owner {
+		return nil, agent.Errorf(agent.Forbidden, "only an owner may read the record")
+	}
+	ring, err := r.db.Keys()
+	if err != nil {
+		return nil, err
+	}
+	record, err := sqlite.OpenRecord(ctx, r.db.Path())
+	if err != nil {
+		return nil, err
+	}
+	defer record.Close()
+	return record.Explain(ctx, by.Workspace, ring.KEK, id)
 }
 
 // page is an answer to a browser.

@@ -20,15 +20,18 @@ var templateFiles embed.FS
 //go:embed static
 var staticFiles embed.FS
 
-// Config is what the web console is made of. Desk, Threads, Approvals, Decisions,
-// Tickets, Audit, Token and Actor are required.
+// Config is what the web console is made of. All from Desk to Token and Actor are
+// required.
 type Config struct {
 	Desk      Desk
 	Threads   Threads
 	Approvals Approvals
 	Decisions Decisions
 	Tickets   Tickets
+	Memory    Memory
+	Control   Control
 	Audit     audit.Reader
+	Stories   Stories
 	// Token is the secret that signs the operator in, by `/?token=…` or typed.
 	Token string
 	// SignIn knows the tokens of other people; nil when there are none.
@@ -77,8 +80,10 @@ type Server struct {
 // New checks the config and reads the embedded pages. It starts nothing.
 func New(c Config) (*Server, error) {
 	switch {
-	case c.Desk == nil || c.Threads == nil || c.Approvals == nil || c.Decisions == nil || c.Tickets == nil || c.Audit == nil || c.Actor == nil:
-		return nil, errors.New("web: Desk, Threads, Approvals, Decisions, Tickets, Audit and Actor are required")
+	case c.Desk == nil || c.Threads == nil || c.Approvals == nil || c.Decisions == nil || c.Actor == nil:
+		return nil, errors.New("web: Desk, Threads, Approvals, Decisions and Actor are required")
+	case c.Tickets == nil || c.Memory == nil || c.Control == nil || c.Audit == nil || c.Stories == nil:
+		return nil, errors.New("web: Tickets, Memory, Control, Audit and Stories are required")
 	case len(c.Token) < minToken:
 		return nil, errors.New("web: the token is too short to be a secret")
 	}
@@ -155,7 +160,16 @@ func (s *Server) routes() map[string]handler {
 		"POST /approvals/{id}/notes":   s.note,
 		"GET /tickets":                 s.ticketsPage,
 		"GET /tickets/{id}":            s.ticketPage,
+		"GET /memory":                  s.memoryPage,
+		"POST /memory/{id}/forget":     s.forget,
+		"POST /memory/{id}/restore":    s.restore,
+		"GET /effects":                 s.effectsPage,
+		"POST /effects/{key}/resolve":  s.resolve,
 		"GET /audit":                   s.auditPage,
+		"GET /audit/story/{id...}":     s.storyPage,
+		"GET /pause":                   s.pausePage,
+		"POST /pause":                  s.pause,
+		"POST /resume":                 s.resume,
 		"/":                            s.missing,
 	}
 }

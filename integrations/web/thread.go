@@ -38,8 +38,10 @@ type turnView struct {
 	Minutes     *minutesView
 	// Open are the approvals this reader can decide now, Event the id of the form
 	// that decides all of them.
-	Open    []string
-	Event   string
+	Open  []string
+	Event string
+	// Owner says that the reader may read the record.
+	Owner   bool
 	CanStop bool
 	// Note says, for people, why there is no answer, or what was odd about it.
 	Note string
@@ -82,7 +84,7 @@ func (s *Server) turn(ctx context.Context, by agent.Actor, id string, messages [
 	if err != nil {
 		return turnView{}, err
 	}
-	t := turnView{View: v, Event: deliveryID(), Note: note(v), CanStop: !v.Status.Ended() && (v.Actor.ID == by.ID || by.Owner)}
+	t := turnView{View: v, Event: deliveryID(), Owner: by.Owner, Note: note(v), CanStop: !v.Status.Ended() && (v.Actor.ID == by.ID || by.Owner)}
 	for _, step := range v.Steps {
 		if step.Kind == "question" {
 			t.Exchanges = append(t.Exchanges, exchange{Question: step.Title})

@@ -138,7 +138,7 @@ func TestASessionCannotBeForged(t *testing.T) {
 func TestATokenThatIsNoSecretIsRefused(t *testing.T) {
 	r := newRig(t)
 	_, err := web.New(web.Config{
-		Desk: r.Assistant, Threads: r.db, Approvals: r.Assistant, Decisions: r.Assistant, Tickets: r, Audit: r.db, Token: "short",
+		Desk: r.Assistant, Threads: r.db, Approvals: r.Assistant, Decisions: r.Assistant, Tickets: r, Memory: r, Control: r, Audit: r.db, Stories: r, Token: "short",
 		Actor: func(web.Session) (agent.Actor, error) { return r.by, nil },
 	})
 	if err == nil {
@@ -152,7 +152,7 @@ func TestPagesCarryNothingInlineAndTheirHeaders(t *testing.T) {
 	r := newRig(t)
 	v := r.ask(t, "pay them", agent.TurnWaiting)
 	r.ask(t, "hello", agent.TurnDone)
-	for _, path := range []string{"/", "/c/" + v.Conversation, "/approvals", "/approvals/" + v.Approvals[0].ID, "/tickets", "/tickets/T-9", "/audit", "/audit?turn=" + v.ID, "/nowhere", "/login", "/static/app.js", "/livez"} {
+	for _, path := range []string{"/", "/c/" + v.Conversation, "/approvals", "/approvals/" + v.Approvals[0].ID, "/tickets", "/tickets/T-9", "/audit", "/audit?turn=" + v.ID, "/audit/story/" + v.ID, "/memory", "/effects", "/pause", "/approvals/" + v.Approvals[0].ID + "/edit", "/nowhere", "/login", "/static/app.js", "/livez"} {
 		got := r.get(t, path)
 		csp := got.Header.Get("Content-Security-Policy")
 		if !strings.Contains(csp, "default-src 'self'") || !strings.Contains(csp, "frame-ancestors 'none'") || strings.Contains(csp, "unsafe") ||
