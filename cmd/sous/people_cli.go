@@ -167,7 +167,11 @@ func (c *cli) issueToken(ctx context.Context, s *session, cfg config.Config, who
 	if err != nil {
 		return err
 	}
-	if got.Address == "" {
+	switch {
+	case len(cfg.Hosts) > 0:
+		// What people reach it by has TLS in front.
+		got.Address = "https://" + cfg.Hosts[0] + "/"
+	case got.Address == "":
 		got.Address = "http://" + cfg.Listen + "/"
 	}
 	link := got.Address + "?token=" + got.Token
@@ -175,8 +179,8 @@ func (c *cli) issueToken(ctx context.Context, s *session, cfg config.Config, who
 		return c.printJSON(map[string]any{"person": who, "link": link})
 	}
 	c.printf("%s signs in with this link, which is shown once:\n  %s\n", who, link)
-	if host, _, err := net.SplitHostPort(cfg.Listen); err == nil && net.ParseIP(host).IsLoopback() {
-		c.printf("It works on this machine alone, where Sous listens (%s).\n", cfg.Listen)
+	if host, _, err := net.SplitHostPort(cfg.Listen); err == nil && net.ParseIP(host).IsLoopback() && len(cfg.Hosts) == 0 {
+		c.printf("It works on this machine alone, where Sous listens (%s); SOUS_HOSTS names others.\n", cfg.Listen)
 	}
 	return nil
 }

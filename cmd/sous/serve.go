@@ -171,7 +171,7 @@ func (a *app) handler(svc service, token string) (http.Handler, error) {
 	pages, err = web.New(web.Config{
 		Desk: a.assistant, Threads: a.db, Approvals: a.assistant, Decisions: a.assistant, Token: token,
 		Tickets: console{svc}, Memory: console{svc}, Control: svc, Audit: a.db, Stories: console{svc},
-		Actor: a.signedIn, SignIn: a.signIn(token),
+		Actor: a.signedIn, SignIn: a.signIn(token), Hosts: a.cfg.Hosts,
 		Info:      func() web.Info { i := a.info(); return web.Info{Version: i.Version, Model: i.Model, Store: i.Store} },
 		MaxUpload: a.cfg.Limits.UploadBytes, Ready: a.db.Ping,
 		Metrics: a.metrics.Handler(a.log), API: apiHandler, Log: a.log, Now: time.Now, Zone: a.cfg.Timezone,

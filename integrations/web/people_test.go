@@ -159,3 +159,19 @@ func TestASessionOfOnePersonIsNoneOfAnother(t *testing.T) {
 		}
 	}
 }
+
+func TestBehindTLSTheCookieIsForTLSAlone(t *testing.T) {
+	w := newTeam(t)
+	for _, proto := range []string{"", "http", "https"} {
+		req := must[*http.Request](t)(http.NewRequest(http.MethodGet, w.server.URL+"/?token="+w.issue(t, "bob"), nil))
+		req.Header.Set("X-Forwarded-Proto", proto)
+		resp, err := (&http.Client{}).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if c := resp.Cookies(); len(c) != 1 || c[0].Secure != (proto == "https") {
+			t.Errorf("by %q: %+v", proto, c)
+		}
+	}
+}

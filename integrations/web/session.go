@@ -70,6 +70,12 @@ func (s *Server) refused(ctx context.Context, err error) {
 	}
 }
 
+// secure reports whether the browser came by TLS, which a proxy may have ended.
+// Who claims so and did not come by TLS loses their own cookie.
+func secure(r *http.Request) bool {
+	return r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https"
+}
+
 // cookieName holds the port: browsers share cookies between the ports of a host.
 func cookieName(r *http.Request) string { return "sous" + localPort(r) }
 
@@ -82,7 +88,7 @@ func (s *Server) issue(w http.ResponseWriter, r *http.Request, person agent.Acto
 	}
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure is set as soon as there is TLS; loopback has none
 		Name: cookieName(r), Value: payload + "." + sum, Path: "/", MaxAge: int(idle.Seconds()),
-		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
+		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: secure(r),
 	})
 }
 
@@ -188,7 +194,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, token, next stri
 
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 	//nolint:gosec // Secure is set as soon as there is TLS; loopback has none
-	http.SetCookie(w, &http.Cookie{Name: cookieName(r), Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil})
+	http.SetCookie(w, &http.Cookie{Name: cookieName(r), Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: secure(r)})
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
 }
 

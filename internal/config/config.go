@@ -27,6 +27,8 @@ type Config struct {
 	Listen string
 	// DebugListen is the host:port of the profiles, on this machine alone; empty means none.
 	DebugListen string
+	// Hosts are names people reach the web console by, besides this machine's own.
+	Hosts []string
 	// DatabaseURL names a PostgreSQL server; unset means the embedded store.
 	DatabaseURL Secret
 	// PolicyPath is the policy file; empty means the built-in rules.

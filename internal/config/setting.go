@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,6 +55,21 @@ func placeSettings() []setting {
 			show: func(c *Config) string { return c.DebugListen },
 		},
 		{
+			key: "hosts", env: "SOUS_HOSTS", doc: "names people reach the web console by, besides this machine's own",
+			allowed: "host names, with or without port, separated by commas, such as sous.example.com",
+			set: func(c *Config, text string) error {
+				c.Hosts = nil
+				for name := range strings.SplitSeq(text, ",") {
+					if name = strings.TrimSpace(name); !hostName.MatchString(name) {
+						return errors.New("not a host name")
+					}
+					c.Hosts = append(c.Hosts, name)
+				}
+				return nil
+			},
+			show: func(c *Config) string { return strings.Join(c.Hosts, ",") },
+		},
+		{
 			key: "database_url", env: "SOUS_DATABASE_URL", doc: "PostgreSQL server instead of the embedded store",
 			allowed: "postgres://user@host/database", secret: true,
 			set: func(c *Config, text string) error {
@@ -94,6 +110,9 @@ func placeSettings() []setting {
 		},
 	}
 }
+
+// hostName is a host with or without a port.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$`) //nolint:gochecknoglobals // a constant
 
 func connectionSettings() []setting {
 	return []setting{
