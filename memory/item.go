@@ -74,6 +74,9 @@ type Item struct {
 	// person's name, or whom a document names as its author.
 	Author     agent.ActorID `json:"author"`
 	AuthorName string        `json:"author_name,omitempty"`
+	// People are accounts whose own words it holds beside the author's: when one of
+	// them is erased, the item goes too. They are stored and not read back.
+	People []agent.ActorID `json:"-"`
 	// Place is the id of the place it was said in; Where says for people what
 	// place that is: "a direct message".
 	Place string `json:"place,omitempty"`

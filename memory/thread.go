@@ -1,6 +1,8 @@
 package memory
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sous-hq/sous/agent"
@@ -44,10 +46,15 @@ func FromThread(said []agent.Message, about Conversation) Item {
 		if i.Title == "" && m.Author.Kind != agent.System {
 			i.Title = "Thread: " + headline(m.Text)
 		}
+		if m.Author.ID != about.By.ID && m.Author.Kind != agent.System {
+			i.People = append(i.People, m.Author.ID)
+		}
 		i.Chunks = appendMessage(i.Chunks, m)
 	}
 	i.Label = i.Label.Kept()
 	i.Label.Readers = i.Label.Readers.Intersect(about.Readers)
+	slices.Sort(i.People)
+	i.People = slices.Compact(i.People)
 	i.Slot = Slot(i)
 	return i
 }
@@ -83,4 +90,50 @@ func headline(text string) string {
 		text = text[:cut]
 	}
 	return text + "…"
+}
+
+// TicketCollection is what tickets are remembered with: a newer state of one
+// replaces the one before.
+const TicketCollection = "tickets"
+
+// FromTicket returns the item that remembers a ticket as it stands, for those who
+// may read it: what it is about, who has it, and what was said on it.
+func FromTicket(t agent.Ticket, comments []agent.TicketComment, ws agent.WorkspaceID) Item {
+	i := Item{
+		Workspace: ws, Kind: Ticket, Title: t.ID + ": " + t.Title, Source: "ticket:" + t.ID, Author: t.CreatedBy, At: t.Updated,
+		Collection: TicketCollection, Label: t.Label.Kept(),
+	}
+	state := "Status: " + string(t.Status) + "."
+	if t.Assignee != "" {
+		state += " Assignee: " + t.Assignee + "."
+	}
+	if t.Due != "" {
+		state += " Due: " + t.Due + "."
+	}
+	if len(t.Labels) > 0 {
+		state += " Labels: " + strings.Join(t.Labels, ", ") + "."
+	}
+	for _, text := range append([]string{t.Title + ". " + state}, pieces(clean(t.Body), maxSplit)...) {
+		i.Chunks = append(i.Chunks, Chunk{N: len(i.Chunks), Text: text, At: t.Created})
+	}
+	for _, c := range comments {
+		if c.Retracted {
+			continue
+		}
+		i.Label = i.Label.Join(c.Label.Kept())
+		if c.Author != t.CreatedBy {
+			i.People = append(i.People, c.Author)
+		}
+		for _, text := range pieces(clean(c.Body), maxSplit) {
+			if len(i.Chunks) < MaxChunks {
+				i.Chunks = append(i.Chunks, Chunk{N: len(i.Chunks), Text: text, Position: fmt.Sprintf("comment %d", c.N), At: c.At})
+			}
+		}
+	}
+	slices.Sort(i.People)
+	i.People = slices.Compact(i.People)
+	i.Slot = digest("slot", TicketCollection, t.ID)
+	i.Hash = digest(i.Title, i.Chunks, i.Label)
+	i.Key = digest("ticket", ws, t.ID, i.Hash)
+	return i
 }

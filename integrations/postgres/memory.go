@@ -45,6 +45,9 @@ func (m *Memories) SaveItem(ctx context.Context, i memory.Item) (memory.Item, bo
 		if err := insertReaders(ctx, tx, i, seq); err != nil {
 			return err
 		}
+		if err := insertPeople(ctx, tx, i, seq); err != nil {
+			return err
+		}
 		if err := insertChunks(ctx, tx, i.Workspace, seq, chunks); err != nil {
 			return err
 		}
@@ -75,6 +78,15 @@ func insertItem(ctx context.Context, tx pgx.Tx, i memory.Item) (int64, error) {
 		jsonOf(i.Label), i.Label.Readers.Scope, timeOf(&i.At), timeOf(&i.Remembered), i.Slot, i.Supersedes, len(i.Chunks),
 		storable(i.Where), storable(i.Collection), i.Hash), scanInt)
 	return seq, err
+}
+
+func insertPeople(ctx context.Context, tx pgx.Tx, i memory.Item, seq int64) error {
+	if len(i.People) == 0 {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO memory_people (workspace, item, actor)
+		SELECT $1, $2, actor FROM unnest($3::text[]) actor ON CONFLICT DO NOTHING`, i.Workspace, seq, i.People)
+	return err
 }
 
 func insertReaders(ctx context.Context, tx pgx.Tx, i memory.Item, seq int64) error {

@@ -58,7 +58,8 @@ func (d *DB) Show(ctx context.Context, ws agent.WorkspaceID, people []agent.Acto
 		}
 		err = showRows(ctx, tx, s, "passages of memories", `SELECT c.kind, c.text, c.quote, c.speaker, c.position FROM memory_chunks c
 			JOIN memory_items i ON c.key >> 16 = i.seq AND i.workspace = c.workspace
-			WHERE c.workspace = {ws} AND i.workspace = {ws} AND i.author IN {people} ORDER BY c.key`, f)
+			WHERE c.workspace = {ws} AND i.workspace = {ws} AND (i.author IN {people}
+			OR i.seq IN (SELECT p.item FROM memory_people p WHERE p.workspace = {ws} AND p.actor IN {people})) ORDER BY c.key`, f)
 		if err != nil {
 			return err
 		}
@@ -258,7 +259,8 @@ func takeTable(ctx context.Context, tx pgx.Tx, s selection, t traces.Table) erro
 }
 
 func takeMemories(ctx context.Context, tx pgx.Tx, s selection) error {
-	query, args := s.bind(`SELECT seq FROM memory_items WHERE workspace = {ws} AND author IN {people}`)
+	query, args := s.bind(`SELECT seq FROM memory_items WHERE workspace = {ws} AND (author IN {people}
+		OR seq IN (SELECT p.item FROM memory_people p WHERE p.workspace = {ws} AND p.actor IN {people}))`)
 	seqs, err := every(ctx, tx, scanInt, query, args...)
 	if err != nil {
 		return err
@@ -305,7 +307,7 @@ func approvalsOf(ctx context.Context, q handle, s selection) ([]approval.Approva
 // holds nothing either. What the server has in its write-ahead log, its replicas
 // and its backups goes when they do.
 func (d *DB) Sweep(ctx context.Context, scrub bool) error {
-	tables := []string{"audit_payload", "subject_keys", "memory_chunks", "memory_index", "memory_readers", "ticket_words"}
+	tables := []string{"audit_payload", "subject_keys", "memory_chunks", "memory_index", "memory_readers", "memory_people", "ticket_words"}
 	for _, t := range traces.Tables() {
 		if t.Where != "" {
 			tables = append(tables, t.Name)
@@ -422,6 +424,10 @@ func oldOnes(p privacy.Purge) (string, []any) {
 	}[p.Rule.What]
 	w.and(`l.workspace = ?`, p.By.Workspace)
 	w.and(old[1]+` NOT IN (SELECT subject FROM holds WHERE workspace = ?)`, timeOf(&at), p.By.Workspace)
+	if p.Rule.What == privacy.Memories {
+		w.and(`NOT EXISTS (SELECT 1 FROM memory_people p JOIN holds h ON h.workspace = p.workspace AND h.subject = p.actor
+			WHERE p.workspace = ? AND p.item = l.seq)`, p.By.Workspace)
+	}
 	if p.Rule.Label != "" {
 		w.and(`position(? IN l.label) > 0`, quoted(p.Rule.Label))
 	}

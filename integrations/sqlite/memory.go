@@ -49,6 +49,9 @@ func (m *Memories) SaveItem(ctx context.Context, i memory.Item) (memory.Item, bo
 		if err := insertReaders(ctx, tx, i, seq); err != nil {
 			return err
 		}
+		if err := insertPeople(ctx, tx, i, seq); err != nil {
+			return err
+		}
 		if err := insertChunks(ctx, tx, seq, chunks); err != nil {
 			return err
 		}
@@ -85,6 +88,15 @@ func insertItem(ctx context.Context, tx *sql.Tx, i memory.Item) (int64, error) {
 		return 0, err
 	}
 	return r.LastInsertId()
+}
+
+func insertPeople(ctx context.Context, tx *sql.Tx, i memory.Item, seq int64) error {
+	for _, actor := range i.People {
+		if _, err := tx.ExecContext(ctx, `INSERT OR IGNORE INTO memory_people (workspace, item, actor) VALUES (?, ?, ?)`, i.Workspace, seq, actor); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func insertReaders(ctx context.Context, tx *sql.Tx, i memory.Item, seq int64) error {

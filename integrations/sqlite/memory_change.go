@@ -155,6 +155,7 @@ func removeItems(ctx context.Context, tx *sql.Tx, ws agent.WorkspaceID, seqs []i
 			{`DELETE FROM memory_index WHERE rowid IN (SELECT key FROM memory_chunks WHERE key >= ? AND key < ?)`, []any{from, to}},
 			{`DELETE FROM memory_chunks WHERE key >= ? AND key < ?`, []any{from, to}},
 			{`DELETE FROM memory_readers WHERE item = ?`, []any{seq}},
+			{`DELETE FROM memory_people WHERE item = ?`, []any{seq}},
 			{`DELETE FROM memory_items WHERE workspace = ? AND seq = ?`, []any{ws, seq}},
 		} {
 			if _, err := tx.ExecContext(ctx, q.text, q.args...); err != nil {

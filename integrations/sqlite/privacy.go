@@ -53,7 +53,8 @@ func (d *DB) Show(ctx context.Context, ws agent.WorkspaceID, people []agent.Acto
 		}
 	}
 	err = d.showRows(ctx, s, "passages of memories", `SELECT c.kind, c.text, c.quote, c.speaker, c.position FROM memory_chunks c
-		JOIN memory_items i ON c.key >> 16 = i.seq WHERE i.workspace = {ws} AND i.author IN {people} ORDER BY c.key`, f)
+		JOIN memory_items i ON c.key >> 16 = i.seq WHERE i.workspace = {ws} AND (i.author IN {people}
+		OR i.seq IN (SELECT p.item FROM memory_people p WHERE p.workspace = {ws} AND p.actor IN {people})) ORDER BY c.key`, f)
 	if err != nil {
 		return err
 	}
@@ -444,7 +445,9 @@ func oldOnes(p privacy.Purge) (string, []any) {
 		place = ` AND ?5 = x.place`
 	}
 	return `SELECT CAST(x.seq AS TEXT) FROM memory_items x WHERE x.workspace = ?1 AND x.at < ?2 AND ?6 IN ('', x.kind)` + label + place + `
-		AND x.author NOT IN (SELECT subject FROM holds WHERE workspace = ?1) ORDER BY x.at LIMIT ?3`, args
+		AND x.author NOT IN (SELECT subject FROM holds WHERE workspace = ?1)
+		AND NOT EXISTS (SELECT 1 FROM memory_people p JOIN holds h ON h.workspace = p.workspace AND h.subject = p.actor WHERE p.item = x.seq)
+		ORDER BY x.at LIMIT ?3`, args
 }
 
 // quoted is a label as JSON writes it.

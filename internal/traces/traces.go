@@ -54,7 +54,10 @@ func Tables() []Table {
 			Name: "turns", Kind: "requests", Where: `id IN {turns}`,
 			Set: `actor = {actor -name -groups}, ordered = NULL, question = '', answer = '', degraded = '', artifacts = 'null'`,
 		},
-		{Name: "memory_items", Kind: "memories", Where: `author IN {people}`, Apart: true},
+		{
+			Name: "memory_items", Kind: "memories", Apart: true,
+			Where: `author IN {people} OR seq IN (SELECT p.item FROM memory_people p WHERE p.workspace = {ws} AND p.actor IN {people})`,
+		},
 		{Name: "ticket_comments", Kind: "comments", Where: `author IN {people}`, Set: `body = '', label = {label -sources}`},
 		{
 			Name: "ticket_changes", Kind: "changes of tickets", Set: `was = '', now = '', reason = ''`,
@@ -78,6 +81,7 @@ func Tables() []Table {
 		{Name: "installations", Kept: "of a workspace, not of people"},
 		{Name: "memory_readers", Kept: "goes with the memory"},
 		{Name: "memory_chunks", Kept: "goes with the memory"},
+		{Name: "memory_people", Kept: "goes with the memory"},
 		{Name: "memory_generations", Kept: "names of models"},
 		{Name: "memory_vectors", Kept: "goes with the memory"},
 		{Name: "memory_queue", Kept: "goes with the memory"},

@@ -62,6 +62,7 @@ func Tables() []Table {
 		{Name: "pauses", Key: "workspace, scope, target"},
 		{Name: "memory_items", Key: "seq", Own: []string{"audience"}},
 		{Name: "memory_readers", Key: "item, actor"},
+		{Name: "memory_people", Key: "item, actor"},
 		{Name: "memory_chunks", Key: "key", Own: []string{"workspace"}},
 		{Name: "memory_corpus", Key: "workspace"},
 		{Name: "tickets", Key: "workspace, n", Own: []string{"seq"}},
