@@ -93,6 +93,19 @@ func (m *Memory) RememberNew(ctx context.Context, i Item) (stored Item, fresh bo
 	return stored, fresh, nil
 }
 
+// Has reports whether the item is stored already, in whatever state.
+func (m *Memory) Has(ctx context.Context, i Item) (bool, error) {
+	i, err := prepare(i, m.clock())
+	if err != nil {
+		return false, err
+	}
+	_, err = m.store.Item(ctx, i.Workspace, i.ID)
+	if agent.KindOf(err) == agent.NotFound {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // mayCorrect reports why an item cannot take another's place. Nobody loses
 // sight of a fact because it was corrected where they were not.
 func mayCorrect(old, with Item) error {

@@ -90,3 +90,34 @@ func TestALongTranscriptFitsAnItemWithoutLosingItsEnd(t *testing.T) {
 		t.Errorf("%d passages; want none", len(got))
 	}
 }
+
+func TestATicketIsRememberedAsItStands(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	k := agent.Ticket{
+		ID: "T-3", Title: "Replace the badge reader", Body: "It beeps twice.\n\n" + strings.Repeat("It beeps. ", 100), Status: agent.TicketOpen, Assignee: "Bob", Due: "2026-03-09",
+		Labels: []string{"door"}, CreatedBy: "ann", Created: at, Updated: at.Add(time.Hour),
+		Label: agent.Label{Integrity: agent.Organisation, Readers: agent.Readers{Scope: agent.WholeWorkspace}, Scanned: true},
+	}
+	comments := []agent.TicketComment{
+		{N: 1, Author: "bob", Body: "Ordered a new one.", At: at, Label: agent.Label{Integrity: agent.External, Readers: agent.Only("ann", "bob"), Scanned: true}},
+		{N: 2, Author: "ann", Body: "Never mind.", At: at, Retracted: true},
+	}
+	i := memory.FromTicket(k, comments, "w")
+	got := lines(i.Chunks)
+	if len(got) < 4 || !strings.Contains(got[0], "Replace the badge reader. Status: open. Assignee: Bob. Due: 2026-03-09. Labels: door.") ||
+		!strings.Contains(got[len(got)-1], "comment 1  | Ordered a new one.") {
+		t.Errorf("passages %q", got)
+	}
+	if i.Kind != memory.Ticket || i.Title != "T-3: Replace the badge reader" || !slices.Equal(i.People, []agent.ActorID{"bob"}) ||
+		i.Label.Integrity != agent.External || len(i.Label.Readers.Named) != 2 || i.Slot == "" {
+		t.Errorf("the item is %+v", i)
+	}
+	if again := memory.FromTicket(k, comments, "w"); again.Key != i.Key {
+		t.Error("the same state is another item")
+	}
+	k.Status = agent.TicketDone
+	if next := memory.FromTicket(k, comments, "w"); next.Key == i.Key || next.Slot != i.Slot {
+		t.Error("another state is the same item, or another ticket's")
+	}
+}

@@ -86,6 +86,7 @@ func (a *app) join(ctx context.Context, n need) error {
 	if a.memory, err = memory.New(memory.Config{Store: a.db.memories, Clock: time.Now}); err != nil {
 		return err
 	}
+	a.db.tracker = rememberedTickets{a.db.tracker, a.memory, a.log}
 	if a.shelf, err = ingest.NewShelf(a.memory, tools.Scanned); err != nil {
 		return err
 	}

@@ -129,6 +129,7 @@ func (c *cli) serveOn(ctx context.Context, a *app, l net.Listener) error {
 	g.Go(func() error { promises.Run(gctx); return nil })
 	g.Go(func() error { return a.assistant.Remind(gctx, []agent.WorkspaceID{workspace}) })
 	g.Go(func() error { a.tidy(gctx); return nil })
+	g.Go(func() error { return a.catchUpTickets(gctx) })
 	g.Go(func() error {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve: %w", err)

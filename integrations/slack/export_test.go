@@ -12,6 +12,7 @@ var (
 	Since         = since
 	AnswerBlocks  = answerBlocks
 	PlanBlock     = planBlock
+	AsksForThread = asksForThread
 )
 
 // AsPublished is how published minutes look; without a review, as they are shown

@@ -20,7 +20,12 @@ const maxRead = 5000
 // threadWords are how people ask for the minutes of where they are.
 var threadWords = regexp.MustCompile(`(?i)\b(summari[sz]e|summary|minutes|recap)\b.*\b(this|the) (thread|discussion|conversation)\b`)
 
-func asksForThread(text string) bool { return threadWords.MatchString(text) }
+// keepWords are how people ask to have the thread they are in remembered.
+var keepWords = regexp.MustCompile(`(?i)^\W*(?:please\s+)?(?:remember|save|keep|store)\s+(?:(?:this|the|our|whole|entire)\s+)+(?:thread|discussion|conversation)(?:\s+(?:for\s+.{1,30}|please))?[\s.!]*$`)
+
+func asksForThread(text string) bool {
+	return threadWords.MatchString(text) || keepWords.MatchString(text)
+}
 
 // channelWords are how people ask for the minutes of a channel without naming it.
 var channelWords = regexp.MustCompile(`(?i)\b(summari[sz]e|summary|minutes|recap|catch me up)\b.*\b(this|the) channel\b`) //nolint:gochecknoglobals // a compiled pattern, never changed
