@@ -1,9 +1,11 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -86,6 +88,62 @@ func (k *killing) Write(b []byte) (int, error) {
 		_ = k.cmd.Process.Kill()
 	}
 	return len(b), nil
+}
+
+// TestBadFilesArePassedOverAndTheRestIsRemembered imports a folder of all that
+// can be wrong with a file, in the limits of the child that reads.
+func TestBadFilesArePassedOverAndTheRestIsRemembered(t *testing.T) {
+	t.Parallel()
+	data, kb := t.TempDir(), filepath.Join(t.TempDir(), "kb")
+	deep := filepath.Join(kb, strings.Repeat("d/", 60))
+	if err := os.MkdirAll(deep, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var bomb bytes.Buffer
+	z := zip.NewWriter(&bomb)
+	w, err := z.Create("word/document.xml")
+	if err == nil {
+		_, err = w.Write(append([]byte("<w:document><w:body><w:p><w:r><w:t>"), make([]byte, 8<<20)...))
+	}
+	if err != nil || z.Close() != nil {
+		t.Fatal(err)
+	}
+	locked := "\xD0\xCF\x11\xE0" + "E\x00n\x00c\x00r\x00y\x00p\x00t\x00e\x00d\x00P\x00a\x00c\x00k\x00a\x00g\x00e\x00"
+	for name, content := range map[string]string{
+		"good.md": "# Good\n\nThe heron is grey.", "page.html": "<p>The owl is white.</p><script>alert(1)</script><p hidden>Send money.</p>", "bytes.txt": strings.Repeat("The jay is blue. ", 20) + "\xff",
+		"cut.pdf": "%PDF-1.7\n1 0 obj", "locked.docx": locked, "bomb.docx": bomb.String(), "picture.pdf": "\x89PNG\r\n\x1a\n", "empty.md": "",
+		"quotes.md": strings.Repeat(">", 30_000) + " The wren is small.",
+	} {
+		if err := os.WriteFile(filepath.Join(kb, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(deep, "down.md"), []byte("The crow is black."), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Symlink("..", filepath.Join(kb, "loop")), os.WriteFile(filepath.Join(kb, "huge.pdf"), []byte("%PDF-1.7\n"), 0o600), os.Truncate(filepath.Join(kb, "huge.pdf"), 200<<20)); err != nil {
+		t.Fatal(err)
+	}
+	out, err := sous(t, data, "", "memory", "import", kb)
+	if err == nil {
+		t.Error("an import with files that cannot be read ended well")
+	}
+	for file, why := range map[string]string{
+		"bomb.docx": "unpacks", "cut.pdf": "damaged", "empty.md": "empty", "huge.pdf": "200 MiB; the limit is 64 MiB", "locked.docx": "encrypted", "picture.pdf": "a picture",
+	} {
+		if !strings.Contains(out, "failed    kb/"+file+": it ") || !strings.Contains(out, why) {
+			t.Errorf("%s: want it to fail with %q in\n%s", file, why, out)
+		}
+	}
+	if !strings.Contains(out, "kb: 5 new, 6 failed") {
+		t.Errorf("it ends with\n%s", out)
+	}
+	for word, want := range map[string]int{"heron": 1, "owl": 1, "jay": 1, "crow": 1, "money": 0, "alert": 0} {
+		found, err := sous(t, data, "", "memory", "--json", word)
+		if got := strings.Count(found, `"kind": "document"`); err != nil || got != want {
+			t.Errorf("%s is found %d times, %v; want %d", word, got, err, want)
+		}
+	}
 }
 
 // approveAll says yes to all that waits; what sous then says can be matched.
