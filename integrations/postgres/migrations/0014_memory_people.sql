@@ -1,4 +1,4 @@
--- works beside: 12
+-- works beside: 13
 -- Whose own words an item holds beside its author's: it goes when they are erased.
 CREATE TABLE memory_people (
     workspace text   NOT NULL,
