@@ -95,7 +95,7 @@ func fill(t *testing.T, db *postgres.DB, clock *storetest.Clock) {
 	must(err)
 	for _, id := range []string{"i1", "i2"} {
 		_, _, err = memories.SaveItem(ctx, memory.Item{
-			ID: id, Workspace: "acme", Kind: memory.Fact, Author: "ann", At: clock.Now(), Remembered: clock.Now(), Label: label,
+			ID: id, Workspace: "acme", Kind: memory.Fact, Author: "ann", People: []agent.ActorID{"bob"}, At: clock.Now(), Remembered: clock.Now(), Label: label,
 			Chunks: []memory.Chunk{{Text: "a secret recipe"}},
 		})
 		must(err)
