@@ -92,8 +92,10 @@ func (a *app) joinPeople() error {
 }
 
 // sole reports whether the workspace has one person, who then decides alone.
-func (a *app) sole() bool {
-	return !a.cfg.Slack.IsSet() && (a.people.file == nil || a.people.file.Roster().Humans() <= 1)
+func (a *app) sole() bool { return soleOf(a.cfg, a.people.file) }
+
+func soleOf(cfg config.Config, f *people.File) bool {
+	return !cfg.Slack.IsSet() && (f == nil || f.Roster().Humans() <= 1)
 }
 
 // escalation is where approvals go that nobody has decided.

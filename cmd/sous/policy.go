@@ -75,6 +75,16 @@ A running Sous takes a changed file over within seconds, or refuses it and keeps
 	return cmd
 }
 
+// sole reports whether the workspace of the settings has one person.
+func (c *cli) sole() (bool, error) {
+	cfg, err := c.load()
+	if err != nil {
+		return false, err
+	}
+	f, err := openPeople(cfg)
+	return err == nil && soleOf(cfg, f), err
+}
+
 // rules reads and checks the policy file that is named, or else the one of the
 // settings, or else the default rules.
 func (c *cli) rules(path string) (*policy.Set, error) {
@@ -190,7 +200,11 @@ func (c *cli) policyExplainCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.printExplanation(set.Explain(p, true), nil)
+			alone, err := c.sole()
+			if err != nil {
+				return err
+			}
+			return c.printExplanation(set.Explain(p, alone), nil)
 		},
 	})
 }
@@ -282,7 +296,11 @@ func (c *cli) explainRecorded(ctx context.Context, set *policy.Set, call string)
 	if !ok {
 		return agent.Errorf(agent.NotFound, "the record of call %q does not hold what its ruling stood on (%s by %s)", call, found.Ruling, found.Rule)
 	}
-	return c.printExplanation(set.ExplainFacts(f, true), found)
+	alone, err := c.sole()
+	if err != nil {
+		return err
+	}
+	return c.printExplanation(set.ExplainFacts(f, alone), found)
 }
 
 func (c *cli) printExplanation(x policy.Explanation, was *audit.Entry) error {

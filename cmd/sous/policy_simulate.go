@@ -32,6 +32,8 @@ type simulation struct {
 	// Unknown counts calls whose record does not say what the ruling stood on.
 	Unknown int      `json:"unknown"`
 	Changed []change `json:"changed"`
+	// sole says that the workspace has one person.
+	sole bool
 }
 
 func (c *cli) policySimulateCommand() *cobra.Command {
@@ -49,7 +51,11 @@ have been another: by the rules of --policy FILE, or by those in force. Nothing 
 			if err != nil {
 				return err
 			}
-			sim := simulation{Since: from, Set: set.Hash, Changed: []change{}}
+			alone, err := c.sole()
+			if err != nil {
+				return err
+			}
+			sim := simulation{Since: from, Set: set.Hash, Changed: []change{}, sole: alone}
 			err = c.reading(cmd.Context(), "policy simulate", func(s *session) error {
 				f := audit.Filter{Since: from, Kinds: ruled()}
 				return eachEntry(cmd.Context(), s, f, func(e audit.Entry) error { sim.add(set, e); return nil })
@@ -87,7 +93,7 @@ func (sim *simulation) add(set *policy.Set, e audit.Entry) {
 		sim.Unknown++
 		return
 	}
-	v := set.ExplainFacts(f, true).Verdict
+	v := set.ExplainFacts(f, sim.sole).Verdict
 	if v.Ruling.String() == e.Ruling && v.Rule == e.Rule {
 		return
 	}

@@ -176,7 +176,7 @@ func dataFaults() []fault {
 		},
 		{
 			name: "a workspace of several is one person's", file: "cmd/sous/people.go",
-			old: "return !a.cfg.Slack.IsSet() && (a.people.file == nil || a.people.file.Roster().Humans() <= 1)", new: "return true",
+			old: "return !cfg.Slack.IsSet() && (f == nil || f.Roster().Humans() <= 1)", new: "return true",
 			tests: []string{"./cmd/sous"}, run: "TestPeopleOf",
 		},
 	}
