@@ -11,11 +11,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/internal/datadir"
 )
@@ -142,6 +144,12 @@ func (k *kitchen) link(t *testing.T, who string) string {
 func TestPeopleOfTheFileDecideEachAsThemselves(t *testing.T) {
 	k := newKitchen(t)
 	id := k.asked(t, "the freezer is too warm")
+	out, err := sous(t, k.data, "", "approvals", "--json")
+	var open []approval.Approval
+	if err != nil || json.Unmarshal([]byte(out), &open) != nil || len(open) != 1 || len(open[0].Chain) != 1 || open[0].Chain[0].After != 4*time.Hour ||
+		!slices.Equal(open[0].Chain[0].Groups, []string{"owners"}) || !slices.Equal(open[0].Approvers, []string{"sre"}) || open[0].Sole || open[0].RunFor != time.Hour {
+		t.Errorf("what waits is %+v, %v", open, err)
+	}
 	if out, err := sous(t, k.data, "", "approve", id); err == nil {
 		t.Errorf("Ann approved her own request: %s", out)
 	}
@@ -164,7 +172,7 @@ func TestPeopleOfTheFileDecideEachAsThemselves(t *testing.T) {
 	}
 	resp.Body.Close()
 	k.until(t, "the ticket", func() bool { return countTickets(t, k.data) == 1 })
-	out, err := sous(t, k.data, "", "audit", "--json", "--kind", "approval.decided,token.issued")
+	out, err = sous(t, k.data, "", "audit", "--json", "--kind", "approval.decided,token.issued")
 	var token, decided audit.Entry
 	lines := json.NewDecoder(strings.NewReader(out))
 	if err := lines.Decode(&token); err != nil {
