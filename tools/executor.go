@@ -358,7 +358,11 @@ func (e *Executor) effect(ctx context.Context, x *execution, v agent.Verdict) (a
 	if ready, o, err := e.begin(ctx, x, rec.Fresh); !ready {
 		return o, err
 	}
-	return e.settle(ctx, x, attempt(ctx, x, rec.Fresh))
+	s, err := attempt(ctx, x, rec.Fresh)
+	if err != nil {
+		return agent.Outcome{}, fmt.Errorf("run %s: %w", x.Call.Tool, err)
+	}
+	return e.settle(ctx, x, s)
 }
 
 // settle records an outcome. An attempt that was taken over has none of its own:
@@ -378,8 +382,9 @@ func (e *Executor) settle(ctx context.Context, x *execution, s Settlement) (agen
 }
 
 // attempt runs the effect once. When an earlier attempt may already have
-// happened (fresh is false) the tool's class says what is safe.
-func attempt(ctx context.Context, x *execution, fresh bool) Settlement {
+// happened (fresh is false) the tool's class says what is safe. An error means
+// that the intent stays and is to be attempted again.
+func attempt(ctx context.Context, x *execution, fresh bool) (Settlement, error) {
 	ctx, cancel := context.WithTimeout(ctx, x.Spec.Timeout)
 	defer cancel()
 	var r result
@@ -398,11 +403,13 @@ func attempt(ctx context.Context, x *execution, fresh bool) Settlement {
 	}
 	switch {
 	case err == nil:
-		return Settlement{State: EffectDone, Outcome: done(x.Proposal, r), Undo: r.undo}
+		return Settlement{State: EffectDone, Outcome: done(x.Proposal, r), Undo: r.undo}, nil
 	case nothingHappened(err):
-		return Settlement{State: EffectFailed, Outcome: x.failed(agent.Failed, err)}
+		return Settlement{State: EffectFailed, Outcome: x.failed(agent.Failed, err)}, nil
+	case errors.Is(err, ErrAgain) && x.Spec.Class == Keyed:
+		return Settlement{}, err
 	}
-	return unknown(x, err)
+	return unknown(x, err), nil
 }
 
 // unknown settles an effect of which nobody can say whether it happened.

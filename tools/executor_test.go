@@ -449,6 +449,30 @@ func TestAnErrorAfterWhichNothingIsKnownIsUnknown(t *testing.T) {
 	}
 }
 
+// A tool whose own store is away knows that its key makes the effect once.
+func TestAKeyedToolThatIsAwayIsTriedAgainAndOthersAreLeftToAPerson(t *testing.T) {
+	for tool, waits := range map[string]bool{"press_keyed": true, "press_lookup": false, "press_neither": false} {
+		b := setUp(t)
+		plan := b.Plan(tool, green())
+		b.machine.fail = tools.Again(agent.Errorf(agent.Unavailable, "the store is away"))
+		o, err := b.Execute(t.Context(), plan)
+		if waits != errors.Is(err, tools.ErrAgain) || waits != (agent.KindOf(err) == agent.Unavailable && err != nil) || !waits && o.Status != agent.Unknown {
+			t.Errorf("%s: %+v, %v", tool, o, err)
+		}
+		if !waits {
+			continue
+		}
+		b.machine.fail = nil
+		if o := b.Run(plan); o.Status != agent.Done {
+			t.Errorf("%s tried again: %+v", tool, o)
+		}
+		b.wantPressed(t, 1)
+	}
+	if err := agent.Errorf(agent.Conflict, "no"); tools.Again(err) != err || tools.Again(nil) != nil { //nolint:errorlint // the very error
+		t.Error("an error that is none of being away is marked")
+	}
+}
+
 func TestAToolThatHangsIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setUp(t)

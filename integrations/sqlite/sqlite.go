@@ -24,6 +24,7 @@ import (
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/pause"
+	"github.com/sous-hq/sous/tools"
 )
 
 //go:embed migrations/*.sql
@@ -161,20 +162,17 @@ func (d *DB) tx(ctx context.Context, f func(tx *sql.Tx) error) error {
 	case d.writer <- struct{}{}:
 		defer func() { <-d.writer }()
 	case <-ctx.Done():
-		return ctx.Err()
+		return tools.Again(ctx.Err())
 	}
 	tx, err := d.sql.BeginTx(ctx, nil)
 	if err != nil {
-		return d.publicError(err)
+		return tools.Again(d.publicError(err))
 	}
 	if err := f(tx); err != nil {
 		_ = tx.Rollback()
-		return d.publicError(err)
+		return tools.Again(d.publicError(err))
 	}
-	if err := tx.Commit(); err != nil {
-		return d.publicError(err)
-	}
-	return nil
+	return tools.Again(d.publicError(tx.Commit()))
 }
 
 // publicError gives SQLite's own failures a kind and a text people can act on;
