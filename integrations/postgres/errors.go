@@ -21,7 +21,7 @@ func publicError(err error) error {
 		return err
 	}
 	if takenOver(err) {
-		return agent.WrapError(agent.Conflict, errors.Join(loop.ErrTakenOver, err), loop.ErrTakenOver.Error())
+		return agent.WrapError(agent.Unavailable, errors.Join(loop.ErrTakenOver, err), loop.ErrTakenOver.Error())
 	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,15 +25,22 @@ const (
 )
 
 // poolConfig reads the address and fills in what it leaves open.
-func poolConfig(url string) (*pgxpool.Config, error) {
-	c, err := pgxpool.ParseConfig(url)
+func poolConfig(address string) (*pgxpool.Config, error) {
+	c, err := pgxpool.ParseConfig(address)
 	if err != nil {
 		// The error quotes the URL with its password left out.
 		return nil, agent.WrapError(agent.Invalid, err, "the address of the database cannot be read; it looks like postgres://user@host/name")
 	}
+	if u, err := url.Parse(address); err == nil && !u.Query().Has("pool_max_conns") {
+		c.MaxConns = max(c.MaxConns, defaultConns)
+	}
 	prepareConn(c.ConnConfig)
 	return c, nil
 }
+
+// defaultConns is how many connections the store opens at most where the address
+// does not say.
+const defaultConns = 10
 
 // prepareConn sets what every connection of ours has, unless the address says
 // otherwise.
@@ -40,10 +48,8 @@ func prepareConn(c *pgx.ConnConfig) {
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = connectTime
 	}
-	for name, value := range map[string]string{"application_name": "sous", "idle_in_transaction_session_timeout": idleInTx} {
-		if _, set := c.RuntimeParams[name]; !set {
-			c.RuntimeParams[name] = value
-		}
+	if _, set := c.RuntimeParams["idle_in_transaction_session_timeout"]; !set {
+		c.RuntimeParams["idle_in_transaction_session_timeout"] = idleInTx
 	}
 	// A server that vanished without a word is noticed within half a minute.
 	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}}
@@ -54,7 +60,7 @@ func prepareConn(c *pgx.ConnConfig) {
 // engine, which closes them. It has its own so that neither waits for the other.
 func (d *DB) EnginePool(ctx context.Context) (*pgxpool.Pool, error) {
 	c := d.pool.Config()
-	c.ConnConfig.RuntimeParams["application_name"] = "sous engine"
+	c.ConnConfig.RuntimeParams["application_name"] = connName(d.process)
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
 		return nil, publicError(fmt.Errorf("open pool: %w", err))

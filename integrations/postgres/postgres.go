@@ -27,6 +27,7 @@ import (
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/pause"
+	"github.com/sous-hq/sous/tools"
 )
 
 var _ loop.Store = (*DB)(nil)
@@ -51,7 +52,7 @@ type Config struct {
 	// for 10 s.
 	Patience time.Duration
 	// Beat is how often a replica shows that it lives, Silence how long it may show
-	// nothing before others take its turns over; 0 for 2 s and 8 s. All replicas need
+	// nothing before others take its turns over; 0 for 2 s and 6 s. All replicas need
 	// the same.
 	Beat, Silence time.Duration
 }
@@ -87,12 +88,14 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	process := rand.Text()
+	pc.ConnConfig.RuntimeParams["application_name"] = connName(process)
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, publicError(fmt.Errorf("open store: %w", err))
 	}
 	d := &DB{
-		pool: pool, clock: c.Clock, log: c.Log, process: rand.Text(), version: c.Version,
+		pool: pool, clock: c.Clock, log: c.Log, process: process, version: c.Version,
 		patience: cmp.Or(c.Patience, acquireTime), beatEvery: cmp.Or(c.Beat, beatEvery), silence: cmp.Or(c.Silence, silence),
 	}
 	if err := d.start(ctx, c.Keys); err != nil {
@@ -126,6 +129,9 @@ func (d *DB) Ping(ctx context.Context) error {
 		return err
 	})
 }
+
+// connName is how the connections of a process show in pg_stat_activity.
+func connName(process string) string { return "sous " + process }
 
 // Close closes the store.
 func (d *DB) Close() error {
@@ -223,7 +229,7 @@ func (d *DB) transact(ctx context.Context, begin string, f func(tx pgx.Tx) error
 	for try := 1; ; try++ {
 		err := d.transactOnce(ctx, begin, f)
 		if err == nil || try == transactTries || !outOfOrder(err) {
-			return publicError(err)
+			return tools.Again(publicError(err))
 		}
 		// Apart from each other, or the same happens again.
 		rest(ctx, time.Duration(try)*time.Millisecond*time.Duration(1+mathrand.IntN(10)))

@@ -23,7 +23,7 @@ var _ loop.Replicas = (*DB)(nil)
 // within the silence, one look and the engine's next poll: some eleven seconds.
 const (
 	beatEvery = 2 * time.Second
-	silence   = 8 * time.Second
+	silence   = 6 * time.Second
 )
 
 // replica is this process's part among those that share the database.
@@ -51,7 +51,7 @@ func (d *DB) Join(ctx context.Context, m loop.Member) (func(context.Context) err
 		m.Changed = func(string) {}
 	}
 	host, _ := os.Hostname()
-	_, err := d.pool.Exec(ctx, `INSERT INTO sous.replicas (id, host, pid, version) VALUES ($1, $2, $3, $4)`, m.ID, host, os.Getpid(), d.version)
+	_, err := d.pool.Exec(ctx, `INSERT INTO sous.replicas (id, process, host, pid, version) VALUES ($1, $2, $3, $4, $5)`, m.ID, d.process, host, os.Getpid(), d.version)
 	if err != nil {
 		return nil, publicError(fmt.Errorf("join the replicas: %w", err))
 	}
@@ -126,9 +126,7 @@ func rest(ctx context.Context, d time.Duration) {
 func (r *replica) live(ctx context.Context) error {
 	starting, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
-	config := r.db.pool.Config().ConnConfig
-	config.RuntimeParams["application_name"] = "sous replica"
-	conn, err := pgx.ConnectConfig(starting, config)
+	conn, err := r.connect(starting)
 	if err != nil {
 		return err
 	}
@@ -233,26 +231,45 @@ func (r *replica) beat(ctx context.Context, conn *pgx.Conn) error {
 func (r *replica) takeOver(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*r.db.silence)
 	defer cancel()
-	mine := false
-	err := pgx.BeginFunc(ctx, r.db.pool, func(tx pgx.Tx) error {
-		// Whatever it was writing when it fell silent is over first.
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('sous replica ' || $1, 0))`, id); err != nil {
-			return err
-		}
-		done, err := tx.Exec(ctx, `UPDATE sous.replicas SET gone = true, taker = $2, taken = clock_timestamp()
-			WHERE id = $1 AND (gone OR beat < clock_timestamp() - $3::interval) AND (taker = '' OR taken < clock_timestamp() - $3::interval)`,
-			id, r.ID, r.db.silence)
-		mine = err == nil && done.RowsAffected() == 1
+	conn, err := r.connect(ctx)
+	if err != nil {
 		return err
-	})
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	process, mine, err := first(conn.QueryRow(ctx, `UPDATE sous.replicas SET gone = true, taker = $2, taken = clock_timestamp()
+		WHERE id = $1 AND (gone OR beat < clock_timestamp() - $3::interval) AND (taker = '' OR taken < clock_timestamp() - $3::interval)
+		RETURNING process`, id, r.ID, r.db.silence), scanText)
 	if err != nil || !mine {
+		return err
+	}
+	if process != "" && process != r.db.process {
+		// A process that stands still may hold locks that keep the others waiting. The
+		// server ends what stands still by itself, but one connection after the other.
+		_, err = conn.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+			WHERE datname = current_database() AND usename = current_user AND application_name = $1`, connName(process))
+		if err != nil {
+			r.db.log.WarnContext(ctx, "the connections of a replica that is gone stay", slog.String("replica", id), slog.Any("err", publicError(err)))
+		}
+	}
+	// Whatever it was writing is over before its turns go on.
+	if _, err := conn.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('sous replica ' || $1, 0))`, id); err != nil {
 		return err
 	}
 	if err := r.Gone(ctx, id); err != nil {
 		return err
 	}
-	_, err = r.db.pool.Exec(ctx, `DELETE FROM sous.replicas WHERE id = $1 AND taker = $2`, id, r.ID)
+	_, err = conn.Exec(ctx, `DELETE FROM sous.replicas WHERE id = $1 AND taker = $2`, id, r.ID)
 	return err
+}
+
+// connect opens a connection of the replica's own: those of the pool may all be
+// waiting for the very process that is gone.
+func (r *replica) connect(ctx context.Context) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	config := r.db.pool.Config().ConnConfig
+	config.RuntimeParams["application_name"] = "sous replica"
+	return pgx.ConnectConfig(ctx, config)
 }
 
 // Alone implements loop.Replicas.

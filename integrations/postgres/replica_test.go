@@ -141,7 +141,7 @@ func TestASilentReplicaIsTakenOverAndItsLateWritesAreRefused(t *testing.T) {
 			return db.Finish(ctx, loop.Finish{Turn: turn})
 		},
 	} {
-		if err := write(as); !errors.Is(err, loop.ErrTakenOver) || agent.KindOf(err) != agent.Conflict {
+		if err := write(as); !errors.Is(err, loop.ErrTakenOver) || agent.KindOf(err) != agent.Unavailable {
 			t.Errorf("%s by the frozen replica: %v; want ErrTakenOver", name, err)
 		}
 	}

@@ -21,7 +21,7 @@ import (
 )
 
 // silence is the product's own: how long a replica may show nothing.
-const silence = 8 * time.Second
+const silence = 6 * time.Second
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

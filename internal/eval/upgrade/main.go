@@ -83,10 +83,11 @@ func buildCommit(ctx context.Context, commit, binary string) error {
 }
 
 func replace(ctx context.Context, f *fleet.Fleet, n int, out io.Writer) error {
-	var turns, titles []string
+	var turns []string
+	var tickets []fleet.Ticket
 	ask := func(from int, meeting bool) error {
 		turn, more, err := f.Ask(from, meeting)
-		turns, titles = append(turns, turn), append(titles, more...)
+		turns, tickets = append(turns, turn), append(tickets, more...)
 		return err
 	}
 	if err := f.Begin(ctx, 0); err != nil {
@@ -120,7 +121,7 @@ func replace(ctx context.Context, f *fleet.Fleet, n int, out io.Writer) error {
 			r.What = append(r.What, err.Error())
 		}
 	}
-	if err := f.Count(ctx, titles, &r); err != nil {
+	if err := f.Count(ctx, tickets, &r); err != nil {
 		return err
 	}
 	for _, what := range r.What {

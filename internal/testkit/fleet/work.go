@@ -26,10 +26,10 @@ type Work struct {
 	wg    sync.WaitGroup
 
 	mu sync.Mutex
-	// titles are of the tickets that have to be there once.
-	titles []string
-	result Result
-	errs   []error
+	// tickets are those that have to be there once.
+	tickets []Ticket
+	result  Result
+	errs    []error
 }
 
 // Result is what became of the work.
@@ -67,23 +67,30 @@ func (w *Work) Stop(ctx context.Context) (Result, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r := w.result
-	return r, w.fleet.Count(ctx, w.titles, &r)
+	return r, w.fleet.Count(ctx, w.tickets, &r)
 }
 
-// Count counts which of the tickets are missing or there more than once.
-func (f *Fleet) Count(ctx context.Context, titles []string, into *Result) error {
+// Count counts which of the tickets are missing or there more than once, and says
+// what the record tells of their turns.
+func (f *Fleet) Count(ctx context.Context, tickets []Ticket, into *Result) error {
 	made, err := f.tickets(ctx)
-	for _, title := range titles {
-		switch n := made[title]; {
+	if err != nil {
+		return err
+	}
+	for _, k := range tickets {
+		n := made[k.Title]
+		switch {
+		case n == 1:
+			continue
 		case n == 0:
 			into.Missing++
-			into.What = append(into.What, "no ticket "+title)
-		case n > 1:
+		default:
 			into.Doubled++
-			into.What = append(into.What, fmt.Sprintf("%d tickets %s", n, title))
 		}
+		story, _ := f.Run(0, "audit", "--json", "--turn", k.Turn)
+		into.What = append(into.What, fmt.Sprintf("%d tickets %q; the record of the turn:\n%s", n, k.Title, story))
 	}
-	return err
+	return nil
 }
 
 // tickets counts the tickets there are, by title.
@@ -139,23 +146,25 @@ func (w *Work) ask(n int) {
 
 // one asks for something and sees it through.
 func (w *Work) one(from int, meeting bool) error {
-	turn, titles, err := w.fleet.Ask(from, meeting)
+	turn, tickets, err := w.fleet.Ask(from, meeting)
 	if err != nil {
 		return err
 	}
 	w.mu.Lock()
-	w.titles = append(w.titles, titles...)
+	w.tickets = append(w.tickets, tickets...)
 	w.mu.Unlock()
 	return w.fleet.See(from+1, turn)
 }
 
+// Ticket is one that has to come of a turn.
+type Ticket struct{ Title, Turn string }
+
 // Ask asks for a ticket, or for those of a meeting, which wait for a yes. It begins
-// with the given process and returns the turn and the titles of the tickets that
-// are to come of it.
-func (f *Fleet) Ask(from int, meeting bool) (turn string, titles []string, err error) {
+// with the given process and returns the turn and the tickets that are to come of it.
+func (f *Fleet) Ask(from int, meeting bool) (turn string, tickets []Ticket, err error) {
 	word := strings.ToLower(rand.Text()[:12])
 	in := loop.Incoming{Event: "load-" + word, Text: "open a ticket to mend " + word}
-	titles = []string{"mend " + word}
+	titles := []string{"mend " + word}
 	if meeting {
 		in.Text = "Summarise this meeting and open tickets for the action items"
 		titles = []string{"Write the notes for " + word, "Order the parts for " + word}
@@ -173,7 +182,10 @@ func (f *Fleet) Ask(from int, meeting bool) (turn string, titles []string, err e
 	if err != nil {
 		return "", nil, fmt.Errorf("ask: %w", err)
 	}
-	return acc.Turn.ID, titles, nil
+	for _, title := range titles {
+		tickets = append(tickets, Ticket{title, acc.Turn.ID})
+	}
+	return acc.Turn.ID, tickets, nil
 }
 
 func transcript(word string) string {
