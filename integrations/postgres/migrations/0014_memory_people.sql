@@ -1,4 +1,4 @@
--- works beside: 13
+-- works beside: 10
 -- Whose own words an item holds beside its author's: it goes when they are erased.
 CREATE TABLE memory_people (
     workspace text   NOT NULL,
