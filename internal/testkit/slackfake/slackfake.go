@@ -182,7 +182,9 @@ func New(c Config) *Server {
 	}
 	s.AddUser(User{ID: c.BotUser, Name: "sous", RealName: "Sous", Bot: true})
 	if c.Net == nil {
-		s.http = httptest.NewServer(s.routes())
+		// The handlers read s.http: it is set before the first of them can run.
+		s.http = httptest.NewUnstartedServer(s.routes())
+		s.http.Start()
 	} else {
 		s.http = c.Net.Serve("slack.fake:80", s.routes())
 		s.client.Transport = &http.Transport{MaxIdleConnsPerHost: 64, DialContext: c.Net.DialContext}
