@@ -38,6 +38,8 @@ type app struct {
 	shelf     *ingest.Shelf
 	documents *documents.Reader
 	meetings  meetings.ToolConfig
+	// teams are those a request may belong to.
+	teams     func() []string
 	models    *models
 	metrics   *telemetry.Metrics
 	policy    *policy.Engine

@@ -63,6 +63,7 @@ func (a *app) router() ([]tools.Tool, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.teams = directory.Teams
 	r, err := routing.NewRouter(routing.Config{Directory: directory, Cases: a.db.cases, Now: time.Now})
 	if err != nil {
 		return nil, err

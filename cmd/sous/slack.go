@@ -57,7 +57,7 @@ func (a *app) newBot() error {
 		pages = ""
 	}
 	c := slack.Config{
-		Desk: a.assistant, Decisions: a.assistant, Records: a.db, Deliveries: a.db, Opinions: service{a.assistant, a}, Reviews: a.db,
+		Desk: a.assistant, Decisions: a.assistant, Records: a.db, Deliveries: a.db, Opinions: service{a.assistant, a}, Reviews: a.db, Teams: a.teams,
 		Unread:   slack.Dir(filepath.Join(a.cfg.DataDir, "slack-unread")),
 		BotToken: s.BotToken.Reveal(), SigningSecret: s.SigningSecret.Reveal(), AppToken: s.AppToken.Reveal(), APIURL: s.APIURL,
 		Reminders: a.assistant, Workspace: workspace, Directory: a.slack.directory, MaxFile: a.cfg.Limits.UploadBytes,

@@ -363,8 +363,11 @@ func (s *show) finish(ctx context.Context, v loop.View) error {
 	return s.changed(ctx, v)
 }
 
-// changed posts what the turn changed, which ends it.
+// changed posts where a request belongs and what the turn changed, which ends it.
 func (s *show) changed(ctx context.Context, v loop.View) error {
+	if err := s.routed(ctx, v); err != nil {
+		return err
+	}
 	for i, blocks := range effectBlocks(v.Effects) {
 		if err := s.once(ctx, fmt.Sprintf("changes/%d", i), "What I changed", blocks); err != nil {
 			return err

@@ -90,13 +90,20 @@ func TestCardsAndModalsLookAsTheyDid(t *testing.T) {
 		{N: 1, Kind: "call", Tool: "ticket_search", Status: "done"}, {N: 2, Kind: "call", Tool: "recall", Status: "failed", Detail: "memory is away"},
 		{N: 3, Kind: "question", Title: "Which?"},
 	}), "slack-T1-C1-1.1")
+	route := front.Belongs{Turn: "slack-T1-C1-1.1", Teams: []string{"payments", "platform", "helpdesk"}}
+	if err := json.Unmarshal([]byte(`{"decision":"suggest","team":"payments","person":{"id":"U-bob","name":"Bob","available":true},"confidence":0.74,"reasons":["“refund” is a word of payments","like R-3 <a refund>"],"runner_up":"helpdesk","request":"A customer wants a refund\nfor <order> 17"}`), &route.Route); err != nil {
+		t.Fatal(err)
+	}
+	unknown, corrected := route, route
+	unknown.Route = front.Route{Request: route.Request, Reasons: []string{"nothing in the rules or past cases fits"}}
+	corrected.Said, corrected.By = "helpdesk", agent.Actor{ID: "slack:T1:U0CAT", Name: "Cat Cole"}
 	m := front.Meta("ABCDEFGH")
 	for name, blocks := range map[string][]slack.Block{
 		"card-asked": front.Card(asked()), "card-escalated": front.Card(escalated), "card-confirmation": front.Card(confirm), "card-approved": front.Card(decided(approval.Spent)), "card-rejected": front.Card(decided(approval.Denied)),
 		"card-expired": front.Card(decided(approval.Expired)), "card-changed": front.Card(decided(approval.Superseded)), "card-withdrawn": front.Card(decided(approval.Withdrawn)),
 		"answer": rich, "answer-simple": simple, "card-all": front.AllBlocks([]string{"ABCDEFGH", "BCDEFGHI"}), "minutes": front.MinutesBlocks(minutes, front.AsPublished(&published))[0], "minutes-draft": front.MinutesBlocks(minutes, front.AsDraft(links))[0],
 		"review-draft": front.ReviewCard(draft), "review-draft-private": front.ReviewCard(private), "review-published": front.ReviewCard(published), "review-discarded": front.ReviewCard(discarded),
-		"changes": front.EffectBlocks(effects)[0],
+		"changes": front.EffectBlocks(effects)[0], "routing": front.RoutingCard(route), "routing-unknown": front.RoutingCard(unknown), "routing-corrected": front.RoutingCard(corrected),
 	} {
 		raw := must[[]byte](t)(json.Marshal(blocks))
 		if err := slackfake.CheckBlocks(raw, slackfake.MessageSurface); err != nil {

@@ -45,7 +45,12 @@ func (b *Bot) interaction(ctx context.Context, body []byte) (any, error) {
 			if a.Option != nil {
 				value = a.Option.Value
 			}
-			if err := b.pressed(ctx, by, c, a.ID, value); err != nil {
+			if a.ID == actRight || a.ID == actReroute {
+				err = b.refused(ctx, c, b.rerouted(ctx, by, c, a.Block, value))
+			} else {
+				err = b.pressed(ctx, by, c, a.ID, value)
+			}
+			if err != nil {
 				return nil, err
 			}
 		}

@@ -222,6 +222,7 @@ type click struct {
 	} `json:"message"`
 	Actions []struct {
 		ID     string  `json:"action_id"`
+		Block  string  `json:"block_id"`
 		Value  string  `json:"value"`
 		TS     string  `json:"action_ts"`
 		Option *chosen `json:"selected_option"`

@@ -29,6 +29,7 @@ import (
 	"github.com/sous-hq/sous/prompts"
 	"github.com/sous-hq/sous/tools"
 	"github.com/sous-hq/sous/tools/meetings"
+	"github.com/sous-hq/sous/tools/routing"
 	"github.com/sous-hq/sous/tools/tickets"
 )
 
@@ -64,6 +65,8 @@ type world struct {
 	change func(*front.Config)
 	// rules are the policy; "" is the default.
 	rules string
+	// teams is the teams' file; "" means that nothing is routed.
+	teams string
 	// ttl is how long an approval is open; 0 means 8 hours.
 	ttl time.Duration
 }
@@ -122,6 +125,7 @@ type process struct {
 	tracker *sqlite.Tracker
 	bot     *front.Bot
 	ratings *sqlite.Feedback
+	cases   *sqlite.RoutingCases
 	server  *httptest.Server
 	client  *http.Client
 	stop    func()
@@ -228,6 +232,13 @@ func (w *world) start(t testing.TB, paid ...*counter) *process {
 	if len(paid) > 0 {
 		all = append(all, w.pay(paid[0]))
 	}
+	var teams *routing.Directory
+	if w.teams != "" {
+		teams = must[*routing.Directory](t)(routing.Parse("teams.yaml", []byte(w.teams)))
+		p.cases = sqlite.NewRoutingCases(p.db)
+		r := must[*routing.Router](t)(routing.NewRouter(routing.Config{Directory: teams, Cases: p.cases, Now: time.Now}))
+		all = append(all, must[[]tools.Tool](t)(r.Tools())...)
+	}
 	registry := must[*tools.Registry](t)(tools.NewRegistry(all...))
 	directory := front.NewDirectory(front.DirectoryConfig{BotToken: w.slack.BotToken, APIURL: w.slack.URL(), Workspace: "w", Clock: time.Now, Dial: w.net.DialContext})
 	ledger := must[*sqlite.Ledger](t)(sqlite.NewLedger(p.db, sqlite.LedgerConfig{ApprovalTTL: cmp.Or(w.ttl, 8*time.Hour), People: directory}))
@@ -250,6 +261,9 @@ func (w *world) start(t testing.TB, paid ...*counter) *process {
 		Desk: p.Assistant, Opinions: p, Reviews: p.db, Decisions: p.Assistant, Records: p.db, Deliveries: p.db, Unread: front.Dir(p.unread), Directory: directory, Workspace: "w",
 		BotToken: w.slack.BotToken, SigningSecret: w.slack.SigningSecret, APIURL: w.slack.URL(), Dial: w.net.DialContext, Log: w.log,
 		Timing: front.Timing{Pace: time.Millisecond, Backoff: 5 * time.Millisecond, StreamEvery: 10 * time.Millisecond, StreamAfter: 30 * time.Millisecond},
+	}
+	if teams != nil {
+		c.Teams = teams.Teams
 	}
 	if w.socket {
 		c.AppToken = w.slack.AppToken

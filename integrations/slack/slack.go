@@ -90,6 +90,9 @@ type Config struct {
 	Systems func(ctx context.Context) []System
 	// Opinions takes what people think of answers; nil asks nobody.
 	Opinions Opinions
+	// Teams lists the teams a request may belong to; nil lets nobody correct where it
+	// was found to belong.
+	Teams func() []string
 	// Deliveries keeps what came until it is handled, and what was posted.
 	Deliveries delivery.Store
 	// Holder names this process among several that work on one store and show the

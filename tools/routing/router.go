@@ -34,6 +34,9 @@ type Answer struct {
 	Reasons    []string `json:"reasons"`
 	// RunnerUp is the next best team, if there is one.
 	RunnerUp string `json:"runner_up,omitempty"`
+	// Request is the text this is the answer for, so that whoever corrects it sees
+	// what is learned.
+	Request string `json:"request,omitempty"`
 }
 
 // Request is what is to be routed.

@@ -56,7 +56,9 @@ func (r *Router) request() (tools.Tool, error) {
 	return tools.New(s, tools.Funcs[requestIn, Answer]{
 		Check: func(_ context.Context, _ tools.Invocation, in requestIn) error { return checkText(in.Text) },
 		Run: func(ctx context.Context, inv tools.Invocation, in requestIn) (Answer, error) {
-			return r.Route(ctx, Request{Workspace: inv.By.Workspace, Text: in.Text, Place: inv.Place.ID})
+			a, err := r.Route(ctx, Request{Workspace: inv.By.Workspace, Text: in.Text, Place: inv.Place.ID})
+			a.Request = strings.TrimSpace(in.Text)
+			return a, err
 		},
 		// The reasons quote words of the request, which the model took from what
 		// it saw.
