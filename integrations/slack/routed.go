@@ -29,6 +29,10 @@ const (
 	maxOptions = 100
 )
 
+// maxRequest is how much of a request its card shows, in characters: what is learned
+// from has to be read whole, short of a novel.
+const maxRequest = 1500
+
 // Route is what the router answered, as the turn keeps it.
 type Route struct {
 	Team   string `json:"team"`
@@ -73,7 +77,7 @@ func (b *Bot) belongs(v loop.View) (Belongs, bool) {
 // RoutingCard says where a request belongs, how sure that is and why, and takes a
 // person's word for it or against it, which the router learns from.
 func RoutingCard(r Belongs) []slack.Block {
-	said := "> " + escape(clip(oneLine(visible(r.Request)), 300))
+	said := "> " + escape(clip(oneLine(visible(r.Request)), maxRequest))
 	if r.Said != "" {
 		return []slack.Block{
 			section("Belongs to *" + escape(r.Said) + "*\n" + said),
