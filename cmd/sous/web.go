@@ -28,6 +28,14 @@ func (c console) Memories(ctx context.Context, by agent.Actor, query string, lim
 	return out, err
 }
 
+// Item implements web.Memory.
+func (c console) Item(ctx context.Context, by agent.Actor, id string) (web.Remembered, error) {
+	i, err := c.app.memory.Get(ctx, by, id)
+	return web.Remembered{
+		ID: i.ID, Kind: string(i.Kind), Title: i.Title, Text: i.Text(), Source: i.Source, At: i.At, Label: i.Label, Forgotten: !i.Live(),
+	}, err
+}
+
 // Forget implements web.Memory.
 func (c console) Forget(ctx context.Context, by agent.Actor, id string) error {
 	_, err := c.ForgetItem(ctx, by, id, false)

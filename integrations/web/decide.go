@@ -70,8 +70,12 @@ func (s *Server) approveAll(w http.ResponseWriter, r *http.Request, by agent.Act
 	if err := s.readForm(w, r); err != nil {
 		return err
 	}
-	ids := slices.Sorted(slices.Values(r.PostForm["id"]))
-	for _, id := range slices.Compact(ids) {
+	var done []string
+	for _, id := range r.PostForm["id"] {
+		if slices.Contains(done, id) {
+			continue
+		}
+		done = append(done, id)
 		_, err := s.Decisions.Answer(r.Context(), by, loop.Answer{Approval: id, Yes: true, Event: delivery(r)})
 		if err != nil && agent.KindOf(err) != agent.Conflict {
 			return err

@@ -80,6 +80,8 @@ type Ticket struct {
 type Memory interface {
 	// Memories lists what fits the query best, or the newest when it is empty.
 	Memories(ctx context.Context, by agent.Actor, query string, limit int) ([]Remembered, error)
+	// Item returns one whole, forgotten or not, to those who may read it.
+	Item(ctx context.Context, by agent.Actor, id string) (Remembered, error)
 	// Forget makes recall pass an item over; Restore takes that back.
 	Forget(ctx context.Context, by agent.Actor, id string) error
 	Restore(ctx context.Context, by agent.Actor, id string) error
@@ -92,6 +94,8 @@ type Remembered struct {
 	Source string
 	At     time.Time
 	Label  agent.Label
+	// Forgotten says that recall passes it over.
+	Forgotten bool
 }
 
 // Control shows what was changed and stops what goes on; see api.Control.

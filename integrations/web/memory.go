@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
@@ -32,6 +33,24 @@ func (s *Server) memoryPage(w http.ResponseWriter, r *http.Request, by agent.Act
 	}
 	v.More = len(v.Items) == shownMemories
 	s.render(w, r, http.StatusOK, "memory", v)
+	return nil
+}
+
+type itemView struct {
+	frame
+	Item Remembered
+}
+
+func (s *Server) itemPage(w http.ResponseWriter, r *http.Request, by agent.Actor) error {
+	m, err := s.Memory.Item(r.Context(), by, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	f, err := s.frame(r.Context(), by, "memory", clip(cmp.Or(visible(m.Title), "Remembered"), 60))
+	if err != nil {
+		return err
+	}
+	s.render(w, r, http.StatusOK, "item", itemView{frame: f, Item: m})
 	return nil
 }
 

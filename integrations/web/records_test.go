@@ -37,10 +37,15 @@ func TestMemoryIsShownSearchedAndForgotten(t *testing.T) {
 		t.Fatalf("forgotten: %d %s", got.StatusCode, got.body)
 	}
 	r.get(t, got.Header.Get("Location")).wants(t, "after it", "Forgotten.", "Take it back", "not The oven is")
+	r.get(t, "/memory/"+oven).wants(t, "the forgotten item", "The oven is <serviced> in May.", "It is forgotten", "Bring it back")
 	r.post(t, "/memory/"+oven+"/restore", url.Values{"q": {""}})
+	r.get(t, "/memory/"+oven).wants(t, "the item", "not It is forgotten", "/forget\"")
 	r.get(t, "/memory").wants(t, "taken back", "The oven is")
 	r.as("bob", func() {
 		r.get(t, "/memory").wants(t, "Bob's memory", "not The oven is", "Bob's secret")
+		if got := r.get(t, "/memory/"+oven); got.StatusCode != http.StatusNotFound {
+			t.Errorf("Bob reads what is Ann's: %d", got.StatusCode)
+		}
 		if got := r.post(t, "/memory/"+oven+"/forget", nil); got.StatusCode != http.StatusNotFound {
 			t.Errorf("Bob forgets what is Ann's: %d", got.StatusCode)
 		}

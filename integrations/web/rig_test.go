@@ -172,6 +172,12 @@ func (r *rig) Memories(ctx context.Context, by agent.Actor, query string, limit 
 	return all, err
 }
 
+// Item implements web.Memory.
+func (r *rig) Item(ctx context.Context, by agent.Actor, id string) (web.Remembered, error) {
+	i, err := r.memory.Get(ctx, by, id)
+	return web.Remembered{ID: i.ID, Kind: string(i.Kind), Title: i.Title, Text: i.Text(), Source: i.Source, At: i.At, Label: i.Label, Forgotten: !i.Live()}, err
+}
+
 // Forget implements web.Memory.
 func (r *rig) Forget(ctx context.Context, by agent.Actor, id string) error {
 	_, err := r.memory.Forget(ctx, by, id)

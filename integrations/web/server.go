@@ -161,6 +161,7 @@ func (s *Server) routes() map[string]handler {
 		"GET /tickets":                 s.ticketsPage,
 		"GET /tickets/{id}":            s.ticketPage,
 		"GET /memory":                  s.memoryPage,
+		"GET /memory/{id}":             s.itemPage,
 		"POST /memory/{id}/forget":     s.forget,
 		"POST /memory/{id}/restore":    s.restore,
 		"GET /effects":                 s.effectsPage,

@@ -21,6 +21,7 @@ func (s *Server) funcs() template.FuncMap {
 		"visible": visible,
 		"bytes":   bytesText,
 		"clock":   func(t time.Time) string { return s.when(t) },
+		"dated":   s.dated,
 		"stamp":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"day":     func(t time.Time) string { return t.In(s.Zone).Format("2 Jan 2006, 15:04") },
 		"title":   toolTitle,
@@ -45,6 +46,14 @@ func (s *Server) when(t time.Time) string {
 		return t.Format("2 Jan, 15:04")
 	}
 	return t.Format("2 Jan 2006, 15:04")
+}
+
+// dated is when, or on which day where only that is known.
+func (s *Server) dated(t time.Time) string {
+	if u := t.UTC(); u.Equal(u.Truncate(24 * time.Hour)) {
+		return u.Format("2 Jan 2006")
+	}
+	return s.when(t)
 }
 
 // visible spells out characters that people cannot see or that turn text
