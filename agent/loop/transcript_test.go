@@ -2,6 +2,7 @@ package loop_test
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -30,7 +31,8 @@ var update = flag.Bool("update", false, "rewrite the transcripts")
 //
 //	-- ask --         what Ann says
 //	-- model --       one answer a paragraph: "call tool {json}" lines, or text
-//	-- decide --      one decision a line: yes, or no and a reason; may be missing
+//	-- decide --      one decision a line: yes, no and a reason, edit and arguments,
+//	                  or ask and a question; may be missing
 //	-- transcript --  what happened: the record, then the answer
 func TestTranscripts(t *testing.T) {
 	t.Parallel()
@@ -89,12 +91,7 @@ func play(t *testing.T, ask, script, decide string) string {
 		v := p.Until(turn, agent.TurnWaiting)
 		i := slices.IndexFunc(v.Approvals, func(a approval.Approval) bool { return a.State == approval.Asked })
 		word, reason, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if _, err := p.Decide(context.Background(), looptest.Ann(), v.Approvals[i].ID, word == "yes", reason); err != nil {
-			t.Fatal(err)
-		}
-		for word == "yes" && !ran(t, p, turn, v.Approvals[i].ID) {
-			time.Sleep(2 * time.Millisecond)
-		}
+		decided(t, p, v.Approvals[i], word, reason)
 	}
 	v := settled(t, p, turn)
 	rows, err := p.DB.Audit(context.Background(), "w", audit.Filter{})
@@ -122,6 +119,39 @@ func play(t *testing.T, ask, script, decide string) string {
 	}
 	fmt.Fprintf(&out, "%-18s %s", "sous", v.Answer)
 	return strings.TrimSpace(out.String())
+}
+
+// decided does to an approval what a line says, and waits for what follows at once.
+func decided(t *testing.T, p *looptest.Process, a approval.Approval, word, rest string) {
+	t.Helper()
+	ctx, ann := context.Background(), looptest.Ann()
+	var err error
+	switch word {
+	case "yes", "no":
+		_, err = p.Decide(ctx, ann, a.ID, word == "yes", rest)
+	case "edit":
+		_, err = p.Edit(ctx, ann, a.ID, json.RawMessage(rest), "")
+	case "ask":
+		_, err = p.Note(ctx, ann, a.ID, rest, "")
+	default:
+		t.Fatalf("nobody knows how to %s", word)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for word == "yes" && !ran(t, p, a.Call.Turn, a.ID) || word == "edit" && !ranAsEdited(t, p, a) {
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// ranAsEdited reports whether the call that was asked has an outcome under other
+// arguments.
+func ranAsEdited(t *testing.T, p *looptest.Process, a approval.Approval) bool {
+	v, err := p.View(context.Background(), looptest.Ann(), a.Call.Turn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(v.Effects, func(e loop.Effect) bool { return e.Call.ID == a.Call.ID && e.Digest != a.Digest && e.State != "intent" })
 }
 
 // ran reports whether the approved call has its outcome.

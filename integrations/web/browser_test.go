@@ -445,3 +445,19 @@ func TestACardIsChangedTalkedAboutAndLockedWhereverItIsSeen(t *testing.T) {
 	b.run(does(`document.getElementById("thread").scrollTop = 1e6`))
 	b.shot("edited")
 }
+
+// TestManyWaitingTurnsLeaveThePageAlive is for a browser's few connections to one
+// server: a stream for each turn would take them all.
+func TestManyWaitingTurnsLeaveThePageAlive(t *testing.T) {
+	b := open(t, 1280, 800)
+	b.send("pay them")
+	b.until("the first card", `document.querySelector(".card.asked")`)
+	for range 7 {
+		b.send("pay them")
+	}
+	b.until("eight cards, all waiting", `document.querySelectorAll(".card.asked").length === 8 && document.getElementById("pending").textContent === "8"`)
+	b.send("and now?")
+	b.until("an answer beside them", `document.querySelector(".turn:last-child .answer strong")?.textContent === "Ann"`)
+	b.run(click(".turn:first-child .card .deny"))
+	b.until("a decision among them", `document.querySelectorAll(".card.asked").length === 7`)
+}
