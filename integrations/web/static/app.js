@@ -137,7 +137,7 @@
 
   // One stream carries all that the page shows: a browser has few connections to
   // one server. heard is how much of each turn the page has heard.
-  const conversation = document.body.dataset.follow;
+  let conversation = document.body.dataset.follow;
   const heard = new Map(), due = new Map();
   let source = null, boot = "", again = 0;
 
@@ -354,27 +354,56 @@
     request.send(file);
   }
 
-  async function send() {
-    complain("");
-    if (uploads > 0) { complain("A file is still on its way. Send again when it has arrived."); return; }
-    if (!text.value.trim() && !chips.querySelector("input[name=file]")) { text.focus(); return; }
-    const form = new FormData(composer), button = $("send");
-    form.delete("files");
-    button.disabled = true;
+  // freshID names the next message, so that sending it twice is sending it once.
+  function freshID() {
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    return Array.from(bytes, (n) => n.toString(16).padStart(2, "0")).join("");
+  }
+
+  // begun makes the page that of the conversation which a first message has begun.
+  async function begun(id, url) {
+    history.replaceState(null, "", url);
+    conversation = thread.dataset.conversation = document.body.dataset.follow = composer.elements.conversation.value = id;
+    hush();
+    listen();
+    const page = await part(url);
+    if (!page) return;
+    $("side").replaceChildren(...page.querySelector("#side").childNodes);
+    document.title = page.querySelector("title").textContent;
+    document.querySelector(".bar h1").textContent = page.querySelector(".bar h1").textContent;
+  }
+
+  // deliver sends one message. What cannot be sent stands in the composer again.
+  async function deliver(form, words, files) {
+    form.set("conversation", thread.dataset.conversation);
     try {
       const said = await post("/send", form);
-      text.value = "";
-      chips.replaceChildren();
-      composer.elements.event.value = said.event;
-      if (said.conversation !== thread.dataset.conversation) { location.assign(said.url); return; }
+      if (said.conversation !== thread.dataset.conversation) await begun(said.conversation, said.url);
       await refresh(said.turn);
       toEnd();
     } catch (e) {
-      complain(e.message); // what was typed stays
-    } finally {
-      button.disabled = false;
+      complain(e.message);
+      text.value = words + (text.value ? "\n" + text.value : "");
+      chips.prepend(...files);
+      composer.elements.event.value = form.get("event"); // it may have arrived
       size();
     }
+  }
+
+  // Messages go one after the other; meanwhile the next can be written.
+  let sending = Promise.resolve();
+
+  function send() {
+    complain("");
+    if (uploads > 0) { complain("A file is still on its way. Send again when it has arrived."); return; }
+    if (!text.value.trim() && !chips.querySelector("input[name=file]")) { text.focus(); return; }
+    const form = new FormData(composer), words = text.value, files = [...chips.children];
+    form.delete("files");
+    composer.elements.event.value = freshID();
+    text.value = "";
+    chips.replaceChildren();
+    size();
+    sending = sending.then(() => deliver(form, words, files));
   }
 
   function size() {
