@@ -47,7 +47,15 @@
     const content = await part(turnPath(id, "/fragment"));
     if (!content) return;
     const fresh = content.querySelector(".turn"), follow = atEnd(), old = section(id);
-    if (!old) { thread.querySelector(".welcome")?.remove(); thread.append(fresh); toEnd(); return; }
+    if (!old) {
+      thread.querySelector(".welcome")?.remove();
+      thread.append(fresh);
+      toEnd();
+      const missed = early.get(id) || [];
+      early.delete(id);
+      missed.forEach(show);
+      return;
+    }
     old.dataset.status = fresh.dataset.status;
     const known = new Set([...old.querySelectorAll(".card.asked")].map((c) => c.id));
     merge(old, fresh, (n) => n.dataset.part);
@@ -139,6 +147,7 @@
   // one server. heard is how much of each turn the page has heard.
   let conversation = document.body.dataset.follow;
   const heard = new Map(), due = new Map();
+  const early = new Map(); // events of turns that are not on the page yet
   let source = null, boot = "", again = 0;
 
   const soon = (id) => { clearTimeout(due.get(id)); due.set(id, setTimeout(() => { due.delete(id); id ? refresh(id) : refreshList(); }, 60)); };
@@ -170,12 +179,17 @@
   };
 
   async function show(ev) {
+    const t = section(ev.turn);
+    if (!t) { // just begun, or begun elsewhere, such as in Slack
+      if (!early.has(ev.turn)) early.set(ev.turn, []);
+      early.get(ev.turn).push(ev);
+      if (!due.has(ev.turn)) soon(ev.turn);
+      return;
+    }
     const h = heard.get(ev.turn) || { n: 0, steps: 0 };
     if (ev.n <= h.n) return;
     h.n = ev.n;
     heard.set(ev.turn, h);
-    const t = section(ev.turn);
-    if (!t) { soon(ev.turn); return; } // begun elsewhere, such as in Slack
     if (active(t)) shows[ev.type](ev, t, h);
   }
 
