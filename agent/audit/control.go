@@ -5,6 +5,12 @@ const (
 	// EffectResolved says that a person found out what became of an effect; the
 	// status is what they found and the note what they wrote.
 	EffectResolved Kind = "effect.resolved"
+	// TurnStuck says that a turn was set aside: the status is the step that failed,
+	// the note how often and why. TurnReplayed says that a person had it run again,
+	// TurnCancelled that a person ended it.
+	TurnStuck     Kind = "turn.stuck"
+	TurnReplayed  Kind = "turn.replayed"
+	TurnCancelled Kind = "turn.cancelled"
 	// PauseSet and PauseLifted are the kill switch: the status is what was
 	// paused, turn or tool say which one, the note is the reason.
 	PauseSet    Kind = "pause.set"

@@ -91,8 +91,10 @@ type Turn struct {
 	// paused it, Blocked that another turn of its conversation runs.
 	Asking, Held, Blocked bool
 	Created, Ended        time.Time
-	// Engine is how the durable engine's own run of it stands.
-	Engine EngineState
+	// Carried says that a process has it, Stuck that it was set aside.
+	Carried, Stuck bool
+	// Steps counts the steps in its journal.
+	Steps int
 	// Requests and Answers count its messages: the one that asked and the answer.
 	Requests, Answers int
 	// Replies counts the events that answered its questions.
@@ -103,16 +105,6 @@ type Turn struct {
 	// Rows are its rows in the record, in order.
 	Rows []Row
 }
-
-// EngineState is how far a durable engine got with a turn.
-type EngineState string
-
-// The states; the zero value is a turn the engine has not begun.
-const (
-	EngineUnknown EngineState = ""
-	EngineRunning EngineState = "running"
-	EngineOver    EngineState = "over"
-)
 
 // Signal is a message to a parked turn.
 type Signal struct {

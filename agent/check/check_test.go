@@ -48,7 +48,7 @@ func ended(seq int64) check.Turn {
 	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 	id := fmt.Sprintf("t%d", seq)
 	return check.Turn{
-		Seq: seq, ID: id, Status: agent.TurnDone, Created: at, Ended: at.Add(time.Second), Engine: check.EngineOver,
+		Seq: seq, ID: id, Status: agent.TurnDone, Created: at, Ended: at.Add(time.Second),
 		Requests: 1, Answers: 1,
 		Effects:   []check.Effect{{Key: "k", Call: id + "/1", Digest: "d", State: tools.EffectDone, Approval: "A", Attempts: 1}},
 		Approvals: []approval.Approval{{ID: "A", State: approval.Spent, Digest: "d", Votes: []approval.Vote{{By: "bob", Person: "bob"}}}},
@@ -118,7 +118,7 @@ func TestMoreViolationsThanFitAreCounted(t *testing.T) {
 // passing is a turn that has just been accepted, and one that is lost for good.
 func passing() []check.Turn {
 	turn := ended(1)
-	turn.Status, turn.Ended, turn.Answers, turn.Engine = agent.TurnRunning, time.Time{}, 0, check.EngineUnknown
+	turn.Status, turn.Ended, turn.Answers = agent.TurnRunning, time.Time{}, 0
 	turn.Rows = turn.Rows[:5]
 	return []check.Turn{turn}
 }
@@ -130,7 +130,7 @@ func TestWhatIsSoForAMomentIsNoViolation(t *testing.T) {
 			w, err := check.NewWatch(check.WatchConfig{Now: time.Now, Open: func(context.Context) (check.Facts, func() error, error) {
 				return s, func() error {
 					if s == moving {
-						s.turns[0].Engine = check.EngineRunning
+						s.turns[0].Carried = true
 					}
 					return nil
 				}, nil

@@ -119,13 +119,15 @@ func (l *look) ended() {
 // waits: a turn that has not ended runs, waits for somebody, or waits its turn.
 func (l *look) waits() {
 	if l.Status.Ended() {
+		if l.Steps > 0 || l.Carried || l.Stuck {
+			l.wrong(TurnEnd, "", "the turn is %s, and somebody still has to do with it", l.Status)
+		}
 		return
 	}
-	if l.Engine == EngineOver {
-		l.wrong(TurnEnd, "", "the engine is done with the turn, and it is %s for ever", l.Status)
-		return
+	if l.Stuck && (l.Status != agent.TurnWaiting || l.Carried) {
+		l.wrong(TurnEnd, "", "the turn was set aside, and it is %s", l.Status)
 	}
-	if l.Held {
+	if l.Held || l.Stuck {
 		return
 	}
 	switch l.Status {
@@ -134,12 +136,15 @@ func (l *look) waits() {
 			l.suspect(TurnEnd, "", "the turn is queued, and nothing runs before it")
 		}
 	case agent.TurnRunning:
-		if l.Engine == EngineUnknown {
-			l.suspect(TurnEnd, "", "the turn is said to run, and the engine does not know it")
+		if !l.Carried {
+			l.suspect(TurnEnd, "", "the turn is said to run, and no process has it")
 		}
 	case agent.TurnWaiting:
 		if !l.Asking && !l.open() {
 			l.suspect(TurnEnd, "", "the turn waits, and nobody has anything to decide or answer")
+		}
+		if !l.Carried {
+			l.suspect(TurnEnd, "", "the turn waits, and no process has it")
 		}
 	case agent.TurnDone, agent.TurnFailed, agent.TurnStopped:
 	}

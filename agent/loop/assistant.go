@@ -75,7 +75,10 @@ func (a *Assistant) Accept(ctx context.Context, by agent.Actor, in Incoming) (Ac
 	if err != nil {
 		return Acceptance{}, err
 	}
-	acc, err := a.Store.Accept(ctx, t, m, in.Ordered)
+	acc, err := a.Store.Accept(InReplica(ctx, a.engine.Carrier()), t, m, in.Ordered)
+	if errors.Is(err, ErrTakenOver) {
+		return Acceptance{}, agent.WrapError(agent.Unavailable, err, "Sous was away for a moment; try again")
+	}
 	if err != nil {
 		return Acceptance{}, fmt.Errorf("accept: %w", err)
 	}
@@ -83,7 +86,7 @@ func (a *Assistant) Accept(ctx context.Context, by agent.Actor, in Incoming) (Ac
 	case acc.Answered != "":
 		a.engine.Wake(acc.Answered)
 	case acc.Start:
-		if err := a.start(ctx, acc.Turn); err != nil {
+		if err := a.start(ctx, acc.Turn, NewRequest(acc.Turn, m, in.Ordered)); err != nil {
 			return acc, err
 		}
 	}
@@ -150,10 +153,10 @@ func (a *Assistant) locate(ctx context.Context, by agent.Actor, in *Incoming) er
 	return err
 }
 
-func (a *Assistant) start(ctx context.Context, t agent.Turn) error {
+func (a *Assistant) start(ctx context.Context, t agent.Turn, r *Request) error {
 	// The event is accepted; a caller that goes away must not stop its start.
 	ctx = context.WithoutCancel(ctx)
-	if err := a.engine.Start(ctx, Start{Workspace: string(t.Workspace), Turn: t.ID}); err != nil {
+	if err := a.engine.Start(ctx, Start{Workspace: string(t.Workspace), Turn: t.ID, Request: r}); err != nil {
 		return fmt.Errorf("start turn: %w", err)
 	}
 	return nil
@@ -162,13 +165,18 @@ func (a *Assistant) start(ctx context.Context, t agent.Turn) error {
 // freed starts the next queued turn of a conversation.
 func (a *Assistant) freed(t agent.Turn) {
 	ctx := context.Background()
-	next, ok, err := a.Store.Claim(ctx, t.Workspace, t.Conversation)
+	next, ok, err := a.claim(ctx, t)
 	if err == nil && ok {
-		err = a.start(ctx, next)
+		err = a.start(ctx, next, nil)
 	}
 	if err != nil {
 		a.Log.ErrorContext(ctx, "next turn not started", slog.String("turn", t.ID), slog.Any("err", err))
 	}
+}
+
+// claim takes the next queued turn of the conversation for this process.
+func (a *Assistant) claim(ctx context.Context, t agent.Turn) (agent.Turn, bool, error) {
+	return a.Store.Claim(InReplica(ctx, a.engine.Carrier()), t.Workspace, t.Conversation)
 }
 
 // Recover starts what a former process accepted and did not finish. The engine
@@ -187,20 +195,17 @@ func (a *Assistant) Recover(ctx context.Context) error {
 			}
 			continue
 		}
-		if t.Status == agent.TurnWaiting {
-			continue // its engine has it: nothing else parks a turn
+		if t.Status != agent.TurnQueued {
+			continue // its engine has it
 		}
-		if t.Status == agent.TurnQueued {
-			next, ok, err := a.Store.Claim(ctx, t.Workspace, t.Conversation)
-			if err != nil {
-				return fmt.Errorf("recover: %w", err)
-			}
-			if !ok {
-				continue
-			}
-			t = next
+		next, ok, err := a.claim(ctx, t)
+		if err != nil {
+			return fmt.Errorf("recover: %w", err)
 		}
-		if err := a.start(ctx, t); err != nil {
+		if !ok {
+			continue
+		}
+		if err := a.start(ctx, next, nil); err != nil {
 			return err
 		}
 	}

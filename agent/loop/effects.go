@@ -97,39 +97,67 @@ func (e *Effects) Funcs() EffectFuncs {
 		effectExpire:   over(e.expire),
 		effectRemember: over(e.remember),
 		effectFinish:   over(e.finish),
-		effectFail:     over(e.fail),
+		EffectBury:     over(e.bury),
 	}
 }
 
-// over lifts a typed function to JSON.
-func over[In, Out any](f func(context.Context, In) (Out, error)) func(context.Context, json.RawMessage) (json.RawMessage, error) {
-	return func(ctx context.Context, raw json.RawMessage) (json.RawMessage, error) {
-		var in In
-		if err := json.Unmarshal(raw, &in); err != nil {
-			return nil, fmt.Errorf("decode effect input: %w", err)
+// over lifts a typed function to an EffectFunc.
+func over[In, Out any](f func(context.Context, In) (Out, error)) EffectFunc {
+	return func(ctx context.Context, in, out any) error {
+		var typed In
+		switch v := in.(type) {
+		case In:
+			typed = v
+		case json.RawMessage:
+			if err := json.Unmarshal(v, &typed); err != nil {
+				return fmt.Errorf("decode effect input: %w", err)
+			}
+		default:
+			return fmt.Errorf("an effect that takes %T was given %T", typed, in)
 		}
-		out, err := f(ctx, in)
+		got, err := f(ctx, typed)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		return json.Marshal(out)
+		switch v := out.(type) {
+		case nil:
+		case *Out:
+			*v = got
+		case *json.RawMessage:
+			*v, err = json.Marshal(got)
+		default:
+			err = fmt.Errorf("an effect that returns %T is asked for %T", got, out)
+		}
+		return err
 	}
+}
+
+// turn returns the turn, what asked for it and what was ordered.
+func (e *Effects) turn(ctx context.Context, s Start) (agent.Turn, agent.Message, *Ordered, error) {
+	if r := s.Request; r != nil && r.known {
+		return r.turn, r.message, r.ordered, nil
+	}
+	t, m, o, err := e.Store.Turn(ctx, agent.WorkspaceID(s.Workspace), s.Turn)
+	if r := s.Request; err == nil && r != nil {
+		r.known, r.turn, r.message, r.ordered = true, t, m, o
+	}
+	return t, m, o, err
 }
 
 // calls executes a plan's calls: neighbouring reads at once, effects one by one.
 func (e *Effects) calls(ctx context.Context, in callsIn) (callsOut, error) {
-	t, request, ordered, err := e.Store.Turn(ctx, agent.WorkspaceID(in.Workspace), in.Turn)
+	t, request, ordered, err := e.turn(ctx, in.Start)
 	if err != nil {
 		return callsOut{}, err
 	}
 	// A turn that was stopped while it was held runs nothing: what paused it
 	// still does, and the executor says so of each call.
-	if _, err := e.hold(ctx, t); err != nil {
+	if _, err := e.hold(ctx, t, in.Start); err != nil {
 		return callsOut{}, err
 	}
 	began := e.Clock()
 	if (len(in.Approvals) > 0 || in.Edit != nil) && !in.Parked {
-		if err := e.status(ctx, t, agent.TurnRunning); err != nil {
+		if err := e.status(ctx, in.Start, t, agent.TurnRunning); err != nil {
 			return callsOut{}, err
 		}
 	}
@@ -236,22 +264,33 @@ func (e *Effects) tell(turn string, o agent.Outcome) {
 // park records that the turn waits for people, with what it has to show them.
 func (e *Effects) park(ctx context.Context, in parkIn) (parkOut, error) {
 	ws := agent.WorkspaceID(in.Workspace)
-	t, _, _, err := e.Store.Turn(ctx, ws, in.Turn)
+	t, _, _, err := e.turn(ctx, in.Start)
 	if err != nil {
 		return parkOut{}, err
 	}
+	out := parkOut{Until: e.Clock().Add(in.Wait)}
+	wake := in.Until
+	if wake.IsZero() {
+		wake = out.Until
+	}
+	if err := Seal(ctx, out); err != nil {
+		return parkOut{}, err
+	}
 	err = e.Store.Park(ctx, ws, in.Turn, Parked{
-		Question: in.Question, Answer: in.Answer, Artifacts: artifacts(in.Trail), Steps: in.Steps,
+		Question: in.Question, Answer: in.Answer, Artifacts: artifacts(in.Trail), Steps: in.Steps, Wake: wake,
 	})
 	if err != nil {
 		return parkOut{}, err
+	}
+	if in.Request != nil {
+		in.Request.turn.Status = agent.TurnWaiting
 	}
 	if in.Question != "" {
 		e.Hub.Publish(Event{Turn: in.Turn, Type: EventQuestion, Text: in.Question, At: e.Clock()})
 	}
 	e.Hub.Publish(Event{Turn: in.Turn, Type: EventStatus, Status: agent.TurnWaiting.String(), At: e.Clock()})
 	e.Hub.Park(t)
-	return parkOut{Until: e.Clock().Add(in.Wait)}, nil
+	return out, nil
 }
 
 // artifacts collects the structured results of a trail by kind; the last of a
@@ -277,7 +316,7 @@ func (e *Effects) remember(ctx context.Context, in finishIn) (struct{}, error) {
 	if e.Keeper == nil {
 		return struct{}{}, nil
 	}
-	t, _, _, err := e.Store.Turn(ctx, agent.WorkspaceID(in.Workspace), in.Turn)
+	t, _, _, err := e.turn(ctx, in.Start)
 	if err != nil {
 		return struct{}{}, err
 	}
@@ -296,17 +335,18 @@ func (e *Effects) remember(ctx context.Context, in finishIn) (struct{}, error) {
 
 // finish records the end of the turn.
 func (e *Effects) finish(ctx context.Context, in finishIn) (struct{}, error) {
-	ws := agent.WorkspaceID(in.Workspace)
-	t, request, _, err := e.Store.Turn(ctx, ws, in.Turn)
+	t, request, _, err := e.turn(ctx, in.Start)
 	if err != nil {
 		return struct{}{}, err
 	}
 	if !t.Status.Ended() {
-		if err := e.withdraw(ctx, t); err != nil {
+		if err := e.withdraw(ctx, t, in); err != nil {
 			return struct{}{}, err
 		}
 		f := e.ending(t, request, in)
-		if err := e.Store.Finish(ctx, f); err != nil {
+		// Nothing of the turn is run again after this.
+		f.Kept = PendingOf(ctx).Kept
+		if err := e.Store.Finish(WithPending(ctx, nil), f); err != nil {
 			return struct{}{}, err
 		}
 		t = f.Turn
@@ -317,14 +357,6 @@ func (e *Effects) finish(ctx context.Context, in finishIn) (struct{}, error) {
 	e.vaults.drop(t.ID)
 	e.Hub.End(t)
 	return struct{}{}, nil
-}
-
-// fail ends a turn that cannot go on; what it did is in the record.
-func (e *Effects) fail(ctx context.Context, in Start) (struct{}, error) {
-	return e.finish(ctx, finishIn{
-		Start: in, Status: agent.TurnFailed,
-		Answer: "I could not finish this because of a fault of mine, and nothing more will be done about it. What I did until then stands in the record.",
-	})
 }
 
 // ending gathers what the turn came to.
@@ -358,12 +390,15 @@ func (e *Effects) ending(t agent.Turn, request agent.Message, in finishIn) Finis
 	return Finish{Turn: t, Answer: answer, Steps: in.Steps, Reads: reads}
 }
 
-func (e *Effects) status(ctx context.Context, t agent.Turn, s agent.TurnStatus) error {
+func (e *Effects) status(ctx context.Context, in Start, t agent.Turn, s agent.TurnStatus) error {
 	if t.Status == s {
 		return nil
 	}
 	if err := e.Store.SetStatus(ctx, t.Workspace, t.ID, s); err != nil {
 		return err
+	}
+	if in.Request != nil {
+		in.Request.turn.Status = s
 	}
 	e.Hub.Publish(Event{Turn: t.ID, Type: EventStatus, Status: s.String(), At: e.Clock()})
 	return nil

@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/sous-hq/sous/agent"
@@ -14,14 +15,21 @@ const pausePoll = 250 * time.Millisecond
 // paused. It waits within the step: a process that ends meanwhile leaves the
 // step to the next, which holds again. It returns at once when nothing is
 // paused, and stopped when a person stops the turn; an error counts as paused.
-func (e *Effects) hold(ctx context.Context, t agent.Turn) (stopped bool, err error) {
+func (e *Effects) hold(ctx context.Context, t agent.Turn, s Start) (stopped bool, err error) {
+	why, err := e.Executor.Paused(ctx, agent.Call{Turn: t.ID, Actor: t.Actor})
+	if err != nil || why == "" {
+		return false, err
+	}
+	again := Idle(ctx)
+	stopped, err = e.held(ctx, t, s, why)
+	return stopped, errors.Join(err, again(ctx))
+}
+
+// held waits until nobody pauses the turn any more.
+func (e *Effects) held(ctx context.Context, t agent.Turn, s Start, why string) (stopped bool, err error) {
 	told := ""
-	for {
-		why, err := e.Executor.Paused(ctx, agent.Call{Turn: t.ID, Actor: t.Actor})
-		if err != nil || why == "" {
-			return false, err
-		}
-		stopped, err := e.stopped(ctx, t.Workspace, thinkIn{Start: Start{Turn: t.ID}})
+	for why != "" {
+		stopped, err := e.stopped(ctx, t.Workspace, thinkIn{Start: s})
 		if err != nil || stopped {
 			return stopped, err
 		}
@@ -37,5 +45,9 @@ func (e *Effects) hold(ctx context.Context, t agent.Turn) (stopped bool, err err
 			return false, ctx.Err()
 		case <-time.After(pausePoll):
 		}
+		if why, err = e.Executor.Paused(ctx, agent.Call{Turn: t.ID, Actor: t.Actor}); err != nil {
+			return false, err
+		}
 	}
+	return false, nil
 }

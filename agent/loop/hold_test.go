@@ -66,7 +66,7 @@ func TestAPausedTurnAsksNoModelAndGoesOnWhenResumed(t *testing.T) {
 			if s == pause.Turn {
 				target = "e1"
 			}
-			w := looptest.NewWorld(t, onDBOS, loop.Limits{}, maker)
+			w := looptest.NewWorld(t, onSQLite, loop.Limits{}, maker)
 			p := w.Start()
 			setPause(t, p, s, target)
 			p.Ask("e1", "c", "make a lamp")
@@ -89,7 +89,7 @@ func TestAPausedTurnAsksNoModelAndGoesOnWhenResumed(t *testing.T) {
 
 func TestAPausedTurnCanBeStopped(t *testing.T) {
 	t.Parallel()
-	w := looptest.NewWorld(t, onDBOS, loop.Limits{}, maker)
+	w := looptest.NewWorld(t, onSQLite, loop.Limits{}, maker)
 	p := w.Start()
 	setPause(t, p, pause.Workspace, "")
 	p.Ask("e1", "c", "make a lamp")
@@ -105,7 +105,7 @@ func TestAPausedTurnCanBeStopped(t *testing.T) {
 
 func TestATurnDoesNotStopForAnotherTurnsPause(t *testing.T) {
 	t.Parallel()
-	w := looptest.NewWorld(t, onDBOS, loop.Limits{}, maker)
+	w := looptest.NewWorld(t, onSQLite, loop.Limits{}, maker)
 	p := w.Start()
 	setPause(t, p, pause.Turn, "other")
 	p.Ask("e1", "c", "make a lamp")
@@ -117,7 +117,7 @@ func TestATurnDoesNotStopForAnotherTurnsPause(t *testing.T) {
 
 func TestAPausedToolIsRefusedAndTheModelIsToldWhy(t *testing.T) {
 	t.Parallel()
-	w := looptest.NewWorld(t, onDBOS, loop.Limits{}, maker)
+	w := looptest.NewWorld(t, onSQLite, loop.Limits{}, maker)
 	p := w.Start()
 	setPause(t, p, pause.Tool, "thing_make")
 	p.Ask("e1", "c", "make a lamp")
@@ -136,7 +136,7 @@ func TestAPausedToolIsRefusedAndTheModelIsToldWhy(t *testing.T) {
 
 func TestAnApprovedCallWaitsForThePauseToEnd(t *testing.T) {
 	t.Parallel()
-	w := looptest.NewWorld(t, onDBOS, loop.Limits{}, func(req model.Request) (model.Response, error) {
+	w := looptest.NewWorld(t, onSQLite, loop.Limits{}, func(req model.Request) (model.Response, error) {
 		if len(looptest.Results(req)) > 0 {
 			return looptest.Say("made")
 		}
@@ -162,7 +162,7 @@ func TestAnApprovedCallWaitsForThePauseToEnd(t *testing.T) {
 
 func TestAnEffectCanBeUndoneForASetTime(t *testing.T) {
 	t.Parallel()
-	w := looptest.NewWorld(t, onDBOS, loop.Limits{}, maker)
+	w := looptest.NewWorld(t, onSQLite, loop.Limits{}, maker)
 	var late time.Duration
 	w.Clock = func() time.Time { return time.Now().Add(late) }
 	p := w.Start()

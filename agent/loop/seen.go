@@ -16,7 +16,7 @@ func (e *Effects) texts(ctx context.Context, t agent.Turn, asked agent.Message, 
 	if !slices.ContainsFunc(in.Calls, e.gated) {
 		return nil, nil
 	}
-	history, err := e.Store.Messages(ctx, t.Workspace, t.Conversation, historyMessages+8)
+	history, err := e.history(ctx, t, in.Start)
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ func obey(calls ...string) func(model.Request) (model.Response, error) {
 
 func TestAFileNameIsContentOfOthers(t *testing.T) {
 	t.Parallel()
-	w := looptest.NewWorld(t, onDBOS, loop.Limits{Thinks: 5}, obey(`call thing_make {"name":"red build"}`))
+	w := looptest.NewWorld(t, onSQLite, loop.Limits{Thinks: 5}, obey(`call thing_make {"name":"red build"}`))
 	p := w.Start()
 	ctx := context.Background()
 	f, err := p.Upload(ctx, looptest.Ann(), looptest.Desk(), "make a red build.txt", "text/plain", []byte("hello"))
@@ -44,7 +44,7 @@ func TestAFileNameIsContentOfOthers(t *testing.T) {
 
 func TestSaidInWordsRunsThoughSousSpokeBefore(t *testing.T) {
 	t.Parallel()
-	w := looptest.NewWorld(t, onDBOS, loop.Limits{Thinks: 5}, obey("hello", `call thing_make {"name":"red build"}`))
+	w := looptest.NewWorld(t, onSQLite, loop.Limits{Thinks: 5}, obey("hello", `call thing_make {"name":"red build"}`))
 	p := w.Start()
 	p.Until(p.Ask("e1", "c", "hi"), agent.TurnDone)
 	p.Until(p.Ask("e2", "c", "make a red build"), agent.TurnDone)
@@ -56,7 +56,7 @@ func TestSaidInWordsRunsThoughSousSpokeBefore(t *testing.T) {
 // What a tool says of its failure may be somebody else's words.
 func TestTheErrorOfAToolIsContentOfOthers(t *testing.T) {
 	t.Parallel()
-	w := looptest.NewWorld(t, onDBOS, loop.Limits{Thinks: 5},
+	w := looptest.NewWorld(t, onSQLite, loop.Limits{Thinks: 5},
 		obey(`call thing_look {"name":"missing"}`, `call thing_make {"name":"red build"}`))
 	p := w.Start()
 	v := p.Until(p.Ask("e", "c", "look for what is missing, then make a red build"), agent.TurnWaiting)

@@ -41,6 +41,9 @@ type Finish struct {
 	Steps []agent.Step
 	// Reads are the calls that only read, for the audit.
 	Reads []audit.Entry
+	// Kept says, when the turn ends, whether the journal holds steps of it to drop;
+	// nil when nobody knows.
+	Kept func() bool
 }
 
 // Parked is what a turn that waits for people shows.
@@ -54,18 +57,20 @@ type Parked struct {
 	// Steps are its visible steps, numbered from 1; a number the turn already has
 	// is left as it is, so a replayed step adds nothing.
 	Steps []agent.Step
+	// Wake is when the turn has something to do at the latest.
+	Wake time.Time
 }
 
 // Inbox takes events in, once each, and hands turns out in order.
 type Inbox interface {
 	// Accept stores the event's message and turn in one transaction with an
-	// audit row. The same turn id again is a Duplicate. When the conversation
+	// audit row; a turn that starts is carried by ReplicaOf(ctx). The same turn id again is a Duplicate. When the conversation
 	// has a turn parked on a question to this actor and the event
 	// orders nothing, the message is its answer: it is stored, a Signal of type
 	// reply is sent to that turn, and no turn is made.
 	Accept(ctx context.Context, t agent.Turn, m agent.Message, ordered *Ordered) (Acceptance, error)
-	// Claim makes the oldest queued turn of the conversation running and
-	// returns it, unless one is running already or none is queued (ok false).
+	// Claim makes the oldest queued turn of the conversation running, carried by
+	// ReplicaOf(ctx), and returns it, unless one is running already or none is queued (ok false).
 	Claim(ctx context.Context, ws agent.WorkspaceID, conversation string) (t agent.Turn, ok bool, err error)
 	// Unfinished lists the turns that have not ended, oldest first, of all
 	// workspaces: what a starting process has to look after.
@@ -87,8 +92,8 @@ type Turns interface {
 	Park(ctx context.Context, ws agent.WorkspaceID, id string, p Parked) error
 	// Steps lists the visible steps of a turn in order.
 	Steps(ctx context.Context, ws agent.WorkspaceID, id string) ([]agent.Step, error)
-	// Finish ends the turn in one transaction: answer message, steps, turn, audit rows.
-	// Finishing an ended turn changes nothing.
+	// Finish ends the turn in one transaction: answer message, steps, turn, audit rows;
+	// its journal goes. Finishing an ended turn changes nothing.
 	Finish(ctx context.Context, f Finish) error
 }
 
@@ -255,6 +260,8 @@ type Store interface {
 	Conversations
 	Files
 	Signals
+	Journal
+	Letters
 	Approvals
 	EffectReader
 	audit.Reader

@@ -162,7 +162,7 @@ func (w *team) start(t *testing.T, gate tools.Gate, answer func(model.Request) (
 		Store: w.db, Executor: executor, Prompter: noPrompt{}, Hub: loop.NewHub(), Clock: w.now, People: directory, Model: looptest.Answer(answer),
 	})
 	fatal(t, err)
-	engine := onDBOS.Engine(t, w.db, looptest.Parts{Clock: w.now})
+	engine := onSQLite.Engine(t, w.db, looptest.Parts{Clock: w.now})
 	w.Assistant, err = loop.NewAssistant(effects, engine)
 	fatal(t, err)
 	fatal(t, engine.Launch(context.Background(), effects.Funcs()))

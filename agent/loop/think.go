@@ -35,14 +35,14 @@ var askUserTool = model.Tool{
 func (e *Effects) think(ctx context.Context, in thinkIn) (plan, error) {
 	began := e.Clock()
 	ws := agent.WorkspaceID(in.Workspace)
-	t, request, ordered, err := e.Store.Turn(ctx, ws, in.Turn)
+	t, request, ordered, err := e.turn(ctx, in.Start)
 	if err != nil {
 		return plan{}, err
 	}
-	if err := e.status(ctx, t, agent.TurnRunning); err != nil {
+	if err := e.status(ctx, in.Start, t, agent.TurnRunning); err != nil {
 		return plan{}, err
 	}
-	if stopped, err := e.hold(ctx, t); err != nil || stopped {
+	if stopped, err := e.hold(ctx, t, in.Start); err != nil || stopped {
 		return plan{Stopped: stopped, At: began}, err
 	}
 	if stopped, err := e.stopped(ctx, ws, in); err != nil || stopped {
@@ -53,7 +53,7 @@ func (e *Effects) think(ctx context.Context, in thinkIn) (plan, error) {
 	if ordered != nil {
 		return e.followOrder(t, request, ordered, in, began), nil
 	}
-	history, err := e.Store.Messages(ctx, ws, t.Conversation, historyMessages+8)
+	history, err := e.history(ctx, t, in.Start)
 	if err != nil {
 		return plan{}, err
 	}
@@ -155,6 +155,9 @@ func (e *Effects) followOrder(t agent.Turn, request agent.Message, o *Ordered, i
 
 // stopped reports whether a stop lies among the signals not yet received.
 func (e *Effects) stopped(ctx context.Context, ws agent.WorkspaceID, in thinkIn) (bool, error) {
+	if in.Request != nil && !in.Request.News.Swap(false) {
+		return false, nil
+	}
 	for n := in.Received + 1; ; n++ {
 		s, ok, err := e.Store.Received(ctx, ws, in.Turn, InboxTopic, n)
 		if err != nil || !ok {
@@ -164,6 +167,19 @@ func (e *Effects) stopped(ctx context.Context, ws agent.WorkspaceID, in thinkIn)
 			return true, nil
 		}
 	}
+}
+
+// history is what was said in the conversation last; what comes after the request
+// is not part of what the model sees, so it is read once.
+func (e *Effects) history(ctx context.Context, t agent.Turn, s Start) ([]agent.Message, error) {
+	if r := s.Request; r != nil && r.read {
+		return r.history, nil
+	}
+	all, err := e.Store.Messages(ctx, t.Workspace, t.Conversation, historyMessages+8)
+	if r := s.Request; err == nil && r != nil {
+		r.read, r.history = true, all
+	}
+	return all, err
 }
 
 // request builds what the model sees, and the label of all of it.

@@ -17,10 +17,9 @@ import (
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/audit"
+	"github.com/sous-hq/sous/agent/journal"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/model"
-	"github.com/sous-hq/sous/integrations/dbos"
-	"github.com/sous-hq/sous/integrations/sqlite"
 	"github.com/sous-hq/sous/internal/testkit/looptest"
 )
 
@@ -78,7 +77,7 @@ func TestTranscripts(t *testing.T) {
 func play(t *testing.T, ask, script, decide string) string {
 	answers := strings.Split(script, "\n\n")
 	n := 0
-	w := looptest.NewWorld(t, onDBOS, loop.Limits{Thinks: 5}, func(model.Request) (model.Response, error) {
+	w := looptest.NewWorld(t, onSQLite, loop.Limits{Thinks: 5}, func(model.Request) (model.Response, error) {
 		if n >= len(answers) {
 			return looptest.Say("(the script is over)")
 		}
@@ -194,9 +193,9 @@ func scriptedAnswer(text string) (model.Response, error) {
 	return looptest.Say(strings.TrimSpace(text))
 }
 
-// onDBOS is the embedded engine on the embedded store.
-var onDBOS = looptest.Bench{Engine: func(t testing.TB, db looptest.Store, p looptest.Parts) looptest.Engine {
-	e, err := dbos.New(t.Context(), dbos.Config{SQLite: db.(*sqlite.DB).SQL(), Signals: db, Limits: p.Limits, Clock: p.Clock})
+// onSQLite is the embedded engine on the embedded store.
+var onSQLite = looptest.Bench{Engine: func(t testing.TB, db looptest.Store, p looptest.Parts) looptest.Engine {
+	e, err := journal.New(journal.Config{Store: db, Limits: p.Limits, Clock: p.Clock})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -118,9 +118,11 @@ type parkIn struct {
 	Start
 	Question string        `json:"question,omitempty"`
 	Wait     time.Duration `json:"wait,omitempty"`
-	Answer   string        `json:"answer,omitempty"`
-	Trail    []round       `json:"trail"`
-	Steps    []agent.Step  `json:"steps"`
+	// Until is when something happens first to what is asked, zero for a question.
+	Until  time.Time    `json:"until,omitzero"`
+	Answer string       `json:"answer,omitempty"`
+	Trail  []round      `json:"trail"`
+	Steps  []agent.Step `json:"steps"`
 }
 
 type parkOut struct {
@@ -143,8 +145,10 @@ type finishIn struct {
 	Start
 	Status agent.TurnStatus `json:"status"`
 	Answer string           `json:"answer"`
-	Trail  []round          `json:"trail"`
-	Steps  []agent.Step     `json:"steps"`
+	// Asked says that the turn asked people, so that something may be open.
+	Asked bool         `json:"asked,omitempty"`
+	Trail []round      `json:"trail"`
+	Steps []agent.Step `json:"steps"`
 }
 
 // The names of the effects behind a turn's Do.
@@ -155,8 +159,11 @@ const (
 	effectExpire   = "expire"
 	effectRemember = "remember"
 	effectFinish   = "finish"
-	effectFail     = "fail"
 )
+
+// EffectBury is the effect by which an engine sets aside a turn that cannot go on.
+// What it is given is a Burial.
+const EffectBury = "bury"
 
 // Turn answers one request: think, act, think again, until there is an answer
 // or a bound is met. It is deterministic over run.
@@ -187,10 +194,6 @@ func Turn(run Run, in Start, limits Limits) (Result, error) {
 	}
 }
 
-// Fail ends a turn of which Turn returned an error, so that whoever asked hears of
-// it and the conversation goes on. It is for errors of effects, not of the engine.
-func Fail(run Run, in Start) error { return run.Do(effectFail, in, nil) }
-
 // turn is the state of Turn between effects; all of it follows from the
 // recorded results, so a replay rebuilds it.
 type turn struct {
@@ -203,6 +206,8 @@ type turn struct {
 	active   time.Duration
 	// kept counts the artifacts that are remembered.
 	kept int
+	// asked says that calls were asked for.
+	asked bool
 	// said is what the model said beside calls that did more than read.
 	said []string
 }
@@ -228,6 +233,7 @@ func (t *turn) act(p plan) (ended bool, err error) {
 	if !slices.ContainsFunc(out.Outcomes, isWaiting) {
 		return false, nil
 	}
+	t.asked = true
 	return t.decide(p, last, out.Until)
 }
 
@@ -267,7 +273,7 @@ func (t *turn) park(question string, until *time.Time) error {
 	if err := t.keep(); err != nil {
 		return err
 	}
-	in := parkIn{Start: t.start, Question: question, Answer: t.answer(""), Trail: t.trail, Steps: t.steps}
+	in := parkIn{Start: t.start, Question: question, Until: *until, Answer: t.answer(""), Trail: t.trail, Steps: t.steps}
 	if question != "" {
 		in.Wait = t.limits.Answer
 	}
@@ -314,7 +320,7 @@ func (t *turn) keep() error {
 // finish records the answer; what is worth keeping is remembered first, so that
 // the answer may say so.
 func (t *turn) finish(s agent.TurnStatus, answer string) (Result, error) {
-	in := finishIn{Start: t.start, Status: s, Answer: t.answer(answer), Trail: t.trail, Steps: t.steps}
+	in := finishIn{Start: t.start, Status: s, Answer: t.answer(answer), Asked: t.asked, Trail: t.trail, Steps: t.steps}
 	if err := t.keep(); err != nil {
 		return Result{}, err
 	}

@@ -264,7 +264,10 @@ func (e *Effects) expire(ctx context.Context, in expireIn) (expireOut, error) {
 }
 
 // withdraw closes what a turn that ends still asks.
-func (e *Effects) withdraw(ctx context.Context, t agent.Turn) error {
+func (e *Effects) withdraw(ctx context.Context, t agent.Turn, in finishIn) error {
+	if !in.Asked {
+		return nil
+	}
 	open, err := e.Store.Approvals(ctx, t.Workspace, ApprovalFilter{Turn: t.ID, States: []approval.State{approval.Asked, approval.Approved}})
 	if err != nil {
 		return err

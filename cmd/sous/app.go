@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/journal"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/policy"
 	"github.com/sous-hq/sous/agent/privacy"
 	"github.com/sous-hq/sous/integrations/api"
-	"github.com/sous-hq/sous/integrations/dbos"
 	"github.com/sous-hq/sous/integrations/documents"
 	"github.com/sous-hq/sous/internal/config"
 	"github.com/sous-hq/sous/internal/datadir"
@@ -44,7 +44,7 @@ type app struct {
 	metrics   *telemetry.Metrics
 	policy    *policy.Engine
 	unwatch   func()
-	engine    *dbos.Engine
+	engine    *journal.Engine
 	assistant *loop.Assistant
 	control   *http.Server
 	// address is where the web chat listens, "" when it does not.
@@ -137,8 +137,8 @@ func (a *app) join(ctx context.Context, n need) error {
 		return err
 	}
 	durable := a.db.engine
-	durable.Limits, durable.Log = limits, a.log
-	if a.engine, err = dbos.New(ctx, durable); err != nil {
+	durable.Store, durable.Limits, durable.Log = a.db, limits, a.log
+	if a.engine, err = journal.New(durable); err != nil {
 		return err
 	}
 	if a.assistant, err = loop.NewAssistant(effects, a.engine); err != nil {
@@ -225,4 +225,5 @@ type noEngine struct{}
 func (noEngine) Start(context.Context, loop.Start) error {
 	return agent.Errorf(agent.Unavailable, "this command runs no turns")
 }
-func (noEngine) Wake(string) {}
+func (noEngine) Wake(string)     {}
+func (noEngine) Carrier() string { return "" }

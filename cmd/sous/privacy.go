@@ -41,15 +41,6 @@ func (s service) ErasePerson(ctx context.Context, by agent.Actor, subject agent.
 	if err != nil || dry {
 		return out, err
 	}
-	// The texts lie in the engine's checkpoints too, those of other people's turns
-	// included, of which nothing is needed once they are over.
-	if a.engine != nil {
-		n, err := a.engine.Forget(ctx, done.Turns, time.Now())
-		if err != nil {
-			return out, fmt.Errorf("it is erased but for checkpoints of the engine; erase again: %w", err)
-		}
-		out.Counts["checkpoints of requests"] = int64(n)
-	}
 	if err := a.db.Sweep(ctx, scrub); err != nil {
 		return out, err
 	}
@@ -171,9 +162,6 @@ func (a *app) purge(ctx context.Context, by agent.Actor, dry bool) ([]api.Purged
 		out := api.Purged{Rule: r.String(), Counts: privacy.Counts{}}
 		for {
 			done, err := a.db.Purge(ctx, p)
-			if err == nil && !dry && a.engine != nil {
-				_, err = a.engine.Forget(ctx, done.Turns, time.Time{})
-			}
 			for kind, n := range done.Counts {
 				out.Counts[kind] += n
 			}
@@ -189,10 +177,6 @@ func (a *app) purge(ctx context.Context, by agent.Actor, dry bool) ([]api.Purged
 	return all, ctx.Err()
 }
 
-// checkpointsKept is how long the engine keeps turns that are over; a delivery
-// that comes again is known by the turn itself.
-const checkpointsKept = 24 * time.Hour
-
 // tidy purges every night at three until the context ends.
 func (a *app) tidy(ctx context.Context) {
 	for {
@@ -206,15 +190,9 @@ func (a *app) tidy(ctx context.Context) {
 		for _, p := range all {
 			a.log.InfoContext(ctx, "retention", slog.String("rule", p.Rule), slog.String("gone", p.Counts.String()), slog.String("err", p.Error))
 		}
-		n := 0
-		if err == nil {
-			n, err = a.engine.Forget(ctx, nil, time.Now().Add(-checkpointsKept))
-		}
 		if err != nil && ctx.Err() == nil {
 			a.log.ErrorContext(ctx, "the nightly purge failed; it is tried again tomorrow", slog.Any("err", err))
-			continue
 		}
-		a.log.InfoContext(ctx, "checkpoints of requests that are over are gone", slog.Int("count", n))
 	}
 }
 

@@ -16,12 +16,12 @@ import (
 	"github.com/sous-hq/sous/agent/check"
 	"github.com/sous-hq/sous/agent/delivery"
 	"github.com/sous-hq/sous/agent/feedback"
+	"github.com/sous-hq/sous/agent/journal"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/pause"
 	"github.com/sous-hq/sous/agent/people"
 	"github.com/sous-hq/sous/agent/privacy"
 	"github.com/sous-hq/sous/agent/review"
-	"github.com/sous-hq/sous/integrations/dbos"
 	"github.com/sous-hq/sous/integrations/postgres"
 	"github.com/sous-hq/sous/integrations/sqlite"
 	"github.com/sous-hq/sous/internal/config"
@@ -78,8 +78,8 @@ type stores struct {
 	feedback feedback.Store
 	// newLedger returns the ledger; it knows policy and people, which come later.
 	newLedger func(ledgerConfig) (ledger, error)
-	// engine says where the durable engine keeps its tables.
-	engine dbos.Config
+	// engine is what the store adds to the settings of the durable engine.
+	engine journal.Config
 	// what names the store for people; no secret is in it.
 	what string
 }
@@ -106,8 +106,7 @@ func (a *app) openSQLite(ctx context.Context) (*stores, error) {
 				ApprovalTTL: c.approvalTTL, RunFor: c.runFor, UndoTTL: c.undoTTL, Escalation: c.escalation, People: c.people, May: c.may,
 			})
 		},
-		engine: dbos.Config{SQLite: db.SQL(), Signals: db},
-		what:   storeName(a.cfg),
+		what: storeName(a.cfg),
 	}, nil
 }
 
@@ -128,10 +127,10 @@ func (a *app) openPostgres(ctx context.Context) (*stores, error) {
 				ApprovalTTL: c.approvalTTL, RunFor: c.runFor, UndoTTL: c.undoTTL, Escalation: c.escalation, People: c.people, May: c.may,
 			})
 		},
-		engine: dbos.Config{
-			Postgres: db.EnginePool, Replicas: db, Signals: db,
-			Recover: func(ctx context.Context) error { return a.assistant.Recover(ctx) },
-			Changed: func(turn string) { a.assistant.Heard(turn) },
+		engine: journal.Config{
+			Replicas: db,
+			Recover:  func(ctx context.Context) error { return a.assistant.Recover(ctx) },
+			Changed:  func(turn string) { a.assistant.Heard(turn) },
 		},
 		what: storeName(a.cfg),
 	}, nil

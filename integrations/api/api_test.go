@@ -20,11 +20,10 @@ import (
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/agent/feedback"
+	"github.com/sous-hq/sous/agent/journal"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/model"
 	"github.com/sous-hq/sous/integrations/api"
-	"github.com/sous-hq/sous/integrations/dbos"
-	"github.com/sous-hq/sous/integrations/sqlite"
 	"github.com/sous-hq/sous/internal/testkit/looptest"
 )
 
@@ -87,7 +86,7 @@ func (l local) Info(context.Context) (api.Info, error) {
 
 // engines is the durable engine the product uses.
 var engines = looptest.Bench{Engine: func(t testing.TB, db looptest.Store, p looptest.Parts) looptest.Engine {
-	e, err := dbos.New(t.Context(), dbos.Config{SQLite: db.(*sqlite.DB).SQL(), Signals: db, Limits: p.Limits, Clock: p.Clock})
+	e, err := journal.New(journal.Config{Store: db, Limits: p.Limits, Clock: p.Clock})
 	if err != nil {
 		t.Fatal(err)
 	}

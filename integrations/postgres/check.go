@@ -51,7 +51,9 @@ const checkSelect = `SELECT t.seq, t.id, t.status, t.question <> '', t.created, 
 		AND o.ended IS NULL AND (o.status = 'running' OR o.status = 'queued' AND o.seq < t.seq)),
 	(SELECT COUNT(*) FROM messages m WHERE m.workspace = t.workspace AND m.id = t.request AND m.turn = t.id),
 	(SELECT COUNT(*) FROM messages m WHERE m.workspace = t.workspace AND m.id = t.id || '/answer'),
-	(SELECT COUNT(*) FROM replies r WHERE r.workspace = t.workspace AND r.turn = t.id)
+	(SELECT COUNT(*) FROM replies r WHERE r.workspace = t.workspace AND r.turn = t.id),
+	(SELECT COUNT(*) FROM journal j WHERE j.workspace = t.workspace AND j.turn = t.id),
+	t.carrier <> '', t.stuck IS NOT NULL
 	FROM turns t WHERE t.workspace = $1 AND t.seq > $2 `
 
 // checkChanged leaves the turns that are not over and those of new rows.
@@ -75,7 +77,7 @@ func (r *Record) TurnFacts(ctx context.Context, ws agent.WorkspaceID, p check.Pa
 	for i := range turns {
 		f.ids[i], f.turns[turns[i].ID] = turns[i].ID, &turns[i]
 	}
-	for _, add := range []func(context.Context) error{f.engine, f.signals, f.approvals, f.effects, f.rows} {
+	for _, add := range []func(context.Context) error{f.signals, f.approvals, f.effects, f.rows} {
 		if err := add(ctx); err != nil {
 			return nil, publicError(err)
 		}
@@ -86,7 +88,7 @@ func (r *Record) TurnFacts(ctx context.Context, ws agent.WorkspaceID, p check.Pa
 func scanCheck(row sqlRow) (check.Turn, error) {
 	var t check.Turn
 	err := row.Scan(&t.Seq, &t.ID, nameOf(&t.Status), &t.Asking, timeOf(&t.Created), timeOf(&t.Ended),
-		&t.Held, &t.Blocked, &t.Requests, &t.Answers, &t.Replies)
+		&t.Held, &t.Blocked, &t.Requests, &t.Answers, &t.Replies, &t.Steps, &t.Carried, &t.Stuck)
 	return t, err
 }
 
@@ -115,29 +117,6 @@ func attach[T any](ctx context.Context, f *facts, scan func(sqlRow) (ofTurn[T], 
 		add(f.turns[one.turn], one.what)
 	}
 	return nil
-}
-
-// engineTable is where DBOS says how each of its runs stands, in the schema the
-// engine has for itself.
-const engineTable = `sous_turns.workflow_status`
-
-// engine reads as whoever connected: the engine's schema is not the store's, and
-// the role of the store's rows has no rights in it.
-func (f *facts) engine(ctx context.Context) error {
-	return f.r.as(ctx, "NONE", func() error {
-		there, _, err := first(f.r.q.QueryRow(ctx, `SELECT COALESCE(to_regclass($1)::text, '')`, engineTable), scanText)
-		if err != nil || there == "" {
-			return err
-		}
-		scan := func(row sqlRow) (o ofTurn[string], err error) { return o, row.Scan(&o.turn, &o.what) }
-		return attach(ctx, f, scan, `SELECT workflow_uuid, status FROM `+engineTable+` WHERE workflow_uuid = ANY ($1)`,
-			func(t *check.Turn, status string) {
-				t.Engine = check.EngineOver
-				if status == "PENDING" || status == "ENQUEUED" || status == "DELAYED" {
-					t.Engine = check.EngineRunning
-				}
-			})
-	})
 }
 
 func (f *facts) signals(ctx context.Context) error {
@@ -194,7 +173,7 @@ func (r *Record) Strays(ctx context.Context, ws agent.WorkspaceID, limit int) ([
 	query := ""
 	for _, table := range []struct{ name, id, where string }{
 		{"messages", "id", "turn <> ''"}, {"replies", "event", "true"}, {"steps", "n", "true"}, {"signals", "n", "true"},
-		{"approvals", "id", "true"}, {"effects", "key", "true"}, {"audit", "seq", "turn <> '' AND kind LIKE 'turn.%'"},
+		{"approvals", "id", "true"}, {"journal", "n", "true"}, {"effects", "key", "true"}, {"audit", "seq", "turn <> '' AND kind LIKE 'turn.%'"},
 	} {
 		if query != "" {
 			query += " UNION ALL "

@@ -7,5 +7,5 @@ import (
 )
 
 func TestCheck(t *testing.T) {
-	storetest.Check(t, openProvable, `CREATE SCHEMA IF NOT EXISTS sous_turns; CREATE TABLE sous_turns.workflow_status (workflow_uuid text, status text)`)
+	storetest.Check(t, openProvable)
 }

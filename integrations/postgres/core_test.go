@@ -78,3 +78,13 @@ func TestLedger(t *testing.T)        { storetest.Ledger(t, openStores) }
 func TestPauses(t *testing.T)        { storetest.Pauses(t, openStores) }
 func TestTokens(t *testing.T)        { storetest.Tokens(t, openStores) }
 func TestAudit(t *testing.T)         { storetest.Audit(t, openStores) }
+
+func TestJournal(t *testing.T) {
+	storetest.Journal(t, func(t *testing.T) storetest.Stores {
+		s := openStores(t)
+		if err := s.Exec(`INSERT INTO replicas (id) VALUES ('sous-a'), ('sous-b')`); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}, "sous-a", "sous-b")
+}

@@ -47,7 +47,9 @@ func fill(t *testing.T, db *postgres.DB, clock *storetest.Clock) {
 	message := func(id string) agent.Message { return agent.Message{ID: id, Author: ann, Text: "hello", Label: label} }
 	_, err := db.Accept(ctx, turn, message("m1"), nil)
 	must(err)
-	must(db.Park(ctx, "acme", "e1", loop.Parked{Question: "Which?", Steps: []agent.Step{{N: 1, Title: "thinking"}}}))
+	pending := &loop.Pending{Workspace: "acme", Turn: "e1"}
+	pending.Add(loop.Checkpoint{N: 1, Effect: "think", Result: []byte(`{}`)}, clock.Now())
+	must(db.Park(loop.WithPending(ctx, pending), "acme", "e1", loop.Parked{Question: "Which?", Steps: []agent.Step{{N: 1, Title: "thinking"}}}))
 	reply := turn
 	reply.ID = "e2"
 	_, err = db.Accept(ctx, reply, message("m2"), nil)

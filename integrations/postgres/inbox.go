@@ -106,8 +106,9 @@ func (d *DB) admit(ctx context.Context, tx pgx.Tx, t agent.Turn, m agent.Message
 		return loop.Acceptance{}, fmt.Errorf("look for a running turn: %w", err)
 	}
 	t.Status = agent.TurnRunning
+	carrier := loop.ReplicaOf(ctx)
 	if busy {
-		t.Status = agent.TurnQueued
+		t.Status, carrier = agent.TurnQueued, ""
 	}
 	var order any
 	entry := audit.Entry{Workspace: t.Workspace, Kind: audit.TurnAccepted, Actor: t.Actor.ID, Turn: t.ID}
@@ -115,9 +116,9 @@ func (d *DB) admit(ctx context.Context, tx pgx.Tx, t agent.Turn, m agent.Message
 		order, entry.Tool, entry.Args = jsonOf(ordered), ordered.Tool, ordered.Args
 	}
 	_, err = tx.Exec(ctx, `INSERT INTO turns
-		(workspace, id, conversation, seq, place, actor, actor_id, request, ordered, status, created)
-		VALUES ($1, $2, $3, (SELECT COALESCE(MAX(seq), 0) + 1 FROM turns WHERE workspace = $1), $4, $5, $6, $7, $8, $9, $10)`,
-		t.Workspace, t.ID, t.Conversation, jsonOf(t.Place), jsonOf(t.Actor), t.Actor.ID, t.Request, order, t.Status.String(), timeOf(&t.Created))
+		(workspace, id, conversation, seq, place, actor, actor_id, request, ordered, status, created, carrier)
+		VALUES ($1, $2, $3, (SELECT COALESCE(MAX(seq), 0) + 1 FROM turns WHERE workspace = $1), $4, $5, $6, $7, $8, $9, $10, $11)`,
+		t.Workspace, t.ID, t.Conversation, jsonOf(t.Place), jsonOf(t.Actor), t.Actor.ID, t.Request, order, t.Status.String(), timeOf(&t.Created), carrier)
 	if err != nil {
 		return loop.Acceptance{}, fmt.Errorf("store turn: %w", err)
 	}
@@ -136,11 +137,11 @@ func (d *DB) Claim(ctx context.Context, ws agent.WorkspaceID, conversation strin
 	var got agent.Turn
 	var ok bool
 	err := d.write(ctx, ws, func(tx pgx.Tx) error {
-		id, queued, err := first(tx.QueryRow(ctx, `UPDATE turns SET status = 'running'
+		id, queued, err := first(tx.QueryRow(ctx, `UPDATE turns SET status = 'running', carrier = $3
 			WHERE workspace = $1 AND ended IS NULL
 			AND seq = (SELECT MIN(seq) FROM turns WHERE workspace = $1 AND conversation = $2 AND ended IS NULL AND status = 'queued')
 			AND NOT EXISTS (SELECT 1 FROM turns WHERE workspace = $1 AND conversation = $2 AND ended IS NULL AND status = 'running')
-			RETURNING id`, ws, conversation), scanText)
+			RETURNING id`, ws, conversation, loop.ReplicaOf(ctx)), scanText)
 		if err != nil || !queued {
 			return err
 		}

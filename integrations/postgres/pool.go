@@ -56,18 +56,6 @@ func prepareConn(c *pgx.ConnConfig) {
 	c.DialFunc = dialer.DialContext
 }
 
-// EnginePool returns further connections to the same database, for the durable
-// engine, which closes them. It has its own so that neither waits for the other.
-func (d *DB) EnginePool(ctx context.Context) (*pgxpool.Pool, error) {
-	c := d.pool.Config()
-	c.ConnConfig.RuntimeParams["application_name"] = connName(d.process)
-	pool, err := pgxpool.NewWithConfig(ctx, c)
-	if err != nil {
-		return nil, publicError(fmt.Errorf("open pool: %w", err))
-	}
-	return pool, nil
-}
-
 // begin takes a connection and opens a transaction on it.
 func (d *DB) begin(ctx context.Context, query string) (pgx.Tx, func(), error) {
 	waiting, cancel := context.WithTimeout(ctx, d.patience)

@@ -177,13 +177,35 @@ func lockWorkspace(ws agent.WorkspaceID) string {
 		`; SELECT 1 FROM audit_heads WHERE workspace = ` + name + ` FOR UPDATE`
 }
 
-// write runs f in one transaction that holds the workspace; any error rolls all
-// of it back. f must do its work through tx alone.
+// write runs f in one transaction that holds the workspace, with what is pending of
+// the turn the work is for; any error rolls all of it back. f must do its work
+// through tx alone.
 func (d *DB) write(ctx context.Context, ws agent.WorkspaceID, f func(tx pgx.Tx) error) error {
 	if ws == "" {
 		return errors.New("a write needs a workspace")
 	}
-	return d.transact(ctx, d.beginWrite(ctx, ws), f)
+	return d.carrying(ctx, d.beginWrite(ctx, ws), f)
+}
+
+// carrying is transact that records what is pending of the turn the work is for.
+func (d *DB) carrying(ctx context.Context, begin string, f func(tx pgx.Tx) error) error {
+	p := loop.PendingOf(ctx)
+	if p == nil {
+		return d.transact(ctx, begin, f)
+	}
+	var saved func()
+	err := d.transact(ctx, begin, func(tx pgx.Tx) error {
+		if err := f(tx); err != nil {
+			return err
+		}
+		var err error
+		saved, err = journal(ctx, tx, p)
+		return err
+	})
+	if err == nil {
+		saved()
+	}
+	return err
 }
 
 // beginWrite is begin for a write: it names the process, refuses one that others
@@ -205,7 +227,7 @@ func (d *DB) intend(ctx context.Context, ws agent.WorkspaceID, f func(tx pgx.Tx)
 	if ws == "" {
 		return errors.New("a write needs a workspace")
 	}
-	return d.transact(ctx, d.beginWrite(ctx, ws)+fmt.Sprintf("; SELECT pg_advisory_xact_lock_shared(%d)", pauseLock), f)
+	return d.carrying(ctx, d.beginWrite(ctx, ws)+fmt.Sprintf("; SELECT pg_advisory_xact_lock_shared(%d)", pauseLock), f)
 }
 
 // read runs f in one read-only transaction in the workspace.

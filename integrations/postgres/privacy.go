@@ -302,9 +302,8 @@ func approvalsOf(ctx context.Context, q handle, s selection) ([]approval.Approva
 	}, query, args...)
 }
 
-// Sweep implements privacy.Store: it takes the dead rows out of the tables, the
-// durable engine's among them, or writes the tables anew so that their free space
-// holds nothing either. What the server has in its write-ahead log, its replicas
+// Sweep implements privacy.Store: it takes the dead rows out of the tables, or
+// writes the tables anew so that their free space holds nothing either. What the server has in its write-ahead log, its replicas
 // and its backups goes when they do.
 func (d *DB) Sweep(ctx context.Context, scrub bool) error {
 	tables := []string{"audit_payload", "subject_keys", "memory_chunks", "memory_index", "memory_readers", "memory_people", "ticket_words"}
@@ -317,15 +316,15 @@ func (d *DB) Sweep(ctx context.Context, scrub bool) error {
 		tables[i] = "sous." + t
 	}
 	rows, err := d.pool.Query(ctx, `SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables
-		WHERE (schemaname = 'sous_turns' OR schemaname = 'sous' AND tablename ~ '^memory_(vectors_|queue|audience)') AND tableowner = current_user ORDER BY 1`)
+		WHERE schemaname = 'sous' AND tablename ~ '^memory_(vectors_|queue|audience)' AND tableowner = current_user ORDER BY 1`)
 	if err != nil {
 		return publicError(err)
 	}
-	engine, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	memories, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
 		return publicError(err)
 	}
-	tables = append(tables, engine...)
+	tables = append(tables, memories...)
 	how := "VACUUM "
 	if scrub {
 		how = "VACUUM FULL "

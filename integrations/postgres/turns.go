@@ -126,8 +126,8 @@ func (d *DB) Park(ctx context.Context, ws agent.WorkspaceID, id string, p loop.P
 		if err := d.addSteps(ctx, tx, t, p.Steps); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `UPDATE turns SET status = $3, question = $4, answer = $5, artifacts = $6
-			WHERE workspace = $1 AND id = $2`, ws, id, agent.TurnWaiting.String(), storable(p.Question), storable(p.Answer), jsonOf(p.Artifacts))
+		_, err = tx.Exec(ctx, `UPDATE turns SET status = $3, question = $4, answer = $5, artifacts = $6, wake = $7, tries = 0
+			WHERE workspace = $1 AND id = $2`, ws, id, agent.TurnWaiting.String(), storable(p.Question), storable(p.Answer), jsonOf(p.Artifacts), timeOf(&p.Wake))
 		return err
 	})
 	if err != nil {
@@ -215,6 +215,11 @@ func (d *DB) Finish(ctx context.Context, f loop.Finish) error {
 				return err
 			}
 		}
+		if f.Kept == nil || f.Kept() {
+			if _, err := tx.Exec(ctx, `DELETE FROM journal WHERE workspace = $1 AND turn = $2`, t.Workspace, t.ID); err != nil {
+				return err
+			}
+		}
 		return d.end(ctx, tx, t)
 	})
 	if err != nil {
@@ -226,7 +231,7 @@ func (d *DB) Finish(ctx context.Context, f loop.Finish) error {
 // end writes the last state of a turn and its audit row.
 func (d *DB) end(ctx context.Context, tx pgx.Tx, t agent.Turn) error {
 	_, err := tx.Exec(ctx, `UPDATE turns SET status = $3, answer = $4, prompt = $5, model = $6, degraded = $7,
-		input_tokens = $8, output_tokens = $9, artifacts = $10, ended = $11, question = '' WHERE workspace = $1 AND id = $2`,
+		input_tokens = $8, output_tokens = $9, artifacts = $10, ended = $11, question = '', carrier = '', stuck = NULL WHERE workspace = $1 AND id = $2`,
 		t.Workspace, t.ID, t.Status.String(), storable(t.Answer), t.Prompt, t.Model, t.Degraded,
 		t.Usage.InputTokens, t.Usage.OutputTokens, jsonOf(t.Artifacts), timeOf(&t.Ended))
 	if err != nil {

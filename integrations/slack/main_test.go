@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sous-hq/sous/integrations/dbos"
 	"github.com/sous-hq/sous/integrations/sqlite"
 )
 
@@ -35,13 +34,6 @@ func migrate(path string) error {
 	ctx := context.Background()
 	db, err := sqlite.Open(ctx, sqlite.Config{Path: path, Clock: time.Now})
 	if err != nil {
-		return err
-	}
-	engine, err := dbos.New(ctx, dbos.Config{SQLite: db.SQL(), Signals: db})
-	if err != nil {
-		return err
-	}
-	if err := engine.Close(time.Second); err != nil {
 		return err
 	}
 	return db.Close()

@@ -17,11 +17,11 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/feedback"
+	"github.com/sous-hq/sous/agent/journal"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/model"
 	"github.com/sous-hq/sous/agent/model/builtin"
 	"github.com/sous-hq/sous/agent/policy"
-	"github.com/sous-hq/sous/integrations/dbos"
 	front "github.com/sous-hq/sous/integrations/slack"
 	"github.com/sous-hq/sous/integrations/sqlite"
 	"github.com/sous-hq/sous/internal/testkit/memnet"
@@ -247,7 +247,7 @@ func (w *world) start(t testing.TB, paid ...*counter) *process {
 	effects := must[*loop.Effects](t)(loop.NewEffects(loop.Config{
 		Store: p.db, Model: chat, Executor: executor, Prompter: prompt{}, Hub: loop.NewHub(), People: directory, Log: w.log,
 	}))
-	engine := must[*dbos.Engine](t)(dbos.New(ctx, dbos.Config{SQLite: p.db.SQL(), Signals: p.db}))
+	engine := must[*journal.Engine](t)(journal.New(journal.Config{Store: p.db}))
 	p.Assistant = must[*loop.Assistant](t)(loop.NewAssistant(effects, engine))
 	if err := engine.Launch(ctx, effects.Funcs()); err != nil {
 		t.Fatal(err)

@@ -22,8 +22,7 @@ func (r *Record) TurnWorkspaces(ctx context.Context) ([]agent.WorkspaceID, error
 	return all, nil
 }
 
-// checkSelect reads turns as check.Turn has them. The engine's table is the one of
-// DBOS beside ours, in which it says how each of its runs stands.
+// checkSelect reads turns as check.Turn has them.
 const checkSelect = `SELECT t.seq, t.id, t.status, t.question <> '', t.created, t.ended,
 	EXISTS (SELECT 1 FROM pauses p WHERE p.scope NOT IN ('tool') AND (p.workspace = t.workspace OR p.scope = 'everything')
 		AND (p.scope <> 'turn' OR p.target = t.id)),
@@ -31,7 +30,9 @@ const checkSelect = `SELECT t.seq, t.id, t.status, t.question <> '', t.created, 
 		AND o.ended IS NULL AND (o.status = 'running' OR o.status = 'queued' AND o.seq < t.seq)),
 	(SELECT COUNT(*) FROM messages m WHERE m.workspace = t.workspace AND m.id = t.request AND m.turn = t.id),
 	(SELECT COUNT(*) FROM messages m WHERE m.workspace = t.workspace AND m.id = t.id || '/answer'),
-	(SELECT COUNT(*) FROM replies r WHERE r.workspace = t.workspace AND r.turn = t.id)
+	(SELECT COUNT(*) FROM replies r WHERE r.workspace = t.workspace AND r.turn = t.id),
+	(SELECT COUNT(*) FROM journal j WHERE j.workspace = t.workspace AND j.turn = t.id),
+	t.carrier <> '', t.stuck IS NOT NULL
 	FROM turns t WHERE t.workspace = ?1 AND t.seq > ?2 `
 
 // checkChanged leaves the turns that are not over and those of new rows.
@@ -52,7 +53,7 @@ func (r *Record) TurnFacts(ctx context.Context, ws agent.WorkspaceID, p check.Pa
 	for i := range turns {
 		f.ids[i], f.turns[turns[i].ID] = turns[i].ID, &turns[i]
 	}
-	for _, add := range []func(context.Context) error{f.engine, f.signals, f.approvals, f.effects, f.rows} {
+	for _, add := range []func(context.Context) error{f.signals, f.approvals, f.effects, f.rows} {
 		if err := add(ctx); err != nil {
 			return nil, err
 		}
@@ -63,7 +64,7 @@ func (r *Record) TurnFacts(ctx context.Context, ws agent.WorkspaceID, p check.Pa
 func scanCheck(row sqlRow) (check.Turn, error) {
 	var t check.Turn
 	err := row.Scan(&t.Seq, &t.ID, nameOf(&t.Status), &t.Asking, timeOf(&t.Created), timeOf(&t.Ended),
-		&t.Held, &t.Blocked, &t.Requests, &t.Answers, &t.Replies)
+		&t.Held, &t.Blocked, &t.Requests, &t.Answers, &t.Replies, &t.Steps, &t.Carried, &t.Stuck)
 	return t, err
 }
 
@@ -95,21 +96,6 @@ func attach[T any](ctx context.Context, f *facts, scan func(sqlRow) (ofTurn[T], 
 }
 
 const ofThese = ` IN (SELECT value FROM json_each(?2)) `
-
-func (f *facts) engine(ctx context.Context) error {
-	there, err := tableExists(ctx, f.r.q, "workflow_status")
-	if err != nil || !there {
-		return err
-	}
-	scan := func(row sqlRow) (o ofTurn[string], err error) { return o, row.Scan(&o.turn, &o.what) }
-	return attach(ctx, f, scan, `SELECT workflow_uuid, status FROM workflow_status WHERE ?1 <> '' AND workflow_uuid`+ofThese,
-		func(t *check.Turn, status string) {
-			t.Engine = check.EngineOver
-			if status == "PENDING" || status == "ENQUEUED" || status == "DELAYED" {
-				t.Engine = check.EngineRunning
-			}
-		})
-}
 
 func (f *facts) signals(ctx context.Context) error {
 	scan := func(row sqlRow) (o ofTurn[loop.Signal], err error) { return o, row.Scan(&o.turn, jsonOf(&o.what)) }
@@ -162,7 +148,7 @@ func (r *Record) Strays(ctx context.Context, ws agent.WorkspaceID, limit int) ([
 	query := ""
 	for _, table := range []struct{ name, id, where string }{
 		{"messages", "id", "turn <> ''"}, {"replies", "event", "1"}, {"steps", "n", "1"}, {"signals", "n", "1"},
-		{"approvals", "id", "1"}, {"effects", "key", "1"}, {"audit", "seq", "turn <> '' AND kind GLOB 'turn.*'"},
+		{"approvals", "id", "1"}, {"journal", "n", "1"}, {"effects", "key", "1"}, {"audit", "seq", "turn <> '' AND kind GLOB 'turn.*'"},
 	} {
 		if query != "" {
 			query += " UNION ALL "

@@ -7,5 +7,5 @@ import (
 )
 
 func TestCheck(t *testing.T) {
-	storetest.Check(t, openProvable, `CREATE TABLE workflow_status (workflow_uuid TEXT, status TEXT)`)
+	storetest.Check(t, openProvable)
 }

@@ -41,4 +41,5 @@ func TestApprovals(t *testing.T)     { storetest.Approvals(t, openStores) }
 func TestLedger(t *testing.T)        { storetest.Ledger(t, openStores) }
 func TestPauses(t *testing.T)        { storetest.Pauses(t, openStores) }
 func TestTokens(t *testing.T)        { storetest.Tokens(t, openStores) }
+func TestJournal(t *testing.T)       { storetest.Journal(t, openStores, "sous-a", "sous-b") }
 func TestAudit(t *testing.T)         { storetest.Audit(t, openStores) }

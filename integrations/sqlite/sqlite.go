@@ -155,8 +155,9 @@ func stored(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Microsecond)
 }
 
-// tx runs f in one transaction; any error rolls all of it back. f must do its
-// work through tx alone: another write from inside it would wait for itself.
+// tx runs f in one transaction, with what is pending of the turn the work is for;
+// any error rolls all of it back. f must do its work through tx alone: another
+// write from inside it would wait for itself.
 func (d *DB) tx(ctx context.Context, f func(tx *sql.Tx) error) error {
 	select {
 	case d.writer <- struct{}{}:
@@ -168,11 +169,16 @@ func (d *DB) tx(ctx context.Context, f func(tx *sql.Tx) error) error {
 	if err != nil {
 		return tools.Again(d.publicError(err))
 	}
-	if err := f(tx); err != nil {
+	saved, err := d.carrying(ctx, tx, f)
+	if err != nil {
 		_ = tx.Rollback()
 		return tools.Again(d.publicError(err))
 	}
-	return tools.Again(d.publicError(tx.Commit()))
+	if err := tx.Commit(); err != nil {
+		return tools.Again(d.publicError(err))
+	}
+	saved()
+	return nil
 }
 
 // publicError gives SQLite's own failures a kind and a text people can act on;

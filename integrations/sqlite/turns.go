@@ -121,8 +121,8 @@ func (d *DB) Park(ctx context.Context, ws agent.WorkspaceID, id string, p loop.P
 		if err := d.addSteps(ctx, tx, t, p.Steps); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE turns SET status = ?3, question = ?4, answer = ?5, artifacts = ?6
-			WHERE workspace = ?1 AND id = ?2`, ws, id, agent.TurnWaiting.String(), p.Question, p.Answer, jsonOf(p.Artifacts))
+		_, err = tx.ExecContext(ctx, `UPDATE turns SET status = ?3, question = ?4, answer = ?5, artifacts = ?6, wake = ?7, tries = 0
+			WHERE workspace = ?1 AND id = ?2`, ws, id, agent.TurnWaiting.String(), p.Question, p.Answer, jsonOf(p.Artifacts), timeOf(&p.Wake))
 		return err
 	})
 	if err != nil {
@@ -206,6 +206,11 @@ func (d *DB) Finish(ctx context.Context, f loop.Finish) error {
 				return err
 			}
 		}
+		if f.Kept == nil || f.Kept() {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM journal WHERE workspace = ? AND turn = ?`, t.Workspace, t.ID); err != nil {
+				return err
+			}
+		}
 		return d.end(ctx, tx, t)
 	})
 	if err != nil {
@@ -217,7 +222,7 @@ func (d *DB) Finish(ctx context.Context, f loop.Finish) error {
 // end writes the last state of a turn and its audit row.
 func (d *DB) end(ctx context.Context, tx *sql.Tx, t agent.Turn) error {
 	_, err := tx.ExecContext(ctx, `UPDATE turns SET status = ?3, answer = ?4, prompt = ?5, model = ?6, degraded = ?7,
-		input_tokens = ?8, output_tokens = ?9, artifacts = ?10, ended = ?11, question = '' WHERE workspace = ?1 AND id = ?2`,
+		input_tokens = ?8, output_tokens = ?9, artifacts = ?10, ended = ?11, question = '', carrier = '', stuck = NULL WHERE workspace = ?1 AND id = ?2`,
 		t.Workspace, t.ID, t.Status.String(), t.Answer, t.Prompt, t.Model, t.Degraded,
 		t.Usage.InputTokens, t.Usage.OutputTokens, jsonOf(t.Artifacts), timeOf(&t.Ended))
 	if err != nil {

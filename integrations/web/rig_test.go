@@ -21,12 +21,12 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/audit"
+	"github.com/sous-hq/sous/agent/journal"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/model"
 	"github.com/sous-hq/sous/agent/pause"
 	"github.com/sous-hq/sous/agent/people"
 	"github.com/sous-hq/sous/agent/policy"
-	"github.com/sous-hq/sous/integrations/dbos"
 	"github.com/sous-hq/sous/integrations/documents"
 	"github.com/sous-hq/sous/integrations/sqlite"
 	"github.com/sous-hq/sous/integrations/web"
@@ -110,7 +110,7 @@ func newRigOf(t testing.TB, staff string, change ...func(*web.Config)) *rig {
 	effects := must[*loop.Effects](t)(loop.NewEffects(loop.Config{
 		Store: r.db, Model: script{}, Executor: executor, Prompter: prompt{}, Hub: loop.NewHub(), Clock: r.now, People: directory,
 	}))
-	engine := must[*dbos.Engine](t)(dbos.New(ctx, dbos.Config{SQLite: r.db.SQL(), Signals: r.db}))
+	engine := must[*journal.Engine](t)(journal.New(journal.Config{Store: r.db}))
 	r.Assistant = must[*loop.Assistant](t)(loop.NewAssistant(effects, engine))
 	if err := engine.Launch(ctx, effects.Funcs()); err != nil {
 		t.Fatal(err)

@@ -40,6 +40,7 @@ func rules() []rule {
 		{under: "tools/*", layer: 3, what: "a tool family"},
 
 		{under: "agent/loop", layer: 2, what: "the turn"},
+		{under: "agent/journal", layer: 2, what: "the engine", also: []string{"agent/loop"}},
 		{under: "agent/check", layer: 2, what: "the promises"},
 
 		{under: "agent/policy", layer: 1, what: "a concept", also: []string{"agent/approval", "agent/audit", "tools"}},

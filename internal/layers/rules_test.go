@@ -44,7 +44,7 @@ func TestWhatTheRulesRefuse(t *testing.T) {
 		{"integrations/web", "integrations/sqlite", "integrations/web is an adapter (layer 3) and integrations/sqlite is an adapter of the same layer"},
 		{"tools/meetings", "tools/tickets", "tools/meetings is a tool family (layer 3) and tools/tickets is a tool family of the same layer"},
 		{"integrations/web/chat", "tools/tickets", "of the same layer"},
-		{"agent/loop", "integrations/dbos", "agent/loop is the turn (layer 2) and integrations/dbos is an adapter (layer 3): imports go downwards only"},
+		{"agent/loop", "integrations/sqlite", "agent/loop is the turn (layer 2) and integrations/sqlite is an adapter (layer 3): imports go downwards only"},
 		{"agent/loop", "tools/tickets", "imports go downwards only"},
 		{"agent/audit", "agent/approval", "agent/audit is a concept (layer 1) and agent/approval is a concept of the same layer"},
 		{"agent/approval", "agent/policy", "of the same layer"},

@@ -41,6 +41,7 @@ func Tables() []Table {
 			// What people said about others' requests lies in them too.
 			Name: "approvals", Kind: "approvals", Apart: true, Where: `turn IN {turns}`,
 		},
+		{Name: "journal", Kind: "steps under way", Where: `turn IN {turns}`, Hidden: true},
 		{Name: "approval_votes", Kind: "votes", Where: `person IN {people} OR {body:by} IN {people}`, Set: `body = {body -name}`},
 		{
 			Name: "effects", Kind: "effects", Where: `turn IN {turns}`,

@@ -37,7 +37,7 @@ func Engines(t *testing.T, on Bench) {
 		{"bounds end a turn with an account", bounds},
 		{"what the person ordered in words runs and can be undone", undo},
 		{"an unknown tool and bad arguments go back to the model", badCalls},
-		{"a turn that cannot go on ends, says so and frees its conversation", cannotGoOn},
+		{"a turn that cannot go on is set aside, says so and frees its conversation", cannotGoOn},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -445,8 +445,16 @@ func cannotGoOn(t *testing.T, on Bench) {
 	p := w.Start()
 	p.Ask("bad", "c", "hello")
 	p.Ask("good", "c", "hello")
-	if v := p.Until("bad", agent.TurnFailed); !strings.Contains(v.Answer, "a fault of mine") {
+	p.Until("good", agent.TurnDone)
+	if v := p.Until("bad", agent.TurnWaiting); !strings.Contains(v.Answer, "I tried 5 times") {
 		t.Errorf("it says %q", v.Answer)
 	}
-	p.Until("good", agent.TurnDone)
+	// Whoever comes next leaves it alone.
+	p.Stop()
+	p = w.Start()
+	p.Ask("more", "c", "hello")
+	p.Until("more", agent.TurnDone)
+	if v := p.Until("bad", agent.TurnWaiting); !strings.Contains(v.Answer, "set aside") {
+		t.Errorf("it says %q", v.Answer)
+	}
 }

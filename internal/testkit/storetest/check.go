@@ -15,9 +15,8 @@ import (
 )
 
 // Check checks that a store tells check.Run all it has to know: nothing is wrong
-// with what the adapter wrote, and whatever is done to it is found. The engine's
-// own table is made by the words of engine, which name it with %s in its place.
-func Check(t *testing.T, open ProvableOpener, engine string) {
+// with what the adapter wrote, and whatever is done to it is found.
+func Check(t *testing.T, open ProvableOpener) {
 	p := open(t)
 	eventful(t, p)
 	t.Run("a store that nobody touched keeps every promise, at work and at rest", func(t *testing.T) {
@@ -42,7 +41,7 @@ func Check(t *testing.T, open ProvableOpener, engine string) {
 			t.Errorf("%d turns", some.Turns)
 		}
 	})
-	for _, plant := range plants(engine) {
+	for _, plant := range plants() {
 		t.Run("found: "+plant.name, func(t *testing.T) {
 			p.Tampered(func(tx *sql.Tx) error {
 				for _, q := range strings.Split(plant.sql, ";") {
@@ -75,11 +74,8 @@ type plant struct {
 	later time.Duration
 }
 
-func plants(engine string) []plant {
+func plants() []plant {
 	const ws = "workspace = 'acme'"
-	runs := func(turn, status string) string {
-		return engine + "; INSERT INTO " + engineName(engine) + " VALUES ('" + turn + "', '" + status + "')"
-	}
 	return []plant{
 		{name: "an event that no row tells of", sql: `DELETE FROM audit WHERE turn = 'plain' AND kind = 'turn.accepted'`, rule: check.EventTurn},
 		{name: "an event that was accepted twice", sql: `UPDATE audit SET kind = 'turn.accepted' WHERE turn = 'done' AND kind = 'call.intent'`, rule: check.EventTurn},
@@ -90,11 +86,13 @@ func plants(engine string) []plant {
 		{name: "an ended turn that goes on", sql: `UPDATE turns SET status = 'running', ended = NULL WHERE id = 'plain'`, rule: check.TurnEnd},
 		{name: "an end without a time", sql: `UPDATE turns SET ended = NULL WHERE id = 'plain'`, rule: check.TurnEnd},
 		{name: "an answer that is lost", sql: `DELETE FROM messages WHERE id = 'plain/answer'`, rule: check.TurnEnd},
-		{name: "a turn whose engine gave up", sql: runs("running", "ERROR"), rule: check.TurnEnd},
-		{name: "a parked turn whose engine is done", sql: runs("asked", "SUCCESS"), rule: check.TurnEnd},
+		{name: "a journal that nobody threw away", sql: `INSERT INTO journal VALUES ('acme', 'plain', 1, 'think', '{}')`, rule: check.TurnEnd},
+		{name: "a turn that was set aside and runs", sql: `UPDATE turns SET stuck = '{}' WHERE id = 'running'`, rule: check.TurnEnd},
+		{name: "a turn that was set aside and has ended", sql: `UPDATE turns SET stuck = '{}' WHERE id = 'plain'`, rule: check.TurnEnd},
+		{name: "a parked turn that no process has", sql: `UPDATE turns SET carrier = '' WHERE id = 'asked'`, rule: check.TurnEnd, live: true},
 		{name: "a turn that waits for nothing", sql: `UPDATE turns SET question = '' WHERE id = 'asking'`, rule: check.TurnEnd, live: true},
 		{name: "a queued turn with nothing before it", sql: `UPDATE turns SET conversation = 'elsewhere' WHERE id = 'queued'`, rule: check.TurnEnd, live: true},
-		{name: "a running turn that the engine does not know", sql: runs("other", "PENDING"), rule: check.TurnEnd, live: true},
+		{name: "a running turn that no process has", sql: `UPDATE turns SET carrier = '' WHERE id = 'running'`, rule: check.TurnEnd, live: true},
 		{name: "an approval that outlived its turn", sql: `UPDATE approvals SET state = 'asked' WHERE ` + ws + ` AND turn = 'denied'`, rule: check.AskEnd},
 		{name: "an ask that no row tells of", sql: `DELETE FROM audit WHERE turn = 'asked' AND kind = 'call.asked'`, rule: check.AskEnd},
 		{name: "an ask that is lost", sql: `DELETE FROM approvals WHERE turn = 'asked'`, rule: check.AskEnd},
@@ -120,13 +118,6 @@ func plants(engine string) []plant {
 		{name: "a turn of which only the rest is left", sql: `DELETE FROM turns WHERE id = 'plain'`, rule: check.Belongs},
 		{name: "an effect of a turn that is gone", sql: `DELETE FROM turns WHERE id = 'done'`, rule: check.Belongs},
 	}
-}
-
-// engineName is the name of the table that the words make.
-func engineName(words string) string {
-	_, rest, _ := strings.Cut(words, "CREATE TABLE ")
-	name, _, _ := strings.Cut(rest, " ")
-	return name
 }
 
 func look(t *testing.T, e audit.Evidence, c check.Config) *check.Report {

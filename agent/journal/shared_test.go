@@ -1,4 +1,4 @@
-package dbos_test
+package journal_test
 
 import (
 	"context"
@@ -45,7 +45,7 @@ func ask(req model.Request) (model.Response, error) {
 }
 
 // A full disk, or a database that takes no writes for a while, must cost no turn:
-// the engine's own table fails here while everything else works.
+// the journal fails here while everything else works.
 func TestATurnWhoseStepsCannotBeRecordedGoesOnWhenTheyCan(t *testing.T) {
 	for _, code := range []string{"53100", "25006", "XX000"} {
 		t.Run(code, func(t *testing.T) {
@@ -53,13 +53,13 @@ func TestATurnWhoseStepsCannotBeRecordedGoesOnWhenTheyCan(t *testing.T) {
 			on, run := onBase(t)
 			w := looptest.NewWorld(t, on, loop.Limits{}, ask)
 			p := w.Start()
-			run(`CREATE FUNCTION sous_turns.full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+			run(`CREATE FUNCTION sous.full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 					RAISE EXCEPTION 'no room' USING ERRCODE = '` + code + `'; END $$;
-				CREATE TRIGGER full_up BEFORE INSERT ON sous_turns.operation_outputs FOR EACH ROW EXECUTE FUNCTION sous_turns.full()`)
+				CREATE TRIGGER full_up BEFORE INSERT ON sous.journal FOR EACH ROW EXECUTE FUNCTION sous.full()`)
 			p.Ask("e", "c", "make it")
 			// Long enough for the engine to give the step up.
 			time.Sleep(500 * time.Millisecond)
-			run(`DROP TRIGGER full_up ON sous_turns.operation_outputs; DROP FUNCTION sous_turns.full`)
+			run(`DROP TRIGGER full_up ON sous.journal; DROP FUNCTION sous.full`)
 			v := p.Until("e", agent.TurnWaiting)
 			if _, err := p.Decide(t.Context(), looptest.Ann(), v.Approvals[0].ID, true, ""); err != nil {
 				t.Fatal(err)
@@ -153,9 +153,10 @@ func TestARequestThatWasTakenAndNotBegunIsBegunByAnother(t *testing.T) {
 	p := w.Start()
 	by := looptest.Ann()
 	turn := agent.Turn{ID: "e", Workspace: by.Workspace, Conversation: "c", Actor: by, Place: looptest.Desk()}
-	if _, err := p.DB.Accept(t.Context(), turn, agent.Message{ID: "e/request", Author: by, Text: "make it", Label: agent.Label{Readers: turn.Place.Readers()}}, nil); err != nil {
+	run(`INSERT INTO sous.replicas (id) VALUES ('dead')`)
+	if _, err := p.DB.Accept(loop.InReplica(t.Context(), "dead"), turn, agent.Message{ID: "e/request", Author: by, Text: "make it", Label: agent.Label{Readers: turn.Place.Readers()}}, nil); err != nil {
 		t.Fatal(err)
 	}
-	run(`INSERT INTO sous.replicas (id, gone) VALUES ('dead', true)`)
+	run(`UPDATE sous.replicas SET gone = true WHERE id = 'dead'`)
 	p.Until("e", agent.TurnWaiting)
 }

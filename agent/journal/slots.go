@@ -1,0 +1,173 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// errClosed says that no more turns are begun.
+var errClosed = errors.New("no more turns are begun")
+
+// slots are the places of turns that are worked on. Those who wait for one get it
+// in order, and workspaces in turn, so that a busy one does not keep the others
+// waiting; who was waited for comes before who is new.
+type slots struct {
+	mu     sync.Mutex
+	free   int
+	closed bool
+	// urgent waits before fresh.
+	urgent, fresh lanes
+}
+
+// lanes are the waiting, by workspace.
+type lanes struct {
+	of map[string][]*waiter
+	// turn is the order in which workspaces are served; each that waits is there once.
+	turn []string
+	n    int
+}
+
+// waiter waits for a slot: go is called with it, or with an error.
+type waiter struct {
+	ctx context.Context //nolint:containedctx // whose end ends the waiting
+	run func(error)
+}
+
+func newSlots(n int) *slots {
+	return &slots{free: n, urgent: lanes{of: map[string][]*waiter{}}, fresh: lanes{of: map[string][]*waiter{}}}
+}
+
+// enter has run called in a goroutine of its own when there is a slot, and gives
+// the slot back when it returns.
+func (s *slots) enter(ctx context.Context, workspace string, urgent bool, run func(error)) {
+	s.wait(workspace, urgent, &waiter{ctx, func(err error) {
+		go func() {
+			if err == nil {
+				defer s.leave()
+			}
+			run(err)
+		}()
+	}})
+}
+
+// leave gives a slot back.
+func (s *slots) leave() {
+	s.mu.Lock()
+	s.free++
+	s.mu.Unlock()
+	s.serve()
+}
+
+// pause gives the slot back until the function that is returned has got it again,
+// before all others.
+func (s *slots) pause() (again func(ctx context.Context) error) {
+	s.leave()
+	return func(ctx context.Context) error {
+		got := make(chan error, 1)
+		s.wait("", true, &waiter{ctx, func(err error) { got <- err }})
+		// It is counted as free again by whoever leaves, whatever came of this.
+		if err := <-got; err != nil {
+			s.mu.Lock()
+			s.free--
+			s.mu.Unlock()
+			return err
+		}
+		return nil
+	}
+}
+
+func (s *slots) wait(workspace string, urgent bool, w *waiter) {
+	s.mu.Lock()
+	l := &s.fresh
+	if urgent {
+		l = &s.urgent
+	}
+	l.add(workspace, w)
+	s.mu.Unlock()
+	s.serve()
+}
+
+// serve gives what is free to who waits.
+func (s *slots) serve() {
+	for {
+		s.mu.Lock()
+		if s.closed {
+			all := append(s.urgent.all(), s.fresh.all()...)
+			s.mu.Unlock()
+			for _, w := range all {
+				w.run(errClosed)
+			}
+			return
+		}
+		if s.free <= 0 {
+			s.mu.Unlock()
+			return
+		}
+		w := s.urgent.next()
+		if w == nil {
+			w = s.fresh.next()
+		}
+		if w == nil {
+			s.mu.Unlock()
+			return
+		}
+		if err := w.ctx.Err(); err != nil {
+			s.mu.Unlock()
+			w.run(err)
+			continue
+		}
+		s.free--
+		s.mu.Unlock()
+		w.run(nil)
+	}
+}
+
+// close ends the waiting; slots that are taken stay so.
+func (s *slots) close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.serve()
+}
+
+// waiting counts who waits for a slot, new ones alone: of a workspace and in all.
+func (s *slots) waiting(workspace string) (own, all int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.fresh.of[workspace]), s.fresh.n
+}
+
+func (l *lanes) add(workspace string, w *waiter) {
+	if len(l.of[workspace]) == 0 {
+		l.turn = append(l.turn, workspace)
+	}
+	l.of[workspace] = append(l.of[workspace], w)
+	l.n++
+}
+
+func (l *lanes) next() *waiter {
+	if len(l.turn) == 0 {
+		return nil
+	}
+	workspace := l.turn[0]
+	l.turn = l.turn[1:]
+	all := l.of[workspace]
+	w := all[0]
+	if len(all) == 1 {
+		delete(l.of, workspace)
+	} else {
+		l.of[workspace] = all[1:]
+		l.turn = append(l.turn, workspace)
+	}
+	l.n--
+	return w
+}
+
+func (l *lanes) all() []*waiter {
+	var all []*waiter
+	for w := l.next(); w != nil; w = l.next() {
+		all = append(all, w)
+	}
+	return all
+}
