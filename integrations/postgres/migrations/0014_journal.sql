@@ -1,4 +1,4 @@
--- works beside: 12
+-- works beside: 14
 -- What the steps of a turn came to; it goes when the turn ends.
 CREATE TABLE journal (
     workspace text   NOT NULL,
