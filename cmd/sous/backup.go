@@ -18,7 +18,6 @@ import (
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/agent/privacy"
-	"github.com/sous-hq/sous/integrations/dbos"
 	"github.com/sous-hq/sous/integrations/postgres"
 	"github.com/sous-hq/sous/integrations/sqlite"
 	"github.com/sous-hq/sous/internal/config"
@@ -115,32 +114,20 @@ func backupPostgres(ctx context.Context, cfg config.Config, path string) (transf
 	return sums, errors.Join(err, from.Close())
 }
 
-// withSQLite opens a store with the tables of the durable engine and closes it.
+// withSQLite opens a sound store and closes it.
 func withSQLite(ctx context.Context, cfg config.Config, path string, f func(*sqlite.DB) error) error {
-	open := func(f func(*sqlite.DB) error) error {
-		db, err := sqlite.Open(ctx, sqlite.Config{Path: path, Keys: keysFolder(cfg), Clock: time.Now})
-		if err != nil {
-			return err
-		}
-		if _, err := db.Keys(); err != nil {
-			return errors.Join(err, db.Close())
-		}
-		return errors.Join(f(db), db.Close())
-	}
-	err := open(func(db *sqlite.DB) error {
-		if err := db.Sound(ctx); err != nil {
-			return err
-		}
-		engine, err := dbos.New(ctx, dbos.Config{SQLite: db.SQL(), Signals: db})
-		if err != nil {
-			return err
-		}
-		return engine.Close(shutdownTime) // which closes the handle, too
-	})
+	db, err := sqlite.Open(ctx, sqlite.Config{Path: path, Keys: keysFolder(cfg), Clock: time.Now})
 	if err != nil {
 		return err
 	}
-	return open(f)
+	err = db.Sound(ctx)
+	if err == nil {
+		_, err = db.Keys()
+	}
+	if err == nil {
+		err = f(db)
+	}
+	return errors.Join(err, db.Close())
 }
 
 // openServer opens the store on a server.
@@ -161,14 +148,7 @@ func fillServer(ctx context.Context, cfg config.Config, url string, from *sqlite
 	if err != nil {
 		return nil, err
 	}
-	engine, err := dbos.New(ctx, dbos.Config{Postgres: to.EnginePool, Replicas: to, Signals: to})
-	if err == nil {
-		err = engine.Close(shutdownTime)
-	}
-	var sums transfer.Sums
-	if err == nil {
-		sums, err = to.Load(ctx, from.Dump)
-	}
+	sums, err := to.Load(ctx, from.Dump)
 	return sums, errors.Join(err, to.Close())
 }
 

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sous-hq/sous/agent"
-	"github.com/sous-hq/sous/integrations/dbos"
 	"github.com/sous-hq/sous/integrations/postgres"
 )
 
@@ -42,14 +41,7 @@ func (c *cli) storeUpgradeCommand() *cobra.Command {
 Sous does so itself at each start; this is for servers whose own login owns nothing and
 is a member of the role sous_server. One older version of Sous goes on working beside.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.shared(cmd.Context(), func(db *postgres.DB) error {
-				e, err := dbos.New(cmd.Context(), dbos.Config{Postgres: db.EnginePool, Replicas: db, Signals: db})
-				if err != nil {
-					return err
-				}
-				if err := e.Close(shutdownTime); err != nil {
-					return err
-				}
+			return c.shared(cmd.Context(), func(*postgres.DB) error {
 				c.printf("The database is up to date.\n")
 				return nil
 			})

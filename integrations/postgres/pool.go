@@ -56,23 +56,35 @@ func prepareConn(c *pgx.ConnConfig) {
 	c.DialFunc = dialer.DialContext
 }
 
-// begin takes a connection and opens a transaction on it.
+// begin takes a connection and opens a transaction on it. A connection that turns
+// out to be dead by then, as all are after the server was started again, is not the
+// caller's trouble: nothing was done on it, so another is taken.
 func (d *DB) begin(ctx context.Context, query string) (pgx.Tx, func(), error) {
+	for dead := int32(0); ; dead++ {
+		conn, err := d.acquire(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		tx, err := conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: query})
+		if err == nil {
+			return tx, conn.Release, nil
+		}
+		closed := conn.Conn().IsClosed()
+		conn.Release()
+		if !closed || ctx.Err() != nil || dead > d.pool.Config().MaxConns {
+			return nil, nil, err
+		}
+	}
+}
+
+func (d *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	waiting, cancel := context.WithTimeout(ctx, d.patience)
 	defer cancel()
 	conn, err := d.pool.Acquire(waiting)
-	if err != nil {
-		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) && !isConnectError(err) {
-			err = agent.WrapError(agent.Unavailable, err, fmt.Sprintf("all %d connections to the database are busy; try again in a moment, or raise pool_max_conns in SOUS_DATABASE_URL", d.pool.Config().MaxConns))
-		}
-		return nil, nil, err
+	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) && !isConnectError(err) {
+		return nil, agent.WrapError(agent.Unavailable, err, fmt.Sprintf("all %d connections to the database are busy; try again in a moment, or raise pool_max_conns in SOUS_DATABASE_URL", d.pool.Config().MaxConns))
 	}
-	tx, err := conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: query})
-	if err != nil {
-		conn.Release()
-		return nil, nil, err
-	}
-	return tx, conn.Release, nil
+	return conn, err
 }
 
 func isConnectError(err error) bool {

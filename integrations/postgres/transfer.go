@@ -15,16 +15,6 @@ import (
 	"github.com/sous-hq/sous/memory"
 )
 
-// engineSchema is where the durable engine's tables are; see integrations/dbos.
-const engineSchema = "sous_turns"
-
-func schemaOf(t transfer.Table) string {
-	if t.Engine {
-		return engineSchema
-	}
-	return "sous"
-}
-
 // Dump calls f for every row of the store as it is at one moment, workspace by
 // workspace and table by table, while others work on.
 func (d *DB) Dump(ctx context.Context, f func(transfer.Row) error) error {
@@ -34,12 +24,6 @@ func (d *DB) Dump(ctx context.Context, f func(transfer.Row) error) error {
 			return err
 		}
 		for _, t := range transfer.Tables() {
-			if t.Engine {
-				if err := dumpEngine(ctx, tx, t, f); err != nil {
-					return err
-				}
-				continue
-			}
 			for _, ws := range workspaces {
 				if _, err := tx.Exec(ctx, `SELECT set_config('role', $1, true), set_config('sous.workspace', $2, true)`, roleApp, ws); err != nil {
 					return err
@@ -53,27 +37,8 @@ func (d *DB) Dump(ctx context.Context, f func(transfer.Row) error) error {
 	})
 }
 
-// dumpEngine reads a table of the engine, if it is there; it is whoever connects'.
-func dumpEngine(ctx context.Context, tx pgx.Tx, t transfer.Table, f func(transfer.Row) error) error {
-	if _, err := tx.Exec(ctx, `SELECT set_config('role', session_user::text, true)`); err != nil {
-		return err
-	}
-	known, _, err := first(tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, engineSchema+"."+t.Name), scanBool)
-	if err != nil || !known {
-		return err
-	}
-	if err := dumpTable(ctx, tx, t, f); err != nil {
-		return fmt.Errorf("read %s: %w", t.Name, err)
-	}
-	return nil
-}
-
 func dumpTable(ctx context.Context, tx pgx.Tx, t transfer.Table, f func(transfer.Row) error) error {
-	query := `SELECT * FROM ` + schemaOf(t) + `.` + t.Name
-	if t.Where != "" {
-		query += ` WHERE ` + strings.ReplaceAll(t.Where, "FROM workflow_status", "FROM "+engineSchema+".workflow_status")
-	}
-	found, err := tx.Query(ctx, query+` ORDER BY `+t.Key)
+	found, err := tx.Query(ctx, `SELECT * FROM sous.`+t.Name+` ORDER BY `+t.Key)
 	if err != nil {
 		return err
 	}
@@ -121,8 +86,7 @@ func plain(v any) any {
 const loadAtOnce = 1000
 
 // Load fills a store in which nothing has been recorded yet, in one transaction,
-// and compares what it holds then with what was given to it. The durable engine
-// must have made its tables.
+// and compares what it holds then with what was given to it.
 func (d *DB) Load(ctx context.Context, dump func(ctx context.Context, f func(transfer.Row) error) error) (transfer.Sums, error) {
 	var sums transfer.Sums
 	err := d.transact(ctx, "BEGIN; SET LOCAL search_path TO sous; SET LOCAL idle_in_transaction_session_timeout = 0", func(tx pgx.Tx) error {
@@ -244,7 +208,7 @@ func (l *loading) next(ctx context.Context, r transfer.Row) error {
 	mine, err := every(ctx, l.tx, func(row sqlRow) (c column, err error) {
 		err = row.Scan(&c.name, &c.kind)
 		return c, err
-	}, `SELECT column_name::text, data_type::text FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2 ORDER BY ordinal_position`, schemaOf(l.table), r.Table)
+	}, `SELECT column_name::text, data_type::text FROM information_schema.columns WHERE table_schema = 'sous' AND table_name = $1 ORDER BY ordinal_position`, r.Table)
 	if err != nil {
 		return err
 	}
@@ -256,7 +220,7 @@ func (l *loading) next(ctx context.Context, r transfer.Row) error {
 		}
 	}
 	if len(both) == 0 {
-		return fmt.Errorf("the table %s is not there; was the durable engine prepared?", r.Table)
+		return fmt.Errorf("the table %s is not there", r.Table)
 	}
 	l.columns[r.Table], l.types[r.Table] = both, types
 	return nil
@@ -324,7 +288,7 @@ func (l *loading) flush(ctx context.Context) error {
 		return nil
 	}
 	columns := append(slices.Clone(l.columns[l.table.Name]), l.more()...)
-	_, err := l.tx.CopyFrom(ctx, pgx.Identifier{schemaOf(l.table), l.table.Name}, columns, pgx.CopyFromRows(l.batch))
+	_, err := l.tx.CopyFrom(ctx, pgx.Identifier{"sous", l.table.Name}, columns, pgx.CopyFromRows(l.batch))
 	l.batch = l.batch[:0]
 	if err != nil {
 		return fmt.Errorf("write %s: %w", l.table.Name, err)

@@ -67,11 +67,7 @@ func (d *DB) Dump(ctx context.Context, f func(transfer.Row) error) error {
 }
 
 func dumpTable(ctx context.Context, tx *sql.Tx, t transfer.Table, f func(transfer.Row) error) error {
-	query := `SELECT * FROM ` + t.Name
-	if t.Where != "" {
-		query += ` WHERE ` + t.Where
-	}
-	found, err := tx.QueryContext(ctx, query+` ORDER BY `+t.Key)
+	found, err := tx.QueryContext(ctx, `SELECT * FROM `+t.Name+` ORDER BY `+t.Key)
 	if err != nil {
 		return err
 	}

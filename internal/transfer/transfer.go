@@ -25,19 +25,9 @@ type Table struct {
 	Name string
 	// Key orders the rows: what refers to a row comes after it.
 	Key string
-	// Where selects rows, "" for all.
-	Where string
 	// Own are columns that each store makes for itself.
 	Own []string
-	// Engine says that it is the durable engine's.
-	Engine bool
 }
-
-// open selects the engine's turns that are not over; the others are not needed.
-const (
-	open   = `status IN ('PENDING', 'ENQUEUED', 'DELAYED')`
-	ofOpen = `workflow_uuid IN (SELECT workflow_uuid FROM workflow_status WHERE ` + open + `)`
-)
 
 // Tables lists the tables that are moved, in order. Indexes, vectors and what
 // processes keep for themselves are made anew on the other side.
@@ -47,6 +37,7 @@ func Tables() []Table {
 		{Name: "conversation_members", Key: "workspace, actor, conversation"},
 		{Name: "messages", Key: "workspace, conversation, seq"},
 		{Name: "turns", Key: "workspace, seq"},
+		{Name: "journal", Key: "workspace, turn, n"},
 		{Name: "replies", Key: "workspace, event"},
 		{Name: "steps", Key: "workspace, turn, n"},
 		{Name: "signals", Key: "workspace, turn, topic, n"},
@@ -79,10 +70,6 @@ func Tables() []Table {
 		{Name: "installations", Key: "workspace, system, team"},
 		{Name: "tokens", Key: "workspace, person"},
 		{Name: "holds", Key: "workspace, subject"},
-
-		{Name: "workflow_status", Key: "created_at, workflow_uuid", Where: open, Engine: true},
-		{Name: "workflow_input", Key: "workflow_uuid", Where: ofOpen, Engine: true},
-		{Name: "operation_outputs", Key: "workflow_uuid, function_id", Where: ofOpen, Engine: true},
 	}
 }
 

@@ -374,4 +374,3 @@ func (j journalSuite) find(t *testing.T, s Stores) {
 		}
 	}
 }
-
