@@ -24,7 +24,7 @@ func TestAStoreMovesToAServerAndBackWithWhatWaits(t *testing.T) {
 	}
 	first := parked(t, data)
 	said := run("store", "migrate", "--to", url)
-	if !strings.Contains(said, "operation_outputs") || !strings.Contains(said, "the same as in") {
+	if !strings.Contains(said, "journal  ") || !strings.Contains(said, "the same as in") {
 		t.Errorf("said %s", said)
 	}
 	if out, err := sous(t, data, "", "store", "migrate", "--to", url); err == nil {
