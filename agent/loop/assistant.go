@@ -320,6 +320,9 @@ func (a *Assistant) Stop(ctx context.Context, by agent.Actor, id string) error {
 	return nil
 }
 
+// UndoTurn is the id of the turn that takes an effect back, when there is one.
+func UndoTurn(key string) string { return "undo-" + key }
+
 // Undo orders the call that takes an effect back: a turn of its own, through
 // the same gate.
 func (a *Assistant) Undo(ctx context.Context, by agent.Actor, key string) (Acceptance, error) {
@@ -340,7 +343,7 @@ func (a *Assistant) Undo(ctx context.Context, by agent.Actor, key string) (Accep
 	}
 	return a.Accept(ctx, by, Incoming{
 		// One undo per effect, however often the button is pressed.
-		Event: "undo-" + key, Conversation: t.Conversation, Place: t.Place, Text: "Undo: " + toolTitle(eff.Call.Tool),
+		Event: UndoTurn(key), Conversation: t.Conversation, Place: t.Place, Text: "Undo: " + toolTitle(eff.Call.Tool),
 		Ordered: &Ordered{Tool: eff.UndoTool, Args: eff.UndoArgs, Why: "undid “" + toolTitle(eff.Call.Tool) + "”"},
 	})
 }

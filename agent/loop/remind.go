@@ -9,6 +9,7 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
+	"github.com/sous-hq/sous/agent/people"
 )
 
 // Reminder is one reminder that is due.
@@ -16,8 +17,26 @@ type Reminder struct {
 	Approval approval.Approval `json:"approval"`
 	// N counts an approval's reminders from 1.
 	N int `json:"n"`
-	// To are those whose turn it is and who are at work; none means whoever may.
+	// To are those whose turn it is, who are at work and where it is day; none means
+	// whoever may.
 	To []agent.ActorID `json:"to,omitempty"`
+}
+
+// The day, in hours of a person's own clock. Outside of it and at the weekend nobody
+// is reminded of anything.
+const (
+	dayBegins = 8
+	dayEnds   = 20
+)
+
+// awake reports whether it is day on a workday where the person is. Where that is
+// not known it is.
+func awake(now time.Time, zone *time.Location) bool {
+	if zone == nil {
+		return true
+	}
+	now = now.In(zone)
+	return now.Weekday() != time.Saturday && now.Weekday() != time.Sunday && now.Hour() >= dayBegins && now.Hour() < dayEnds
 }
 
 // Notifier tells people of a reminder where they are, such as in a direct
@@ -26,7 +45,8 @@ type Notifier interface {
 	Remind(ctx context.Context, r Reminder) error
 }
 
-// Due lists the reminders a front end should send now, oldest approval first.
+// Due lists the reminders a front end should send now, oldest approval first. One
+// for people who are all asleep is due when the first of them wakes.
 func (a *Assistant) Due(ctx context.Context, ws agent.WorkspaceID) ([]Reminder, error) {
 	all, err := a.open(ctx, ws)
 	if err != nil {
@@ -35,8 +55,12 @@ func (a *Assistant) Due(ctx context.Context, ws agent.WorkspaceID) ([]Reminder, 
 	now := a.steady()
 	var due []Reminder
 	for _, p := range all {
-		if n := p.RemindersDue(now); n > p.Reminded {
-			due = append(due, Reminder{Approval: p, N: n, To: a.expected(ctx, p, now)})
+		n := p.RemindersDue(now)
+		if n <= p.Reminded {
+			continue
+		}
+		if to, asleep := a.expected(ctx, p, now); len(to) > 0 || !asleep {
+			due = append(due, Reminder{Approval: p, N: n, To: to})
 		}
 	}
 	return due, nil
@@ -51,15 +75,30 @@ func (a *Assistant) Reminded(ctx context.Context, ws agent.WorkspaceID, id strin
 	return err
 }
 
-// expected are the people whose turn it is, without those who are out of office.
-func (a *Assistant) expected(ctx context.Context, p approval.Approval, now time.Time) []agent.ActorID {
+// expected are the people whose turn it is, without those who are out of office;
+// asleep says that it is night for somebody who is left out.
+func (a *Assistant) expected(ctx context.Context, p approval.Approval, now time.Time) (to []agent.ActorID, asleep bool) {
+	add := func(m people.Person) {
+		switch {
+		case awake(now, m.Zone):
+			to = append(to, m.ID)
+		default:
+			asleep = true
+		}
+	}
 	if p.Kind == approval.ByRequester {
-		return []agent.ActorID{p.Call.Actor.ID}
+		m := people.Person{Actor: p.Call.Actor}
+		if a.People != nil {
+			if known, err := a.People.Person(ctx, p.Workspace, m.ID); err == nil {
+				m.Zone = known.Zone
+			}
+		}
+		add(m)
+		return to, asleep
 	}
 	if a.People == nil {
-		return nil
+		return nil, false
 	}
-	var to []agent.ActorID
 	for _, g := range p.Groups() {
 		members, err := a.People.Members(ctx, p.Workspace, g)
 		if err != nil {
@@ -67,17 +106,17 @@ func (a *Assistant) expected(ctx context.Context, p approval.Approval, now time.
 		}
 		for _, m := range members {
 			if m.Active && !m.Away(now) && p.Waits(m.Actor, now) {
-				to = append(to, m.ID)
+				add(m)
 			}
 		}
 	}
 	for _, d := range p.Handed {
-		if m, err := a.known(ctx, agent.Actor{Workspace: p.Workspace, ID: d.To}); err == nil && p.Waits(m, now) {
-			to = append(to, d.To)
+		if m, err := people.Known(ctx, a.People, agent.Actor{Workspace: p.Workspace, ID: d.To}, a.Clock()); err == nil && p.Waits(m.Actor, now) {
+			add(m)
 		}
 	}
 	slices.Sort(to)
-	return slices.Compact(to)
+	return slices.Compact(to), asleep
 }
 
 // RemindEvery is how often Remind looks for what is due.

@@ -127,7 +127,7 @@ func (c *cli) serveOn(ctx context.Context, a *app, l net.Listener) error {
 	}
 	g.Go(func() error { return signer.Run(gctx) })
 	g.Go(func() error { promises.Run(gctx); return nil })
-	g.Go(func() error { return a.assistant.Remind(gctx, []agent.WorkspaceID{workspace}) })
+	g.Go(func() error { return a.assistant.Remind(gctx, []agent.WorkspaceID{workspace}, a.tellers()...) })
 	g.Go(func() error { a.tidy(gctx); return nil })
 	g.Go(func() error { return a.catchUpTickets(gctx) })
 	g.Go(func() error {

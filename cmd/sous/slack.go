@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/integrations/slack"
 	"github.com/sous-hq/sous/internal/config"
 )
@@ -60,7 +61,7 @@ func (a *app) newBot() error {
 		Desk: a.assistant, Decisions: a.assistant, Records: a.db, Deliveries: a.db, Opinions: service{a.assistant, a}, Reviews: a.db, Teams: a.teams,
 		Unread:   slack.Dir(filepath.Join(a.cfg.DataDir, "slack-unread")),
 		BotToken: s.BotToken.Reveal(), SigningSecret: s.SigningSecret.Reveal(), AppToken: s.AppToken.Reveal(), APIURL: s.APIURL,
-		Reminders: a.assistant, Workspace: workspace, Directory: a.slack.directory, MaxFile: a.cfg.Limits.UploadBytes,
+		Workspace: workspace, Directory: a.slack.directory, Everybody: a.people.source, MaxFile: a.cfg.Limits.UploadBytes,
 		Personal: personal{service{a.assistant, a}}, Systems: a.systems, Status: a.condition, Pages: pages, Clock: time.Now, Log: a.log,
 	}
 	if a.cfg.DatabaseURL.IsSet() {
@@ -73,6 +74,14 @@ func (a *app) newBot() error {
 	var err error
 	a.slack.bot, err = slack.New(c)
 	return err
+}
+
+// tellers are the front ends that tell people of reminders where they are.
+func (a *app) tellers() []loop.Notifier {
+	if a.slack.bot == nil {
+		return nil
+	}
+	return []loop.Notifier{a.slack.bot}
 }
 
 // runSlack is the Slack front end until ctx is done. That Slack wants no more of

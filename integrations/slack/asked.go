@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
-
-	"github.com/slack-go/slack"
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/loop"
+	"github.com/sous-hq/sous/agent/people"
 )
 
 // approvals posts a card for each approval, and keeps those that are posted true.
@@ -76,63 +76,117 @@ func (s *show) card(ctx context.Context, a approval.Approval) error {
 	if s.looks[a.ID] == look {
 		return nil
 	}
-	blocks, text := Card(a), cardText(a)
+	m := post{text: cardText(a), blocks: Card(a), simple: nil}
+	if users := s.deciders(ctx, a); len(users) > 0 {
+		m.blocks, m.simple = Card(a, users...), m.blocks
+	}
 	if s.looks[a.ID] == "" && s.posted[full] == "" {
 		if a.State != approval.Asked {
 			return nil
 		}
-		if err := s.once(ctx, key, text, blocks); err != nil {
+		if err := s.put(ctx, key, m); err != nil {
 			return err
 		}
 		s.looks[a.ID] = look
 		s.cards[a.ID] = append(s.cards[a.ID], place{s.at.channel, s.posted[full], full})
-		return s.inform(ctx, a, blocks, text)
+		return s.inform(ctx, a, m)
 	}
 	if s.looks[a.ID] == "" {
 		s.cards[a.ID] = append(s.cards[a.ID], place{s.at.channel, s.posted[full], full})
-		if err := s.inform(ctx, a, blocks, text); err != nil {
+		if err := s.inform(ctx, a, m); err != nil {
 			return err
 		}
 	}
 	s.looks[a.ID] = look
 	for _, c := range s.cards[a.ID] {
-		if err := s.settle(s.post.update(ctx, c.channel, c.ts, post{key: c.key, text: text, blocks: blocks})); err != nil {
+		m.key = c.key
+		if err := s.settle(s.post.update(ctx, c.channel, c.ts, m)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// maxSeers is for how many people's eyes a button is at most; with more it is for
+// everybody's.
+const maxSeers = 50
+
+// deciders are the accounts that may decide an open approval; none when that is not
+// a matter of who is listed somewhere.
+func (s *show) deciders(ctx context.Context, a approval.Approval) []string {
+	if a.State != approval.Asked {
+		return nil
+	}
+	if a.Kind == approval.ByRequester {
+		if user, ok := userOf(a.Call.Actor.ID); ok {
+			return []string{user}
+		}
+		return nil
+	}
+	members, err := s.groupsOf(ctx, a)
+	if err != nil {
+		return nil
+	}
+	var all []string
+	for _, m := range members {
+		if user, ok := userOf(m.ID); ok && m.Active && a.MayDecide(m.Actor) == nil {
+			all = append(all, user)
+		}
+	}
+	for _, d := range a.Handed {
+		if user, ok := userOf(d.To); ok {
+			all = append(all, user)
+		}
+	}
+	slices.Sort(all)
+	if all = slices.Compact(all); len(all) > maxSeers {
+		return nil
+	}
+	return all
+}
+
+// groupsOf are the people of the groups that decide, by the directory that is asked
+// when one of them does.
+func (s *show) groupsOf(ctx context.Context, a approval.Approval) ([]people.Person, error) {
+	var all []people.Person
+	for _, g := range a.Groups() {
+		members, err := s.Everybody.Members(ctx, a.Workspace, g)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, members...)
+	}
+	return all, nil
 }
 
 // maxInformed is how many approvers get a direct message.
 const maxInformed = 10
 
 // inform sends the card to those whose groups decide, by direct message.
-func (s *show) inform(ctx context.Context, a approval.Approval, blocks []slack.Block, text string) error {
+func (s *show) inform(ctx context.Context, a approval.Approval, m post) error {
 	if a.Kind == approval.ByRequester {
 		return nil
 	}
-	sent := 0
-	for _, g := range a.Groups() {
-		members, err := s.people.Members(ctx, a.Workspace, g)
-		if err != nil {
-			return err
+	members, err := s.groupsOf(ctx, a)
+	if err != nil {
+		return err
+	}
+	sent := map[string]bool{}
+	for _, p := range members {
+		user, ok := userOf(p.ID)
+		if !ok || sent[user] || !p.Active || !a.Waits(p.Actor, s.Clock()) && a.State == approval.Asked || len(sent) >= maxInformed {
+			continue
 		}
-		for _, m := range members {
-			user, ok := userOf(m.ID)
-			if !ok || !m.Active || !a.Waits(m.Actor, s.Clock()) && a.State == approval.Asked || sent >= maxInformed {
-				continue
-			}
-			sent++
-			if err := s.hand(ctx, a, user, blocks, text); err != nil {
-				return err
-			}
+		sent[user] = true
+		if err := s.hand(ctx, a, user, m); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 // hand posts a card to one person.
-func (s *show) hand(ctx context.Context, a approval.Approval, user string, blocks []slack.Block, text string) error {
+func (s *show) hand(ctx context.Context, a approval.Approval, user string, m post) error {
 	dm, err := s.people.dm(ctx, user)
 	if isRefused(err) {
 		s.Log.WarnContext(ctx, "slack: an approver is not informed", slog.String("approval", a.ID), slog.Any("err", err))
@@ -154,7 +208,7 @@ func (s *show) hand(ctx context.Context, a approval.Approval, user string, block
 		if a.State != approval.Asked {
 			return nil
 		}
-		if ts, err = s.post.once(ctx, post{channel: dm, key: key, text: text, blocks: blocks}); err != nil {
+		if ts, err = s.post.once(ctx, post{channel: dm, key: key, text: m.text, blocks: m.blocks, simple: m.simple}); err != nil {
 			return s.settle(err)
 		}
 		s.noted(key, place{dm, ts, key})

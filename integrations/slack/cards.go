@@ -13,7 +13,6 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
-	"github.com/sous-hq/sous/agent/loop"
 )
 
 // The buttons. A value holds ids alone; who pressed comes from Slack's signed
@@ -113,8 +112,10 @@ func stateWord(a approval.Approval) string {
 
 // Card is an approval: exactly what would be done, why it is asked, where the
 // arguments came from, how risky it is and what undoing would do. Decided, it is
-// locked and says by whom and when.
-func Card(a approval.Approval) []slack.Block {
+// locked and says by whom and when. Its buttons show for the deciders alone, by their
+// user ids, and for everybody when none are named; that is courtesy, since whether a
+// person may is asked of the store.
+func Card(a approval.Approval, deciders ...string) []slack.Block {
 	blocks := []slack.Block{header(stateWord(a) + ": " + toolTitle(a.Call.Tool))}
 	shown, whole := argumentBlocks(a)
 	blocks = append(blocks, shown...)
@@ -151,18 +152,33 @@ func Card(a approval.Approval) []slack.Block {
 	if g := a.Groups(); len(g) > 0 {
 		who = "Decided by " + escape(strings.Join(g, ", ")) + ". "
 	}
-	var buttons []slack.BlockElement
-	if whole {
-		buttons = append(buttons, button(actApprove, a.ID, map[bool]string{true: "Confirm", false: "Approve"}[a.Kind == approval.ByRequester], slack.StylePrimary))
-	}
-	buttons = append(buttons, button(actReject, a.ID, "Reject", slack.StyleDanger))
-	if whole && editable(a.Call.Args) {
-		buttons = append(buttons, button(actEdit, a.ID, "Edit", slack.StyleDefault))
-	}
-	buttons = append(buttons, button(actAsk, a.ID, "Ask", slack.StyleDefault))
+	buttons := decisionButtons(a, whole, deciders)
 	return append(blocks,
 		slack.NewActionBlock("decide-"+a.ID, buttons...),
 		small(fmt.Sprintf("%sExpires %s  ·  %s", who, when(a.Expires), a.ID)))
+}
+
+// decisionButtons are what one may press on an open card. Who asked may change the
+// arguments too.
+func decisionButtons(a approval.Approval, whole bool, deciders []string) []slack.BlockElement {
+	writers := slices.Clone(deciders)
+	if user, ok := userOf(a.Call.Actor.ID); ok && len(deciders) > 0 && !slices.Contains(deciders, user) {
+		writers = append(writers, user)
+	}
+	seen := func(b *slack.ButtonBlockElement, by []string) slack.BlockElement {
+		b.VisibleToUserIDs = by
+		return b
+	}
+	var buttons []slack.BlockElement
+	if whole {
+		label := map[bool]string{true: "Confirm", false: "Approve"}[a.Kind == approval.ByRequester]
+		buttons = append(buttons, seen(button(actApprove, a.ID, label, slack.StylePrimary), deciders))
+	}
+	buttons = append(buttons, seen(button(actReject, a.ID, "Reject", slack.StyleDanger), deciders))
+	if whole && editable(a.Call.Args) {
+		buttons = append(buttons, seen(button(actEdit, a.ID, "Edit", slack.StyleDefault), writers))
+	}
+	return append(buttons, button(actAsk, a.ID, "Ask", slack.StyleDefault))
 }
 
 // passedOn says who else decides by now, and to whom it goes next and when.
@@ -395,43 +411,4 @@ func madeOf(raw json.RawMessage) made {
 		return r.Ticket
 	}
 	return r.made
-}
-
-// effectBlocks are what a turn changed, with links and buttons to take it back.
-func effectBlocks(all []loop.Effect) [][]slack.Block {
-	var blocks []slack.Block
-	for _, e := range all {
-		state := agent.Status(e.Outcome.Status)
-		line := ":white_check_mark: " + escape(toolTitle(e.Call.Tool))
-		switch {
-		case e.State == "done":
-		case state == agent.Unknown || e.State == "unknown":
-			line = ":grey_question: " + escape(toolTitle(e.Call.Tool)) + " — it may or may not have happened; please look"
-		default:
-			line = ":x: " + escape(toolTitle(e.Call.Tool)) + " — " + escape(clip(visible(or(e.Outcome.Error, e.State)), 300))
-		}
-		if m := madeOf(e.Outcome.Result); m.ID != "" {
-			label := escape(clip(visible(m.ID+" "+m.Title), 200))
-			if strings.HasPrefix(m.URL, "http://") || strings.HasPrefix(m.URL, "https://") {
-				label = "<" + escape(m.URL) + "|" + strings.ReplaceAll(label, "|", "/") + ">"
-			}
-			line += ": " + label
-		}
-		var undo *slack.Accessory
-		if e.UndoTool != "" && e.State == "done" && len(e.Key) <= maxValue {
-			undo = slack.NewAccessory(button(actUndo, e.Key, "Undo", slack.StyleDefault))
-			if !e.UndoUntil.IsZero() {
-				line += "\n_Can be undone until " + when(e.UndoUntil) + "_"
-			}
-		}
-		blocks = append(blocks, slack.NewSectionBlock(mark(clip(line, maxSection)), nil, undo))
-	}
-	if len(blocks) == 0 {
-		return nil
-	}
-	var messages [][]slack.Block
-	for some := range slices.Chunk(blocks, 40) {
-		messages = append(messages, append([]slack.Block{section("*What I changed*")}, some...))
-	}
-	return messages
 }

@@ -8,7 +8,6 @@ var (
 	Split         = split
 	AllBlocks     = allBlocks
 	MinutesBlocks = minutesBlocks
-	EffectBlocks  = effectBlocks
 	Since         = since
 	AnswerBlocks  = answerBlocks
 	PlanBlock     = planBlock

@@ -71,7 +71,9 @@ type show struct {
 	// drafts are the reviews that are shown to their reviewer.
 	drafts map[string]bool
 	status string
-	out    stream
+	// stage is what the agent session was last said to be.
+	stage string
+	out   stream
 }
 
 // place is a message.
@@ -250,10 +252,14 @@ func (s *show) sync(ctx context.Context) (over bool, err error) {
 		return true, s.finish(ctx, v)
 	case v.Status == agent.TurnWaiting:
 		s.say(ctx, "")
+		s.session(ctx, slack.AgentSessionStatusSuspended)
 	case v.Status == agent.TurnQueued:
 		s.say(ctx, "Waiting for the request before it")
 	case s.status == "":
 		s.say(ctx, "Thinking")
+	}
+	if v.Status == agent.TurnRunning {
+		s.session(ctx, slack.AgentSessionStatusProcessing)
 	}
 	return false, nil
 }
@@ -361,20 +367,6 @@ func (s *show) finish(ctx context.Context, v loop.View) error {
 		}
 	}
 	return s.changed(ctx, v)
-}
-
-// changed posts where a request belongs and what the turn changed, which ends it.
-func (s *show) changed(ctx context.Context, v loop.View) error {
-	if err := s.routed(ctx, v); err != nil {
-		return err
-	}
-	for i, blocks := range effectBlocks(v.Effects) {
-		if err := s.once(ctx, fmt.Sprintf("changes/%d", i), "What I changed", blocks); err != nil {
-			return err
-		}
-	}
-	s.say(ctx, "")
-	return nil
 }
 
 // around are the blocks of a piece of the answer; none for one in the middle.

@@ -81,6 +81,9 @@ func TestCardsAndModalsLookAsTheyDid(t *testing.T) {
 		{Key: "k2", State: "failed", Call: agent.Call{Tool: "ticket_create"}, Outcome: agent.Outcome{Status: agent.Failed, Error: "the tracker is away"}},
 		{Key: "k3", State: "unknown", Call: agent.Call{Tool: "money_send"}, Outcome: agent.Outcome{Status: agent.Unknown}},
 	}
+	changes := front.Changes{Turn: "slack-T1-C1-1.1", Effects: effects, Now: asked().Created}
+	over := changes
+	over.Now, over.Undone = changes.Now.Add(time.Hour), map[string]agent.Actor{"k1": {ID: "slack:T1:U0CAT", Name: "Cat Cole"}}
 	escalated := asked()
 	escalated.Chain = []approval.Stage{{After: time.Hour, Groups: []string{"owners"}}, {After: 4 * time.Hour, Groups: []string{"directors"}}}
 	escalated.Stage, escalated.Handed = 1, []approval.Delegation{{From: "slack:T1:U0CAT", To: "slack:T1:U0BOB", Name: "Bob Brown"}}
@@ -99,11 +102,11 @@ func TestCardsAndModalsLookAsTheyDid(t *testing.T) {
 	corrected.Said, corrected.By = "helpdesk", agent.Actor{ID: "slack:T1:U0CAT", Name: "Cat Cole"}
 	m := front.Meta("ABCDEFGH")
 	for name, blocks := range map[string][]slack.Block{
-		"card-asked": front.Card(asked()), "card-escalated": front.Card(escalated), "card-confirmation": front.Card(confirm), "card-approved": front.Card(decided(approval.Spent)), "card-rejected": front.Card(decided(approval.Denied)),
+		"card-asked": front.Card(asked()), "card-deciders": front.Card(asked(), "U0BOB", "U0CAT"), "card-escalated": front.Card(escalated), "card-confirmation": front.Card(confirm), "card-approved": front.Card(decided(approval.Spent)), "card-rejected": front.Card(decided(approval.Denied)),
 		"card-expired": front.Card(decided(approval.Expired)), "card-changed": front.Card(decided(approval.Superseded)), "card-withdrawn": front.Card(decided(approval.Withdrawn)),
 		"answer": rich, "answer-simple": simple, "card-all": front.AllBlocks([]string{"ABCDEFGH", "BCDEFGHI"}), "minutes": front.MinutesBlocks(minutes, front.AsPublished(&published))[0], "minutes-draft": front.MinutesBlocks(minutes, front.AsDraft(links))[0],
 		"review-draft": front.ReviewCard(draft), "review-draft-private": front.ReviewCard(private), "review-published": front.ReviewCard(published), "review-discarded": front.ReviewCard(discarded),
-		"changes": front.EffectBlocks(effects)[0], "routing": front.RoutingCard(route), "routing-unknown": front.RoutingCard(unknown), "routing-corrected": front.RoutingCard(corrected),
+		"changes": changes.Blocks()[0], "changes-over": over.Blocks()[0], "routing": front.RoutingCard(route), "routing-unknown": front.RoutingCard(unknown), "routing-corrected": front.RoutingCard(corrected),
 	} {
 		raw := must[[]byte](t)(json.Marshal(blocks))
 		if err := slackfake.CheckBlocks(raw, slackfake.MessageSurface); err != nil {

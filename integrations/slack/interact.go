@@ -45,9 +45,12 @@ func (b *Bot) interaction(ctx context.Context, body []byte) (any, error) {
 			if a.Option != nil {
 				value = a.Option.Value
 			}
-			if a.ID == actRight || a.ID == actReroute {
+			switch a.ID {
+			case actRight, actReroute:
 				err = b.refused(ctx, c, b.rerouted(ctx, by, c, a.Block, value))
-			} else {
+			case actUndo:
+				err = b.refused(ctx, c, b.undo(ctx, by, c, a.Block, value))
+			default:
 				err = b.pressed(ctx, by, c, a.ID, value)
 			}
 			if err != nil {
@@ -85,8 +88,6 @@ func (b *Bot) pressed(ctx context.Context, by agent.Actor, c click, action, valu
 		err = b.rated(ctx, by, c, value)
 	case actForget, actExport, actErase:
 		err = b.ownData(ctx, by, c, action, value)
-	case actUndo:
-		err = b.undo(ctx, by, value)
 	case actHome:
 		b.later(ctx, "home", func(ctx context.Context) error { return b.home(ctx, by, c.User.ID, value) })
 	}
@@ -120,18 +121,6 @@ func (b *Bot) approveAll(ctx context.Context, by agent.Actor, c click, value str
 		return nil
 	}
 	return agent.Errorf(agent.Conflict, "%d of %d approved; %s", len(ids)-len(wrong), len(ids), strings.ReplaceAll(errors.Join(wrong...).Error(), "\n", "; "))
-}
-
-func (b *Bot) undo(ctx context.Context, by agent.Actor, key string) error {
-	acc, err := b.Desk.Undo(ctx, by, key)
-	if err != nil {
-		return err
-	}
-	if acc.Duplicate {
-		return agent.Errorf(agent.Conflict, "this was undone already, or is being undone")
-	}
-	b.track(acc.Turn, false)
-	return nil
 }
 
 // seen returns an approval that the person may see or decide.

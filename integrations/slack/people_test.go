@@ -254,11 +254,8 @@ func TestApproversAreRemindedWhenItIsDayWhereTheyAre(t *testing.T) {
 		w.ttl = 32 * time.Minute
 		w.slack.AddUser(slackfake.User{ID: bob, RealName: "Bob Brown", TZ: "America/Los_Angeles"}) // 7:45
 		w.slack.AddUser(slackfake.User{ID: cat, RealName: "Cat Cole", TZ: "Asia/Tokyo"})           // 0:45
-		w.change = func(c *front.Config) {
-			c.Reminders = c.Desk.(front.Reminders)
-			c.Sweep = time.Minute
-		}
-		w.start(t, paid)
+		p := w.start(t, paid)
+		go func() { _ = p.Remind(t.Context(), []agent.WorkspaceID{"w"}, p.bot) }()
 		root := w.slack.Post(ann, general, "<@"+w.slack.BotUser+"> pay Acme 100")
 		w.reply(t, general, root, "Approval needed")
 		reminded := func(user string) (n int) {
@@ -292,11 +289,8 @@ func TestAReminderWaitsForTheDay(t *testing.T) {
 		for user, name := range map[string]string{bob: "Bob Brown", cat: "Cat Cole"} {
 			w.slack.AddUser(slackfake.User{ID: user, RealName: name, TZ: "America/Los_Angeles"})
 		}
-		w.change = func(c *front.Config) {
-			c.Reminders = c.Desk.(front.Reminders)
-			c.Sweep = 30 * time.Second
-		}
-		w.start(t, paid)
+		p := w.start(t, paid)
+		go func() { _ = p.Remind(t.Context(), []agent.WorkspaceID{"w"}, p.bot) }()
 		root := w.slack.Post(ann, general, "<@"+w.slack.BotUser+"> pay Acme 100")
 		w.reply(t, general, root, "Approval needed")
 		// It was due at 7:53, and the next one not before 7:59.

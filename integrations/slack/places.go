@@ -20,7 +20,11 @@ const (
 // time the place counts as open to everybody, so that nothing is told there that
 // not everybody may know.
 func (d *Directory) Place(ctx context.Context, channel, kind, user string) agent.Place {
-	id := "slack:" + d.team() + ":" + channel
+	me, err := d.self(ctx)
+	id := "slack:" + me.team + ":" + channel
+	if err != nil {
+		return agent.Place{ID: id, Kind: agent.Shared}
+	}
 	if kind == "im" {
 		// The signed event says so, and nobody joins a direct message.
 		return agent.Place{ID: id, Kind: agent.DM, Members: []agent.ActorID{ActorID(d.team(), user)}}

@@ -22,6 +22,7 @@ import (
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/delivery"
 	"github.com/sous-hq/sous/agent/loop"
+	"github.com/sous-hq/sous/agent/people"
 	"github.com/sous-hq/sous/agent/review"
 )
 
@@ -58,13 +59,6 @@ type Records interface {
 	Approval(ctx context.Context, ws agent.WorkspaceID, id string) (approval.Approval, error)
 }
 
-// Reminders says which approvals people should be reminded of; *loop.Assistant is one.
-type Reminders interface {
-	Due(ctx context.Context, ws agent.WorkspaceID) ([]loop.Reminder, error)
-	// Reminded notes that one is being sent; whoever comes second hears a Conflict.
-	Reminded(ctx context.Context, ws agent.WorkspaceID, id string, n int) error
-}
-
 // Unread keeps what could not be read, so that no delivery is acknowledged and
 // lost. Dir is one.
 type Unread interface {
@@ -78,9 +72,6 @@ type Config struct {
 	Decisions Decisions
 	Records   Records
 	Unread    Unread
-	// Reminders are sent by direct message, when it is day where the person is; nil
-	// sends none.
-	Reminders Reminders
 	// Reviews keeps minutes until whoever asked for them has read them; nil publishes
 	// them at once.
 	Reviews review.Store
@@ -109,6 +100,9 @@ type Config struct {
 	// Directory is the workspace's people when somebody else needs it too, such as
 	// the loop; nil makes one.
 	Directory *Directory
+	// Everybody knows who is in which group, as whoever decides does: the Directory,
+	// with what else is known of people; nil is the Directory alone.
+	Everybody people.Source
 	// Sockets is how many Socket Mode connections are held; 0 means 2.
 	Sockets int
 	// MaxFile is the largest file taken, in bytes; 0 means 64 MiB.
@@ -185,7 +179,11 @@ type Bot struct {
 	// taking counts the deliveries that wait for their acknowledgement.
 	taking atomic.Int64
 	clerk  *clerk
-	busy   sync.WaitGroup
+	// plainApp says that Slack does not know the app as an agent.
+	plainApp atomic.Bool
+	busy     sync.WaitGroup
+	// offers are the turns with something that can still be taken back.
+	offers map[string]offer
 	// issuing are the reviews whose outlets are being made; true says that there is
 	// more to look at.
 	issuing map[string]bool
@@ -220,11 +218,14 @@ func New(c Config) (*Bot, error) {
 	if c.Directory == nil {
 		c.Directory = NewDirectory(DirectoryConfig{BotToken: c.BotToken, APIURL: c.APIURL, Workspace: c.Workspace, Fresh: c.Fresh, Clock: c.Clock, Dial: c.Dial})
 	}
+	if c.Everybody == nil {
+		c.Everybody = c.Directory
+	}
 	wire := newLine(c.BotToken, c.AppToken, c.APIURL, c.Dial)
 	b := &Bot{
 		Config: c, api: wire.api, wire: wire, people: c.Directory, seen: newReplays(), engage: map[string]bool{}, looking: map[string]string{},
 		followed: map[string]bool{}, lanes: map[string][]delivery.Delivery{}, atHand: map[string]bool{},
-		wake: make(chan struct{}, 1), end: make(chan error, 1), slots: make(chan struct{}, maxLanes), issuing: map[string]bool{},
+		wake: make(chan struct{}, 1), end: make(chan error, 1), slots: make(chan struct{}, maxLanes), issuing: map[string]bool{}, offers: map[string]offer{},
 	}
 	b.clerk = &clerk{store: c.Deliveries, front: b.front, log: c.Log, backoff: c.Backoff, busy: &b.busy, ending: make(chan struct{})}
 	b.post = &poster{api: wire.api, clock: c.Clock, pace: c.Pace, backoff: c.Backoff, log: c.Log, last: map[string]time.Time{}, shut: b.expelled}

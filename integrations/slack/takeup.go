@@ -20,6 +20,12 @@ const (
 func (b *Bot) recover(ctx context.Context) {
 	for pause := b.Backoff; ; pause = min(2*pause, maxPause) {
 		err := b.takeUp(ctx, b.Clock().Add(time.Second))
+		if err == nil {
+			var recent []agent.Turn
+			if recent, err = b.Records.Recent(ctx, b.workspace(), "", latelyMost); err == nil {
+				b.busy.Go(func() { b.offersOf(ctx, recent) })
+			}
+		}
 		if err == nil || ctx.Err() != nil {
 			return
 		}
@@ -38,9 +44,7 @@ func (b *Bot) sweep(ctx context.Context) {
 	if err == nil {
 		err = b.Deliveries.Forget(ctx, b.front(), b.Clock().Add(-remember))
 	}
-	if err == nil {
-		err = b.remind(ctx)
-	}
+	b.closeOffers(ctx)
 	if err != nil && ctx.Err() == nil {
 		b.Log.WarnContext(ctx, "slack: a sweep did not come to its end", slog.Any("err", err))
 	}

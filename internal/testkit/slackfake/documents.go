@@ -177,13 +177,29 @@ func (s *Server) sessionStatus(a args) (answer, string) {
 	case runes(a.str("title")) > 200:
 		return nil, "invalid_arguments"
 	}
-	s.sessions[c.ID+"/"+a.str("thread_ts")] = a.str("status")
-	return answer{"status": a.str("status"), "agent_status": a.str("status"), "title": a.str("title")}, ""
+	key := c.ID + "/" + a.str("thread_ts")
+	had, there := s.sessions[key]
+	if !there {
+		had.title = a.str("title")
+	}
+	had.status = a.str("status")
+	s.sessions[key] = had
+	return answer{"status": had.status, "agent_status": had.status, "title": had.title}, ""
 }
 
 // Session is an agent session's status, "" when there is none.
 func (s *Server) Session(channel, thread string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.sessions[channel+"/"+thread]
+	return s.sessions[channel+"/"+thread].status
 }
+
+// SessionTitle is what an agent session is called.
+func (s *Server) SessionTitle(channel, thread string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sessions[channel+"/"+thread].title
+}
+
+// session is an agent session; its title is that of its first call.
+type session struct{ status, title string }

@@ -96,7 +96,7 @@ type Server struct {
 	triggers map[string]time.Time
 	uploads  map[string]*File
 	apps     map[string]json.RawMessage
-	sessions map[string]string
+	sessions map[string]session
 
 	documents []*Document
 
@@ -177,7 +177,7 @@ func New(c Config) *Server {
 		Config: c, users: map[string]User{}, channels: map[string]*Channel{}, messages: map[string][]*Message{},
 		files: map[string]*File{}, views: map[string]*View{}, status: map[string]string{}, prompts: map[string][]string{},
 		titles: map[string]string{}, failures: map[string][]Failure{}, lastPost: map[string]time.Time{},
-		triggers: map[string]time.Time{}, uploads: map[string]*File{}, apps: map[string]json.RawMessage{}, sessions: map[string]string{}, tickets: map[string]bool{}, stop: make(chan struct{}),
+		triggers: map[string]time.Time{}, uploads: map[string]*File{}, apps: map[string]json.RawMessage{}, sessions: map[string]session{}, tickets: map[string]bool{}, stop: make(chan struct{}),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 	s.AddUser(User{ID: c.BotUser, Name: "sous", RealName: "Sous", Bot: true})
