@@ -28,6 +28,7 @@ func (m *Memory) change(ctx context.Context, by agent.Actor, id string, at time.
 	if err := m.store.SetForgotten(ctx, by, id, at); err != nil {
 		return Item{}, fmt.Errorf("change item: %w", err)
 	}
+	m.onSaved() // what is restored has no vectors
 	return m.Get(ctx, by, id)
 }
 
@@ -65,6 +66,7 @@ func (m *Memory) Revert(ctx context.Context, by agent.Actor, id string) (Item, e
 	if err := m.store.Revert(ctx, by, id, m.clock()); err != nil {
 		return Item{}, fmt.Errorf("revert item: %w", err)
 	}
+	m.onSaved()
 	return m.Get(ctx, by, id)
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -196,32 +195,4 @@ func (m *Memory) passed(reader agent.Actor, hits []Hit) []Hit {
 		hits[n].Item.Label = asReadBy(hits[n].Item, reader)
 	}
 	return hits
-}
-
-// Ranking says in one sentence how recall ranks, for people.
-func (m *Memory) Ranking(ctx context.Context) (string, error) {
-	const words = "ranks by words (BM25, neighbours, speakers, dates, recency)"
-	if m.vectors.index == nil || m.vectors.embedder == nil {
-		return words + "; there is no embedding model, so it does not search by meaning", nil
-	}
-	all, err := counted(ctx, m.vectors.index)
-	if err != nil {
-		return words, err
-	}
-	var say []string
-	g, ok := InState(all, Current)
-	switch model := m.vectors.embedder.Model(); {
-	case !ok:
-		say = append(say, words+", until the vectors are made")
-	case g.Model != model:
-		say = append(say, words+" and by vectors of "+g.Model+"; the settings name "+model+": run sous memory reembed")
-	default:
-		say = append(say, words+" and by vectors of "+g.Model)
-	}
-	for _, g := range all {
-		if s := g.progress(); s != "" {
-			say = append(say, s)
-		}
-	}
-	return strings.Join(say, "; "), nil
 }

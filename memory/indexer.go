@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -313,6 +314,37 @@ func (x *Indexer) Status(ctx context.Context) (IndexStatus, error) {
 		s.Problem = agent.PublicText(x.problem)
 	}
 	return s, nil
+}
+
+// RankingByWords says how recall ranks without vectors, for people.
+const RankingByWords = "ranks by words (BM25, neighbours, speakers, dates, recency); there is no embedding model, so it does not search by meaning"
+
+// Ranking says in one sentence how recall ranks with this status and the configured
+// model, for people.
+func (s IndexStatus) Ranking(model string) string {
+	const words = "ranks by words (BM25, neighbours, speakers, dates, recency)"
+	var say []string
+	g, ok := InState(s.Generations, Current)
+	switch {
+	case !ok:
+		say = append(say, words+", until the vectors of "+model+" are made")
+	case g.Model != model:
+		say = append(say, words+" and by vectors of "+g.Model+"; the settings name "+model+": run sous memory reembed")
+	default:
+		say = append(say, words+" and by vectors of "+g.Model)
+	}
+	for _, g := range s.Generations {
+		if p := g.progress(); p != "" {
+			say = append(say, p)
+		}
+	}
+	if s.Held != nil {
+		say = append(say, "the new vectors are held back: "+s.Held.String())
+	}
+	if s.Problem != "" {
+		say = append(say, s.Problem)
+	}
+	return strings.Join(say, "; ")
 }
 
 // counted returns the generations with their counts.

@@ -35,6 +35,7 @@ type app struct {
 	db        *stores
 	ledger    ledger
 	memory    *memory.Memory
+	indexer   *memory.Indexer // nil without an embedding model
 	shelf     *ingest.Shelf
 	documents *documents.Reader
 	meetings  meetings.ToolConfig
@@ -44,9 +45,11 @@ type app struct {
 	metrics   *telemetry.Metrics
 	policy    *policy.Engine
 	unwatch   func()
-	engine    *journal.Engine
-	assistant *loop.Assistant
-	control   *http.Server
+	// stopIndexing ends the indexer and waits for it.
+	stopIndexing func()
+	engine       *journal.Engine
+	assistant    *loop.Assistant
+	control      *http.Server
 	// address is where the web chat listens, "" when it does not.
 	address string
 	slack   slackParts
@@ -85,7 +88,7 @@ func (a *app) join(ctx context.Context, n need) error {
 	if err := a.joinPeople(); err != nil {
 		return err
 	}
-	if a.memory, err = memory.New(memory.Config{Store: a.db.memories, Clock: time.Now}); err != nil {
+	if err := a.joinMemory(); err != nil {
 		return err
 	}
 	a.db.tracker = rememberedTickets{a.db.tracker, a.memory, a.log}
@@ -164,6 +167,9 @@ func (a *app) closeParts() error {
 	if a.unwatch != nil {
 		a.unwatch()
 	}
+	if a.stopIndexing != nil {
+		a.stopIndexing()
+	}
 	if a.control != nil {
 		errs = append(errs, a.control.Close())
 	}
@@ -187,6 +193,9 @@ func (a *app) session(n need) (*session, error) {
 		return nil, errors.Join(err, a.close())
 	}
 	s := &session{Service: service{a.assistant, a}, by: by, close: a.close}
+	if n != readOnly {
+		a.startIndexing()
+	}
 	if n != runTurns {
 		return s, nil
 	}

@@ -11,8 +11,10 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/model"
+	"github.com/sous-hq/sous/integrations/openai"
 	"github.com/sous-hq/sous/internal/config"
 	"github.com/sous-hq/sous/internal/datadir"
+	"github.com/sous-hq/sous/memory"
 )
 
 // finding is one thing doctor looked at.
@@ -98,6 +100,7 @@ func (c *cli) examine(ctx context.Context, cfg config.Config) []finding {
 		found = append(found, checkListen(ctx, cfg))
 	}
 	found = append(found, c.checkModel(ctx, cfg)...)
+	found = append(found, checkMemory(ctx, cfg, s)...)
 	found = append(found, c.checkSlackApp(ctx, cfg)...)
 	if err := s.close(); err != nil {
 		add("store", "bad", err.Error())
@@ -123,13 +126,12 @@ func closeNote(err error) string {
 
 // checkModel asks the configured model one small thing.
 func (c *cli) checkModel(ctx context.Context, cfg config.Config) []finding {
-	ranking := finding{"memory", "ok", "ranks by words (BM25, neighbours, recency); there is no embedding model, so it does not search by meaning"}
 	if !cfg.Model.IsSet() {
-		return []finding{{"model", "ok", "built-in: needs no network, extracts and follows rules, does not reason"}, ranking}
+		return []finding{{"model", "ok", "built-in: needs no network, extracts and follows rules, does not reason"}}
 	}
 	far, err := endpoint(cfg)
 	if err != nil {
-		return []finding{{"model", "bad", agent.PublicText(err)}, ranking}
+		return []finding{{"model", "bad", agent.PublicText(err)}}
 	}
 	ctx, cancel := context.WithTimeout(ctx, min(cfg.Model.Timeout, 20*time.Second))
 	defer cancel()
@@ -140,13 +142,48 @@ func (c *cli) checkModel(ctx context.Context, cfg config.Config) []finding {
 	}, nil)
 	switch {
 	case err != nil && agent.KindOf(err) != agent.Internal:
-		return []finding{{"model", "bad", agent.PublicText(err)}, ranking}
+		return []finding{{"model", "bad", agent.PublicText(err)}}
 	case err != nil:
-		return []finding{{"model", "bad", err.Error()}, ranking}
+		return []finding{{"model", "bad", err.Error()}}
 	case resp.Text == "":
-		return []finding{{"model", "bad", far.Name() + " answered nothing"}, ranking}
+		return []finding{{"model", "bad", far.Name() + " answered nothing"}}
 	}
-	return []finding{{"model", "ok", fmt.Sprintf("%s answered in %s", far.Name(), time.Since(began).Round(time.Millisecond))}, ranking}
+	return []finding{{"model", "ok", fmt.Sprintf("%s answered in %s", far.Name(), time.Since(began).Round(time.Millisecond))}}
+}
+
+// checkMemory says how memory is searched and asks the embedding model one word.
+func checkMemory(ctx context.Context, cfg config.Config, s *session) []finding {
+	if !cfg.Embedding.IsSet() {
+		return []finding{{"memory", "ok", memory.RankingByWords}}
+	}
+	ranking := finding{"memory", "ok", "ranks by words and by vectors of " + cfg.Embedding.Name}
+	st, err := s.Vectors(ctx, s.by)
+	switch {
+	case err == nil:
+		ranking.Text = st.Ranking(cfg.Embedding.Name)
+		if st.Problem != "" {
+			ranking.State = "bad"
+		}
+	case agent.KindOf(err) != agent.Forbidden:
+		ranking = finding{"memory", "bad", agent.PublicText(err)}
+	}
+	far, err := openai.New(embeddingEndpoint(cfg, cfg.Embedding.Name))
+	if err != nil {
+		return []finding{{"embeddings", "bad", agent.PublicText(err)}, ranking}
+	}
+	ctx, cancel := context.WithTimeout(ctx, min(cfg.Model.Timeout, 20*time.Second))
+	defer cancel()
+	began := time.Now()
+	out, err := far.Embed(ctx, []string{"ready"})
+	if err != nil {
+		return []finding{{"embeddings", "bad", agent.PublicText(err)}, ranking}
+	}
+	answer := finding{"embeddings", "ok", fmt.Sprintf("%s answered in %s with %d dimensions", cfg.Embedding.Name, time.Since(began).Round(time.Millisecond), len(out.Vectors[0]))}
+	if g, ok := memory.InState(st.Generations, memory.Current); ok && g.Model == cfg.Embedding.Name && g.Dimension != len(out.Vectors[0]) {
+		answer.State = "bad"
+		answer.Text += fmt.Sprintf(", and what is remembered was embedded with %d: run sous memory reembed --anyway", g.Dimension)
+	}
+	return []finding{answer, ranking}
 }
 
 var errPort = errors.New("cannot listen")

@@ -106,6 +106,7 @@ func (c *cli) serveOn(ctx context.Context, a *app, l net.Listener) error {
 	if err := a.dir.Announce(datadir.Holder{What: "serve", URL: a.address}); err != nil {
 		return errors.Join(err, l.Close())
 	}
+	a.startIndexing()
 	c.greet(a, token)
 	settle()
 	server := &http.Server{

@@ -67,10 +67,10 @@ func (s service) Memories(ctx context.Context, by agent.Actor, query string, lim
 	for _, h := range hits {
 		m := api.Memory{
 			ID: h.Item.ID, Kind: string(h.Kind()), Title: h.Item.Title, Text: h.Chunk.Text,
-			Source: h.Citation(), At: h.At(), Label: h.Label(),
+			Source: h.Citation(), Link: h.Item.Source, At: h.At(), Label: h.Label(),
 		}
 		if query != "" {
-			m.Score = h.Score
+			m.Score, m.Parts = h.Score, &h.Parts
 		}
 		out = append(out, m)
 	}

@@ -74,6 +74,8 @@ type stores struct {
 	database
 	tracker  tickets.Tracker
 	memories memory.Store
+	// index are the vectors of the memories.
+	index    memory.Index
 	cases    routing.Cases
 	feedback feedback.Store
 	// newLedger returns the ledger; it knows policy and people, which come later.
@@ -98,8 +100,9 @@ func (a *app) openSQLite(ctx context.Context) (*stores, error) {
 	if err != nil {
 		return nil, err
 	}
+	memories := sqlite.NewMemories(db)
 	return &stores{
-		database: db, tracker: sqlite.NewTracker(db, a.ticketURL), memories: sqlite.NewMemories(db), cases: sqlite.NewRoutingCases(db),
+		database: db, tracker: sqlite.NewTracker(db, a.ticketURL), memories: memories, index: memories, cases: sqlite.NewRoutingCases(db),
 		feedback: sqlite.NewFeedback(db),
 		newLedger: func(c ledgerConfig) (ledger, error) {
 			return sqlite.NewLedger(db, sqlite.LedgerConfig{
@@ -119,8 +122,9 @@ func (a *app) openPostgres(ctx context.Context) (*stores, error) {
 	if err != nil {
 		return nil, err
 	}
+	memories := postgres.NewMemories(db)
 	return &stores{
-		database: db, tracker: postgres.NewTracker(db, a.ticketURL), memories: postgres.NewMemories(db), cases: postgres.NewRoutingCases(db),
+		database: db, tracker: postgres.NewTracker(db, a.ticketURL), memories: memories, index: memories, cases: postgres.NewRoutingCases(db),
 		feedback: postgres.NewFeedback(db),
 		newLedger: func(c ledgerConfig) (ledger, error) {
 			return postgres.NewLedger(db, postgres.LedgerConfig{

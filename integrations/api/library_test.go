@@ -119,3 +119,34 @@ func TestFactsSurviveTheWay(t *testing.T) {
 		t.Errorf("an unknown id: %v", err)
 	}
 }
+
+func (l local) Vectors(context.Context, agent.Actor) (memory.IndexStatus, error) {
+	return memory.IndexStatus{
+		Generations: []memory.Generation{{ID: 3, Model: "m <1>", Dimension: 384, State: memory.Building, Created: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC), Vectors: 7, Waiting: 2}},
+		Held:        &memory.Comparison{Passages: 9, Before: .5, After: .25}, Problem: "away",
+	}, nil
+}
+
+func (l local) Reembed(_ context.Context, by agent.Actor, anyway bool) (memory.Generation, error) {
+	if !anyway {
+		return memory.Generation{}, agent.Errorf(agent.Conflict, "%s has that already", by.ID)
+	}
+	return memory.Generation{ID: 4, Model: "m"}, nil
+}
+
+func (l local) CancelReembed(context.Context, agent.Actor) error {
+	return agent.Errorf(agent.NotFound, "no vectors are being made")
+}
+
+func TestVectorsSurviveTheWay(t *testing.T) {
+	p := newLocal(t)
+	client := serve(t, p)
+	same(t, func(s api.Service) (any, error) { return s.Vectors(t.Context(), ann) }, p, client)
+	same(t, func(s api.Service) (any, error) { return s.Reembed(t.Context(), ann, true) }, p, client)
+	if _, err := client.Reembed(t.Context(), ann, false); agent.KindOf(err) != agent.Conflict || !strings.Contains(err.Error(), "has that already") {
+		t.Errorf("embedding anew in vain: %v", err)
+	}
+	if err := client.CancelReembed(t.Context(), ann); agent.KindOf(err) != agent.NotFound {
+		t.Errorf("cancelling nothing: %v", err)
+	}
+}

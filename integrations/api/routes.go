@@ -121,6 +121,7 @@ func (s *server) routes(h huma.API) {
 	s.feedback(h)
 	s.library(h)
 	s.facts(h)
+	s.vectors(h)
 }
 
 func (s *server) records(h huma.API) {

@@ -13,6 +13,7 @@ import (
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/agent/loop"
+	"github.com/sous-hq/sous/memory"
 	"github.com/sous-hq/sous/memory/ingest"
 )
 
@@ -95,6 +96,7 @@ type Service interface {
 	Privacy
 	ingest.Library
 	Facts
+	Vectors
 }
 
 // Ticket is a ticket with what was said and done on it, oldest first.
@@ -111,12 +113,16 @@ type Memory struct {
 	Kind  string `json:"kind,omitempty"`
 	Title string `json:"title,omitempty"`
 	Text  string `json:"text"`
-	// Source names where it came from, for a citation.
+	// Source names where it came from, for a citation; Link is the file, turn or
+	// address itself.
 	Source string    `json:"source,omitempty"`
+	Link   string    `json:"link,omitempty"`
 	At     time.Time `json:"at"`
 	// Score ranks it for the query, higher is better; 0 without a query.
-	Score float64     `json:"score,omitempty"`
-	Label agent.Label `json:"label"`
+	Score float64 `json:"score,omitempty"`
+	// Parts says what the score is made of; nil without a query.
+	Parts *memory.Parts `json:"parts,omitempty"`
+	Label agent.Label   `json:"label"`
 }
 
 // Info says what a running Sous is made of, in words for people.

@@ -26,9 +26,13 @@ func (s *Server) serveEmbeddings(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "", err.Error())
 		return
 	}
+	embed := s.c.Embed
+	if embed == nil {
+		embed = func(_, text string) []float32 { return Vector(text) }
+	}
 	data := make([]any, len(in.Input))
 	for i, text := range in.Input {
-		data[i] = map[string]any{"object": "embedding", "index": i, "embedding": Vector(text)}
+		data[i] = map[string]any{"object": "embedding", "index": i, "embedding": embed(in.Model, text)}
 	}
 	// The API does not promise the order; index tells it.
 	slices.Reverse(data)

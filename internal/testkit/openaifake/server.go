@@ -25,6 +25,8 @@ type Config struct {
 	Model string
 	// Default answers a chat request when the script is empty; nil refuses it.
 	Default func(Request) Step
+	// Embed gives the vector of a text by a model; nil is Vector.
+	Embed func(model, text string) []float32
 	// Schema is the path of OpenAI's OpenAPI document (JSON); when set every
 	// request must be valid by it.
 	Schema string
