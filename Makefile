@@ -11,7 +11,7 @@ RACE        := -race -gcflags=modernc.org/sqlite/lib=-race=false
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format vet lint layers eval eval-minutes eval-routing eval-redaction eval-injection eval-memory eval-replicas eval-upgrade eval-contracts bench mutants benchmarks
+.PHONY: help run test check format vet lint layers eval eval-minutes eval-routing eval-redaction eval-injection eval-memory bench-memory eval-replicas eval-upgrade eval-contracts bench mutants benchmarks
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -63,6 +63,9 @@ eval-redaction: ## recall of the recognisers of personal data, false hits, time 
 
 eval-memory: ## evidence recall of memory and time per query (DATA=folder of conversations)
 	@$(GO) run ./internal/eval/memory -data $(or $(DATA),../shared/data/memory)
+
+bench-memory: ## memory as it grows: rates, times and recall at 10k to 1M passages (SIZES=10000,50000,200000,1000000; takes hours at 1M)
+	@$(GO) run ./internal/eval/memorybench -sizes $(or $(SIZES),10000,50000,200000,1000000) -results docs/memory.jsonl -plot docs/memory.svg
 
 eval-replicas: ## three replicas under load, killed, frozen and drained in turn: requests lost, effects doubled (ROUNDS=10)
 	@$(GO) run ./internal/eval/replicas -rounds $(or $(ROUNDS),10)
