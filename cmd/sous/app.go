@@ -40,11 +40,11 @@ type app struct {
 	documents *documents.Reader
 	meetings  meetings.ToolConfig
 	// teams are those a request may belong to.
-	teams     func() []string
-	models    *models
-	metrics   *telemetry.Metrics
-	policy    *policy.Engine
-	unwatch   func()
+	teams   func() []string
+	models  *models
+	metrics *telemetry.Metrics
+	policy  *policy.Engine
+	unwatch func()
 	// stopIndexing ends the indexer and waits for it.
 	stopIndexing func()
 	engine       *journal.Engine
