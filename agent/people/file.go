@@ -100,6 +100,9 @@ type File struct {
 	// Refused, when set, is told of each version that was not taken over. It is
 	// set before the file is used and returns at once.
 	Refused func(error)
+	// Taken, when set, is told of each version that was taken over since the file was
+	// opened. It is set before the file is used and returns at once.
+	Taken func(*Roster)
 
 	mu     sync.Mutex
 	roster *Roster
@@ -223,5 +226,8 @@ func (f *File) refresh() error {
 		return err
 	}
 	f.roster, f.asOf = r, now
+	if f.Taken != nil {
+		f.Taken(r)
+	}
 	return nil
 }

@@ -260,3 +260,26 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestTheRecordTellsWhoIsAnotherAndInWhatAndNothingOfIt(t *testing.T) {
+	c := newClock()
+	f, path := open(t, c, team)
+	var taken []*people.Roster
+	f.Taken = func(r *people.Roster) { taken = append(taken, r) }
+	was := people.Settings(f.Roster().People(), f.Roster().Escalation())
+	for _, text := range []string{"people: [{id: ann, kind: king}]", "people: [{id: ann, name: Ann Keller, groups: [sre, law]}]\nescalation: [{after: 4h, groups: [law]}]"} {
+		write(t, path, text)
+		f.Roster()
+		f.Roster()
+	}
+	if len(taken) != 1 {
+		t.Fatalf("%d versions were taken over; want the right one, once", len(taken))
+	}
+	now := people.Settings(taken[0].People(), taken[0].Escalation())
+	if now.Digest == was.Digest || now.Items["ann"] == "" || now.Items["ann"] == was.Items["ann"] || len(now.Items) != 2 {
+		t.Errorf("Ann was %q and is %q of %v", was.Items["ann"], now.Items["ann"], now.Items)
+	}
+	if all := fmt.Sprint(now); strings.Contains(all, "law") || strings.Contains(all, "Keller") {
+		t.Errorf("the record would hold %s", all)
+	}
+}

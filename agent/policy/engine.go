@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -23,6 +24,9 @@ type Config struct {
 	// Sole says whether the workspace has one person now, who then decides alone;
 	// nil means that it has more.
 	Sole func() bool
+	// Taken, when set, is told of each set before it is in force, so that it can be
+	// recorded; with an error the set before stays, and the file is read again.
+	Taken func(*Set) error
 	// Every is how often Watch looks at the file; 0 means 3 s.
 	Every time.Duration
 	Log   *slog.Logger
@@ -38,6 +42,9 @@ type Engine struct {
 }
 
 var _ tools.Gate = (*Engine)(nil)
+
+// errNotTaken says that a set that is right could not be put in force yet.
+var errNotTaken = errors.New("the policy set cannot be recorded")
 
 // stamp tells one version of a file from another without reading it.
 type stamp struct {
@@ -87,6 +94,11 @@ func (e *Engine) Load(name, text string) error {
 	set, err := Parse(name, text, e.Tools)
 	if err != nil {
 		return err
+	}
+	if e.Taken != nil {
+		if err := e.Taken(set); err != nil {
+			return fmt.Errorf("%w: %w", errNotTaken, err)
+		}
 	}
 	e.set.Store(set)
 	return nil
@@ -172,6 +184,9 @@ func (e *Engine) look(ctx context.Context, gone bool) bool {
 	}
 	before := e.Set().Hash
 	if err := e.reload(); err != nil {
+		if errors.Is(err, errNotTaken) {
+			e.was = stamp{}
+		}
 		e.Log.ErrorContext(ctx, "policy file refused, the rules in force stay", "file", e.Path, "err", err)
 		return false
 	}

@@ -346,3 +346,46 @@ func TestFactsCanBeReadBackFromTheRecord(t *testing.T) {
 		}
 	}
 }
+
+func TestASetThatCannotBeRecordedIsNotInForce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rules.cedar")
+	write := func(text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(DefaultText())
+	away := true
+	var taken []string
+	c := Config{Path: path, Taken: func(s *Set) error {
+		if away {
+			return errors.New("the store is away")
+		}
+		taken = append(taken, s.Hash)
+		return nil
+	}}
+	if _, err := New(c); err == nil {
+		t.Fatal("started under rules that nobody recorded")
+	}
+	away = false
+	e, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := e.Set().Hash
+	write(DefaultText() + "\n// more\n@id(\"x\") forbid (principal, action, resource) when { context.tier == 3 };")
+	away = true
+	for range 2 {
+		if e.look(t.Context(), false); e.Set().Hash != first {
+			t.Fatal("a set is in force that is not recorded")
+		}
+	}
+	away = false
+	e.look(t.Context(), false)
+	if now := e.Set().Hash; now == first || !slices.Equal(taken, []string{first, now}) {
+		t.Errorf("in force is %s; recorded are %v", now, taken)
+	}
+	if s := e.Set().Settings(); s.Digest != e.Set().Hash || s.Items["x"] == "" || strings.Contains(fmt.Sprint(s.Items), "forbid") {
+		t.Errorf("the record would hold %+v", s)
+	}
+}

@@ -18,6 +18,7 @@ import (
 	"github.com/cedar-policy/cedar-go/x/exp/schema/validate"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/audit"
 )
 
 //go:embed schema.cedarschema
@@ -192,6 +193,16 @@ func (s *Set) guard() {
 			r.guards = append(r.guards, at)
 		}
 	}
+}
+
+// Settings is the set as the record tells of it: a digest of each rule by its id.
+func (s *Set) Settings() audit.Settings {
+	all := audit.Settings{Kind: audit.PolicyLoaded, Digest: s.Hash, Items: map[string]string{}}
+	for i := range s.rules {
+		r := &s.rules[i]
+		all.Items[r.id] = audit.Fingerprint(string(r.policy.MarshalCedar()))
+	}
+	return all
 }
 
 // Len returns how many rules there are, the standing ones included.

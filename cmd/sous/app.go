@@ -116,7 +116,7 @@ func (a *app) join(ctx context.Context, n need) error {
 	if a.hooks.ledger != nil {
 		record = a.hooks.ledger(record)
 	}
-	if err := a.gate(registry); err != nil {
+	if err := a.gate(registry, n); err != nil {
 		return err
 	}
 	executor, err := tools.NewExecutor(registry, a.policy, record)

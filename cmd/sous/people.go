@@ -36,6 +36,8 @@ type peopleParts struct {
 	source people.Source
 	file   *people.File
 	names  nameList
+	// taken are the versions of the file that have to be recorded.
+	taken rosters
 }
 
 // openPeople reads the people file; nil when none is named. Without an owner, or
@@ -70,6 +72,10 @@ func (a *app) joinPeople() error {
 		return err
 	}
 	a.people.file = f
+	if f != nil {
+		a.people.taken.some = make(chan struct{}, 1)
+		f.Taken = a.people.taken.taken
+	}
 	if names := a.redacted(); names != nil {
 		a.log = slog.New(redact.NewHandler(a.log.Handler(), names))
 	}

@@ -44,6 +44,7 @@ permit (principal, action == Action::"approve", resource);
 // kitchen is a server of a workspace with several people.
 type kitchen struct {
 	data, people, address string
+	cmd                   *exec.Cmd
 
 	mu   sync.Mutex
 	said bytes.Buffer
@@ -66,6 +67,7 @@ func newKitchen(t *testing.T) *kitchen {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	k.cmd = cmd
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	k.until(t, "an address", func() bool {
 		h, ok := datadir.Who(k.data)
@@ -73,6 +75,15 @@ func newKitchen(t *testing.T) *kitchen {
 		return ok && h.URL != ""
 	})
 	return k
+}
+
+// end stops the server as Ctrl-C does.
+func (k *kitchen) end(t *testing.T) {
+	t.Helper()
+	if err := k.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = k.cmd.Wait()
 }
 
 func (k *kitchen) staff(t *testing.T, text string) {

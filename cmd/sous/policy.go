@@ -21,10 +21,20 @@ import (
 	"github.com/sous-hq/sous/tools"
 )
 
-// gate loads the policy and watches its file until the parts are closed.
-func (a *app) gate(r *tools.Registry) error {
+// gate loads the policy and watches its file until the parts are closed. What
+// runs turns records which rules and whose word they run by.
+func (a *app) gate(r *tools.Registry, n need) error {
+	c := policy.Config{Path: a.cfg.PolicyPath, Tools: toolNames(r), Sole: a.sole, Log: a.log}
+	forget := func() {}
 	var err error
-	if a.policy, err = policy.New(policy.Config{Path: a.cfg.PolicyPath, Tools: toolNames(r), Sole: a.sole, Log: a.log}); err != nil {
+	if n == runTurns {
+		c.Taken = a.recordPolicy
+		if forget, err = a.watchPeople(); err != nil {
+			return err
+		}
+	}
+	if a.policy, err = policy.New(c); err != nil {
+		forget()
 		return err
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -33,7 +43,7 @@ func (a *app) gate(r *tools.Registry) error {
 		defer close(done)
 		_ = a.policy.Watch(ctx) // ends with ctx, without an error
 	}()
-	a.unwatch = func() { stop(); <-done }
+	a.unwatch = func() { stop(); <-done; forget() }
 	return nil
 }
 

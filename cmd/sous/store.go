@@ -36,6 +36,7 @@ import (
 type database interface {
 	loop.Store
 	audit.Trees
+	audit.SettingsLog
 	review.Store
 	people.Tokens
 	delivery.Store

@@ -77,6 +77,7 @@ func TestApprovals(t *testing.T)     { storetest.Approvals(t, openStores) }
 func TestLedger(t *testing.T)        { storetest.Ledger(t, openStores) }
 func TestPauses(t *testing.T)        { storetest.Pauses(t, openStores) }
 func TestTokens(t *testing.T)        { storetest.Tokens(t, openStores) }
+func TestSettings(t *testing.T)      { storetest.Settings(t, openStores) }
 func TestAudit(t *testing.T)         { storetest.Audit(t, openStores) }
 
 func TestJournal(t *testing.T) {

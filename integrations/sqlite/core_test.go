@@ -42,4 +42,5 @@ func TestLedger(t *testing.T)        { storetest.Ledger(t, openStores) }
 func TestPauses(t *testing.T)        { storetest.Pauses(t, openStores) }
 func TestTokens(t *testing.T)        { storetest.Tokens(t, openStores) }
 func TestJournal(t *testing.T)       { storetest.Journal(t, openStores, "sous-a", "sous-b") }
+func TestSettings(t *testing.T)      { storetest.Settings(t, openStores) }
 func TestAudit(t *testing.T)         { storetest.Audit(t, openStores) }

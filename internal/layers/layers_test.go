@@ -50,7 +50,7 @@ func rules() []rule {
 		{under: "agent/install", layer: 1, what: "a concept"},
 		{under: "agent/model", layer: 1, what: "a concept"},
 		{under: "agent/privacy", layer: 1, what: "a concept", also: []string{"agent/approval", "agent/audit", "agent/pause"}},
-		{under: "agent/people", layer: 1, what: "a concept"},
+		{under: "agent/people", layer: 1, what: "a concept", also: []string{"agent/audit"}},
 		{under: "agent/delivery", layer: 1, what: "a concept"},
 		{under: "agent/pause", layer: 1, what: "a concept"},
 		{under: "agent/review", layer: 1, what: "a concept"},
