@@ -12,6 +12,7 @@ import (
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/agent/loop"
+	"github.com/sous-hq/sous/agent/people"
 )
 
 // writable refuses a checkpoint file that nothing could be written to: the record
@@ -30,8 +31,9 @@ func writable(path string) error {
 	return nil
 }
 
-// postCheckpoint tells the owners a signed head. Whoever rewrites the store and
-// the checkpoint file does not reach what they have kept of it.
+// postCheckpoint tells the owners a signed head: in a conversation of theirs and,
+// where Slack is on, by direct message. Whoever rewrites the store and the
+// checkpoint file does not reach what they have kept of it.
 func (a *app) postCheckpoint(ctx context.Context, c audit.Checkpoint, signed string) error {
 	var to []agent.ActorID
 	for _, p := range a.everybody() {
@@ -41,10 +43,26 @@ func (a *app) postCheckpoint(ctx context.Context, c audit.Checkpoint, signed str
 	}
 	slices.Sort(to)
 	name := sha256.Sum256(fmt.Append(nil, to))
-	return a.assistant.Tell(ctx, loop.Notice{
-		Workspace: c.Workspace, Key: fmt.Sprintf("checkpoint-%d", c.Size), Conversation: "record-" + hex.EncodeToString(name[:6]), To: to,
-		Title: "Signed head of the record",
-		Text: fmt.Sprintf("The record had %d rows at %s. This is its signed head. Keep a copy where nobody who runs Sous can change it; "+
-			"put into a file, `sous audit verify --checkpoint FILE` holds the record against it.\n\n```\n%s```\n", c.Size, c.At.UTC().Format(time.RFC3339), signed),
+	key := fmt.Sprintf("checkpoint-%d", c.Size)
+	text := fmt.Sprintf("The record had %d rows at %s. This is its signed head. Keep a copy where nobody who runs Sous can change it; "+
+		"put into a file, `sous audit verify --checkpoint FILE` holds the record against it.\n\n```\n%s```\n", c.Size, c.At.UTC().Format(time.RFC3339), signed)
+	err := a.assistant.Tell(ctx, loop.Notice{
+		Workspace: c.Workspace, Key: key, Conversation: "record-" + hex.EncodeToString(name[:6]), To: to,
+		Title: "Signed head of the record", Text: text,
 	})
+	if err != nil || a.slack.bot == nil {
+		return err
+	}
+	owners, err := a.people.source.Members(ctx, c.Workspace, people.Owners)
+	if err != nil {
+		return fmt.Errorf("owners in Slack: %w", err)
+	}
+	to = nil
+	for _, p := range owners {
+		if p.Active && p.Kind == agent.Member {
+			to = append(to, p.ID)
+		}
+	}
+	a.slack.bot.Inform(ctx, to, key, text)
+	return nil
 }
