@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -132,7 +133,11 @@ func scanCarried(row sqlRow) (loop.Carried, error) {
 func (d *DB) Try(ctx context.Context, s loop.Start) (int, error) {
 	n := 0
 	err := d.write(ctx, agent.WorkspaceID(s.Workspace), func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, `UPDATE turns SET tries = tries + 1 WHERE workspace = $1 AND id = $2 RETURNING tries`, s.Workspace, s.Turn).Scan(&n)
+		err := tx.QueryRow(ctx, `UPDATE turns SET tries = tries + 1 WHERE workspace = $1 AND id = $2 RETURNING tries`, s.Workspace, s.Turn).Scan(&n)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return noTurn(s.Turn)
+		}
+		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("count a try: %w", err)

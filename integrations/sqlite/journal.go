@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/sous-hq/sous/agent"
@@ -114,7 +115,11 @@ func scanCarried(row sqlRow) (loop.Carried, error) {
 func (d *DB) Try(ctx context.Context, s loop.Start) (int, error) {
 	n := 0
 	err := d.tx(ctx, func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, `UPDATE turns SET tries = tries + 1 WHERE workspace = ? AND id = ? RETURNING tries`, s.Workspace, s.Turn).Scan(&n)
+		err := tx.QueryRowContext(ctx, `UPDATE turns SET tries = tries + 1 WHERE workspace = ? AND id = ? RETURNING tries`, s.Workspace, s.Turn).Scan(&n)
+		if errors.Is(err, sql.ErrNoRows) {
+			return noTurn(s.Turn)
+		}
+		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("count a try: %w", err)

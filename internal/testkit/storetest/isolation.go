@@ -118,6 +118,7 @@ type called struct {
 // them, or the argument is a secret of its own.
 var noWorkspace = map[string]string{
 	"Abandon": "of replicas", "Alone": "of replicas", "Join": "of replicas", "Replicas": "of replicas",
+	"Adopt": "of replicas", "Carriers": "of replicas", "GiveBack": "of replicas", "Ready": "of replicas",
 	"EnginePool": "of the engine", "Pool": "of the tests", "SQL": "of the engine", "Path": "a file's name", "Close": "ends it", "Ping": "reads nothing",
 	"Sound": "checks the file", "Copy": "a backup", "Dump": "a backup", "Load": "a backup", "Sweep": "cleans the file",
 	"Keys": "of the installation", "RotateKEK": "of the installation", "Recorded": "a number", "Heads": "all are signed",
@@ -134,7 +135,7 @@ var noWorkspace = map[string]string{
 var makesItsOwn = []string{
 	"DB.Accept", "DB.SaveFile", "DB.Keep", "DB.Settle", "DB.SaveCheckpoint", "DB.SetToken", "DB.Install", "DB.OpenReview", "DB.Pause", "DB.Hold", "DB.Take",
 	"DB.Forget", "Ledger.Ask", "Ledger.Refuse", "Tracker.Create", "RoutingCases.Record", "Feedback.Rate", "Memories.SaveItem", "DB.Show",
-	"DB.EraseSubject", "DB.Purge", "Feedback.Forget", "Ledger.Intend", "DB.Untaken", "DB.Uninstall",
+	"DB.EraseSubject", "DB.Purge", "Feedback.Forget", "Ledger.Intend", "DB.Untaken", "DB.Uninstall", "DB.Record",
 }
 
 // late are methods that take away what others need to work.

@@ -46,6 +46,9 @@ func (w Whole) fill(t *testing.T) []string {
 	accept("e3", "c2")
 	accept("e4", "c2")
 	must(w.Park(ctx, "acme", "e3", loop.Parked{Answer: marker}))
+	pending := &loop.Pending{Workspace: "acme", Turn: "e3"}
+	pending.Add(checkpoint(1, marker, `{"n":1}`), now)
+	must(w.Store.Record(ctx, []*loop.Pending{pending}))
 	must(w.SaveFile(ctx, agent.File{FileRef: agent.FileRef{ID: "f1", Name: marker}, Workspace: "acme", Owner: "ann", Label: label, Content: []byte(marker)}))
 	_, err := w.Control.Pause(ctx, ann, pause.Tool, "mail_send", marker)
 	must(err)
@@ -172,6 +175,8 @@ func (a *arguments) known(typ reflect.Type) (any, bool) {
 		who = agent.ActorID(a.id)
 	}
 	mine := agent.Label{Readers: agent.Only("ann")}
+	pending := &loop.Pending{Workspace: ws, Turn: a.id}
+	pending.Add(checkpoint(9, "x", `{"n":9}`), now)
 	for _, v := range []any{
 		ws, a.by, who, now.Add(time.Hour), time.Hour, json.RawMessage(`{}`), mine,
 		agent.Write{By: a.by, Key: a.method + " of " + a.id, Label: mine},
@@ -181,6 +186,7 @@ func (a *arguments) known(typ reflect.Type) (any, bool) {
 		tools.Intent{Key: "key of " + string(ws), Proposal: proposalOf(a.t, a.by, a.id+"/9"), Verdict: agent.Verdict{Ruling: agent.Allow}},
 		agent.Call{ID: a.id + "/9", Turn: a.id, Actor: a.by, Tool: "mail_send", Args: []byte(`{}`)},
 		loop.Finish{Turn: agent.Turn{ID: a.id, Workspace: ws, Status: agent.TurnDone}},
+		loop.Start{Workspace: string(ws), Turn: a.id}, pending,
 		loop.Parked{Answer: "x"}, loop.Signal{Type: loop.SignalStop}, agent.TurnWaiting, agent.TicketStatus("closed"), pause.Tool,
 		feedback.Rating{Workspace: ws, Turn: a.id, By: "ann", Name: "x", Text: "x", At: now},
 		review.Review{ID: "R9", Workspace: ws, Turn: a.id, Reviewer: a.by, State: review.Draft, Created: now},
