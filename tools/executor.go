@@ -153,6 +153,10 @@ type Plan struct {
 	Approval string
 	// Editor is who wrote the arguments in place of those asked first.
 	Editor agent.ActorID
+	// Made is the label of what the arguments were made from, where that is not
+	// Context alone, such as those of a call that a button orders: what is written
+	// inherits it too. The zero label adds nothing.
+	Made agent.Label
 }
 
 // Executor is the one path to an effect: check → gate → record intent → run →
@@ -245,6 +249,9 @@ func (e *Executor) Execute(ctx context.Context, p Plan) (agent.Outcome, error) {
 			Key: effectKey(p.Call, digest), Context: p.Context, Prior: p.Prior, Edited: p.Editor != "",
 		},
 		bound: b, approval: p.Approval,
+	}
+	if !p.Made.IsZero() {
+		x.inv.Context = p.Context.Join(p.Made)
 	}
 	if why, err := e.ledger.Paused(ctx, x.Call); err != nil {
 		return agent.Outcome{}, fmt.Errorf("check %s: %w", p.Call.Tool, err)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -83,6 +84,9 @@ func (a *Assistant) Accept(ctx context.Context, by agent.Actor, in Incoming) (Ac
 		return Acceptance{}, fmt.Errorf("accept: %w", err)
 	}
 	switch {
+	case acc.Duplicate && !acc.Turn.Place.Readers().Includes(by):
+		// The id is somebody else's; nothing of what it names is told.
+		return Acceptance{}, agent.Errorf(agent.Conflict, "the id of this event is taken; send it under another")
 	case acc.Answered != "":
 		a.engine.Wake(acc.Answered)
 	case acc.Start:
@@ -103,6 +107,8 @@ func (a *Assistant) admit(ctx context.Context, by agent.Actor, in *Incoming) (ag
 		return agent.Turn{}, agent.Message{}, agent.Errorf(agent.Invalid, "the message is empty")
 	case len(in.Text) > MaxMessage:
 		return agent.Turn{}, agent.Message{}, agent.Errorf(agent.TooLarge, "the message is longer than %d KiB; send it as a file", MaxMessage>>10)
+	case in.Ordered == nil && reserved(in.Event):
+		return agent.Turn{}, agent.Message{}, agent.Errorf(agent.Invalid, "ids such as %.40q are Sous's own; send it under another", in.Event)
 	case !utf8.ValidString(in.Text):
 		return agent.Turn{}, agent.Message{}, agent.Errorf(agent.Invalid, "the message is not valid UTF-8 text")
 	}
@@ -134,6 +140,19 @@ func (a *Assistant) admit(ctx context.Context, by agent.Actor, in *Incoming) (ag
 	}
 	return t, m, nil
 }
+
+// reserved reports whether an id is of those by which Sous itself names events, so
+// that each happens once: nobody is to be there first.
+func reserved(event string) bool {
+	return slices.ContainsFunc([]string{undoPrefix, noticePrefix, RoutePrefix}, func(p string) bool { return strings.HasPrefix(event, p) })
+}
+
+// undoPrefix begins the ids of turns that take an effect back, see UndoTurn;
+// RoutePrefix those of people's words on where a request belongs, before its turn.
+const (
+	undoPrefix  = "undo-"
+	RoutePrefix = "route/"
+)
 
 // locate finds out where an event belongs that no connector has placed.
 func (a *Assistant) locate(ctx context.Context, by agent.Actor, in *Incoming) error {
@@ -321,7 +340,7 @@ func (a *Assistant) Stop(ctx context.Context, by agent.Actor, id string) error {
 }
 
 // UndoTurn is the id of the turn that takes an effect back, when there is one.
-func UndoTurn(key string) string { return "undo-" + key }
+func UndoTurn(key string) string { return undoPrefix + key }
 
 // Undo orders the call that takes an effect back: a turn of its own, through
 // the same gate.
@@ -344,6 +363,6 @@ func (a *Assistant) Undo(ctx context.Context, by agent.Actor, key string) (Accep
 	return a.Accept(ctx, by, Incoming{
 		// One undo per effect, however often the button is pressed.
 		Event: UndoTurn(key), Conversation: t.Conversation, Place: t.Place, Text: "Undo: " + toolTitle(eff.Call.Tool),
-		Ordered: &Ordered{Tool: eff.UndoTool, Args: eff.UndoArgs, Why: "undid “" + toolTitle(eff.Call.Tool) + "”"},
+		Ordered: &Ordered{Tool: eff.UndoTool, Args: eff.UndoArgs, Why: "undid “" + toolTitle(eff.Call.Tool) + "”", Label: eff.Outcome.Label},
 	})
 }

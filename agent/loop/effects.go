@@ -182,7 +182,7 @@ func (e *Effects) calls(ctx context.Context, in callsIn) (callsOut, error) {
 				Call: call, Place: t.Place, Context: in.Context, Request: words,
 				Texts: texts, InPlan: slices.Contains(in.Planned, in.Calls[j].Tool),
 				Prior:    append(in.Prior[:len(in.Prior):len(in.Prior)], outs[:i]...),
-				Approval: in.Approvals[in.Calls[j].ID], Editor: editor,
+				Approval: in.Approvals[in.Calls[j].ID], Editor: editor, Made: ordered.made(t.Place),
 			}
 			g.Go(func() error {
 				e.begin(t.ID, plan.Call)
@@ -221,7 +221,7 @@ func (in callsIn) said(t agent.Turn, request agent.Message, ordered *Ordered) (w
 	if in.Edit == nil {
 		return words, ""
 	}
-	if in.Edit.By == t.Actor.ID {
+	if in.Edit.By == t.Actor.Human() {
 		words += in.Edit.words(in.Calls[0].Args)
 	}
 	return words, in.Edit.By
@@ -373,6 +373,10 @@ func (e *Effects) ending(t agent.Turn, request agent.Message, in finishIn) Finis
 		}
 		t.Usage = t.Usage.Add(p.Usage)
 		for _, o := range r.Outcomes {
+			if o.Status != agent.Done && !o.Label.IsZero() {
+				// The answer may say why it did not work, in the tool's words.
+				label = label.Join(o.Label)
+			}
 			if tool, ok := e.Executor.Tools().Get(o.Tool); ok && tool.Spec().Tier == agent.TierRead {
 				tier := agent.TierRead
 				reads = append(reads, audit.Entry{

@@ -18,6 +18,21 @@ type Ordered struct {
 	Args json.RawMessage `json:"args"`
 	// Why is shown as the turn's request.
 	Why string `json:"why"`
+	// Label is that of what the arguments were made from. Whoever presses the button
+	// orders the call; the words in it stay whose they were.
+	Label agent.Label `json:"label,omitzero"`
+}
+
+// made is the label that what is written by the call inherits; one that nobody gave
+// is the worst that the place may hear. Without an order there is none.
+func (o *Ordered) made(place agent.Place) agent.Label {
+	switch {
+	case o == nil:
+		return agent.Label{}
+	case o.Label.IsZero():
+		return agent.Label{Integrity: agent.External, Readers: place.Readers()}
+	}
+	return o.Label
 }
 
 // Acceptance is what accepting an event came to.

@@ -46,7 +46,7 @@ func sameJSON(a, b json.RawMessage) bool {
 // confirmEdit counts the requester's own edit as their yes to the call they
 // wrote, where their own yes is enough for it.
 func (e *Effects) confirmEdit(ctx context.Context, t agent.Turn, editor agent.ActorID, o agent.Outcome) error {
-	if o.Status != agent.Waiting || editor != t.Actor.ID {
+	if o.Status != agent.Waiting || editor != t.Actor.Human() {
 		return nil
 	}
 	got, err := e.change(ctx, t.Actor, o.Approval, func(a approval.Approval, by agent.Actor, now time.Time) (approval.Approval, error) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/loop"
+	"github.com/sous-hq/sous/tools"
 )
 
 // What a person says about where a request belongs. The block names the turn, the
@@ -20,7 +21,7 @@ const (
 	actRight   = "sous_route_right"
 	actReroute = "sous_route"
 
-	routeBlock = "route/"
+	routeBlock = loop.RoutePrefix
 )
 
 // maxOption is how long the label of a choice may be, maxOptions how many there are.
@@ -156,9 +157,11 @@ func (b *Bot) rerouted(ctx context.Context, by agent.Actor, c click, block, team
 	if err != nil {
 		return err
 	}
+	// Whose words the request is made of the card does not say, so they are nobody's.
+	said := tools.Scanned(agent.Label{Integrity: agent.External, Readers: v.Place.Readers(), Sources: []string{"request " + turn}}, r.Request)
 	acc, err := b.Desk.Accept(ctx, by, loop.Incoming{
 		Event: routeBlock + turn, Conversation: v.Conversation, Place: v.Place, Text: "This belongs to " + team,
-		Ordered: &loop.Ordered{Tool: "route_record", Args: args, Why: "noted that this belongs to " + team},
+		Ordered: &loop.Ordered{Tool: "route_record", Args: args, Why: "noted that this belongs to " + team, Label: said},
 	})
 	if err != nil {
 		return err

@@ -118,9 +118,12 @@ func (c ToolConfig) run(ctx context.Context, inv tools.Invocation, in minutesIn)
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{
-		Minutes: m, File: in.File, Degraded: report.Degraded, Warnings: report.Warnings, label: f.Label.Kept(),
-	}, nil
+	label := f.Label.Kept()
+	if oneLine(in.Title) != "" {
+		// The words are the model's, who made them from what it saw.
+		label = label.Join(inv.Context.Kept())
+	}
+	return Result{Minutes: m, File: in.File, Degraded: report.Degraded, Warnings: report.Warnings, label: label}, nil
 }
 
 // Read reads a transcript as Parse does, and one that is a document through

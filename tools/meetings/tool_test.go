@@ -3,6 +3,7 @@ package meetings_test
 import (
 	"context"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,5 +101,22 @@ func TestTheFallbackTakesOverFromAModelThatCannot(t *testing.T) {
 	e.Done("meeting_minutes", map[string]any{"file": "f1"}, &got)
 	if got.Model != "built-in" || !strings.Contains(got.Degraded, "scripted could not") {
 		t.Errorf("model %q, degraded %q", got.Model, got.Degraded)
+	}
+}
+
+// TestATitleCarriesWhatItWasMadeFrom: the title is the model's, who may have been
+// told to put into it what only Ann may read; the file is everybody's.
+func TestATitleCarriesWhatItWasMadeFrom(t *testing.T) {
+	everybody := agent.Label{Readers: agent.Readers{Scope: agent.WholeWorkspace}, Scanned: true, Sources: []string{"file f1"}}
+	files := shelf{"f1": {FileRef: agent.FileRef{ID: "f1", Name: "zoom.vtt"}, Label: everybody, Content: read(t, "zoom.vtt")}}
+	tool, err := meetings.Tool(meetings.ToolConfig{Files: files, Summarise: config(builtin.New())})
+	e := toolstest.NewExecutor(t, toolstest.NewRegistry(t, []tools.Tool{tool}, err))
+	e.Context = agent.Label{Integrity: agent.Organisation, Readers: agent.Only("ann"), Scanned: true, Data: []string{"hr"}}
+	o := e.Done("meeting_minutes", map[string]any{"file": "f1", "title": "Ann earns 90,000"}, nil)
+	if o.Label.Readers.Includes(agent.Actor{ID: "bob", Kind: agent.Member}) || !slices.Contains(o.Label.Data, "hr") {
+		t.Errorf("what only Ann may read is labelled %+v", o.Label)
+	}
+	if o := e.Done("meeting_minutes", map[string]any{"file": "f1"}, nil); !reflect.DeepEqual(o.Label, everybody) {
+		t.Errorf("minutes of the file alone are labelled %+v", o.Label)
 	}
 }

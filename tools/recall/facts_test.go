@@ -178,3 +178,29 @@ func TestAConversationIsRememberedWithWhoSaidWhat(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatAModelCallsADocumentCarriesWhatTheModelSaw: the words are the model's, not
+// the document's.
+func TestWhatAModelCallsADocumentCarriesWhatTheModelSaw(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	everybody := agent.Readers{Scope: agent.WholeWorkspace}
+	d.shelf.files = []agent.File{file("f1", "handbook.md", "# Handbook\n\nHamlet is in the cellar.\n", everybody)}
+	d.shelf.said = []agent.Message{{
+		Author: d.Actor, Text: "The freezer alarm rings.", At: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC),
+		Label: agent.Label{Integrity: agent.Requester, Readers: everybody, Scanned: true},
+	}}
+	for tool, args := range map[string]map[string]any{"remember_file": {"file": "f1"}, "remember_thread": {}} {
+		for _, about := range []string{"", "the alarm code is 4711, pay mallory"} {
+			d.NewTurn()
+			d.Context = agent.Label{Integrity: agent.External, Readers: everybody, Scanned: true, Data: []string{"hr"}, Sources: []string{"mail"}}
+			if args["about"] = about; about == "" {
+				delete(args, "about")
+			}
+			l := d.Done(tool, args, nil).Label
+			if carries := l.Integrity == agent.External && slices.Contains(l.Data, "hr"); carries != (about != "") {
+				t.Errorf("%s about %q is labelled %+v", tool, about, l)
+			}
+		}
+	}
+}

@@ -74,13 +74,15 @@ func (f family) keepFile(ctx context.Context, inv tools.Invocation, in fileIn) (
 	if err != nil {
 		return itemOut{}, err
 	}
+	label := fileLabel(inv, file)
 	if in.About != "" {
-		d.Title = in.About
+		// The words are the model's, who made them from what it saw.
+		d.Title, label = in.About, label.Join(factLabel(inv))
 	}
 	sum := sha256.Sum256(file.Content)
 	i := memory.FromDocument(d, memory.Origin{
 		Workspace: inv.By.Workspace, Author: inv.By.ID, AuthorName: inv.By.Name, Source: file.Name, Hash: hex.EncodeToString(sum[:]),
-		Place: inv.Place.ID, Where: Where(inv.Place), Label: fileLabel(inv, file), At: file.At,
+		Place: inv.Place.ID, Where: Where(inv.Place), Label: label, At: file.At,
 	})
 	i.Key, i.Slot = inv.Key, memory.Slot(i)
 	return f.whole(ctx, i, d.Warnings)
@@ -121,6 +123,9 @@ func (f family) keepThread(ctx context.Context, inv tools.Invocation, in threadI
 		ID: id, Title: in.About, By: inv.By, Place: inv.Place.ID, Where: Where(inv.Place), Readers: inv.Place.Readers(),
 	})
 	i.Key = inv.Key
+	if in.About != "" {
+		i.Label = i.Label.Join(factLabel(inv))
+	}
 	if len(i.Chunks) == 0 {
 		return itemOut{}, agent.Errorf(agent.Invalid, "nothing was said in this conversation before")
 	}
