@@ -33,6 +33,12 @@ func payer(ctx context.Context, req model.Request, delta func(string)) (model.Re
 		delta("Thinking about it ")
 		<-ctx.Done()
 		return model.Response{}, ctx.Err()
+	case strings.HasPrefix(asked, "slowly"):
+		for range 60 {
+			delta("and on ")
+			time.Sleep(5 * time.Second)
+		}
+		return model.Response{Text: strings.Repeat("and on ", 60) + "and slowly to its end", Finish: model.FinishStop, Model: "script"}, nil
 	case strings.HasPrefix(asked, "long"):
 		text := ""
 		for i := range 120 {

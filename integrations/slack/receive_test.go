@@ -133,7 +133,7 @@ func TestDamagedDeliveriesDoNoHarm(t *testing.T) {
 			"commands":     []byte("command=%2Fsous&text=help&team_id=" + w.slack.Team + "&user_id=" + ann + "&trigger_id=t.1"),
 		}
 		random := rand.New(rand.NewPCG(1, 2))
-		for i := range 600 {
+		for i := range 200 {
 			for kind, seed := range seeds {
 				body := bytes.Clone(seed)
 				for range 1 + random.IntN(6) {
@@ -162,7 +162,7 @@ func TestDamagedDeliveriesDoNoHarm(t *testing.T) {
 				}
 			}
 		}
-		if p.turns(t) > 300 {
+		if p.turns(t) > 100 {
 			t.Errorf("%d turns", p.turns(t))
 		}
 	})

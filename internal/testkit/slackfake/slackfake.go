@@ -91,6 +91,7 @@ type Server struct {
 	titles   map[string]string
 	failures map[string][]Failure
 	down     bool
+	out      string
 	calls    []Call
 	lastPost map[string]time.Time
 	triggers map[string]time.Time
@@ -256,6 +257,14 @@ func (s *Server) Down(down bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.down = down
+}
+
+// TurnOut makes every call of the bot fail with a code such as token_revoked, until it
+// is called with none.
+func (s *Server) TurnOut(code string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.out = code
 }
 
 // Calls lists the requests to a method so far; "" means all.

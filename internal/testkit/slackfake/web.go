@@ -242,6 +242,9 @@ func (s *Server) failure(name string) (Failure, bool) {
 	if s.down {
 		return Failure{Status: http.StatusServiceUnavailable}, true
 	}
+	if s.out != "" {
+		return Failure{Error: s.out}, true
+	}
 	for _, key := range []string{name, ""} {
 		if all := s.failures[key]; len(all) > 0 {
 			s.failures[key] = all[1:]
