@@ -122,14 +122,14 @@ func (a *Assistant) expected(ctx context.Context, p approval.Approval, now time.
 // RemindEvery is how often Remind looks for what is due.
 const RemindEvery = 30 * time.Second
 
-// Remind sends reminders as they fall due, until ctx is done. Whoever watches the
+// Remind sends reminders in these workspaces as they fall due, until ctx is done. Whoever watches the
 // approval's turn sees an event; each notifier is told besides. A workspace whose
 // approvals cannot be read is tried again.
-func (a *Assistant) Remind(ctx context.Context, workspaces []agent.WorkspaceID, tell ...Notifier) error {
+func (a *Assistant) Remind(ctx context.Context, workspaces func() []agent.WorkspaceID, tell ...Notifier) error {
 	tick := time.NewTicker(RemindEvery)
 	defer tick.Stop()
 	for {
-		for _, ws := range workspaces {
+		for _, ws := range workspaces() {
 			if _, err := a.RemindDue(ctx, ws, tell...); err != nil && ctx.Err() == nil {
 				a.Log.WarnContext(ctx, "reminders not sent", slog.Any("err", err))
 			}

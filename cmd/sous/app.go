@@ -84,7 +84,9 @@ func (a *app) join(ctx context.Context, n need) error {
 	if a.db, err = a.openStores(ctx); err != nil {
 		return err
 	}
-	a.joinSlack()
+	if err := a.joinSlack(ctx, n); err != nil {
+		return err
+	}
 	if err := a.joinPeople(); err != nil {
 		return err
 	}

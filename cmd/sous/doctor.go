@@ -101,7 +101,7 @@ func (c *cli) examine(ctx context.Context, cfg config.Config) []finding {
 	}
 	found = append(found, c.checkModel(ctx, cfg)...)
 	found = append(found, checkMemory(ctx, cfg, s)...)
-	found = append(found, c.checkSlackApp(ctx, cfg)...)
+	found = append(found, c.checkSlackApp(ctx, cfg, s)...)
 	if err := s.close(); err != nil {
 		add("store", "bad", err.Error())
 	}

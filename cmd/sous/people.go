@@ -82,12 +82,12 @@ func (a *app) joinPeople() error {
 	switch {
 	case f == nil:
 		sole := people.Sole{Owner: owner(a.cfg), Clock: time.Now}
-		if a.people.source = sole; a.slack.directory != nil {
-			a.people.source = people.Join(sole, a.slack.directory)
+		if a.people.source = sole; a.slack.people != nil {
+			a.people.source = people.Join(sole, a.slack.people)
 		}
 		return nil
-	case a.slack.directory != nil:
-		a.people.source = people.Over(f, a.slack.directory)
+	case a.slack.people != nil:
+		a.people.source = people.Over(f, a.slack.people)
 	default:
 		a.people.source = f
 	}

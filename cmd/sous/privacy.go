@@ -185,14 +185,20 @@ func (a *app) tidy(ctx context.Context) {
 			return
 		case <-time.After(time.Until(nextNight(time.Now().In(a.cfg.Timezone)))):
 		}
-		system := agent.Actor{Workspace: workspace, ID: "sous", Kind: agent.System, Name: "Sous"}
-		all, err := a.purge(ctx, system, false)
-		for _, p := range all {
-			a.log.InfoContext(ctx, "retention", slog.String("rule", p.Rule), slog.String("gone", p.Counts.String()), slog.String("err", p.Error))
+		for _, ws := range a.workspaces() {
+			a.purgeNightly(ctx, ws)
 		}
-		if err != nil && ctx.Err() == nil {
-			a.log.ErrorContext(ctx, "the nightly purge failed; it is tried again tomorrow", slog.Any("err", err))
-		}
+	}
+}
+
+func (a *app) purgeNightly(ctx context.Context, ws agent.WorkspaceID) {
+	system := agent.Actor{Workspace: ws, ID: "sous", Kind: agent.System, Name: "Sous"}
+	all, err := a.purge(ctx, system, false)
+	for _, p := range all {
+		a.log.InfoContext(ctx, "retention", slog.String("workspace", string(ws)), slog.String("rule", p.Rule), slog.String("gone", p.Counts.String()), slog.String("err", p.Error))
+	}
+	if err != nil && ctx.Err() == nil {
+		a.log.ErrorContext(ctx, "the nightly purge failed; it is tried again tomorrow", slog.String("workspace", string(ws)), slog.Any("err", err))
 	}
 }
 

@@ -128,7 +128,7 @@ func (c *cli) serveOn(ctx context.Context, a *app, l net.Listener) error {
 	}
 	g.Go(func() error { return signer.Run(gctx) })
 	g.Go(func() error { promises.Run(gctx); return nil })
-	g.Go(func() error { return a.assistant.Remind(gctx, []agent.WorkspaceID{workspace}, a.tellers()...) })
+	g.Go(func() error { return a.assistant.Remind(gctx, a.workspaces, a.tellers()...) })
 	g.Go(func() error { a.tidy(gctx); return nil })
 	g.Go(func() error { return a.catchUpTickets(gctx) })
 	g.Go(func() error {
@@ -183,10 +183,10 @@ func (a *app) handler(svc service, token string) (http.Handler, error) {
 	}
 	all := http.NewServeMux()
 	all.Handle("/", pages.Handler())
-	if a.slack.bot != nil && a.cfg.Slack.SigningSecret.IsSet() {
+	if h := a.slackHandler(); h != nil {
 		// Slack names this server as the internet does and signs nobody in: its own
 		// signature is what counts there.
-		all.Handle("/slack/", a.slack.bot.Handler())
+		all.Handle("/slack/", h)
 	}
 	return telemetry.HTTPConfig{Metrics: a.metrics, Log: a.log, Now: time.Now}.Middleware(all), nil
 }

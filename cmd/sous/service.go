@@ -106,7 +106,7 @@ func (s service) Info(context.Context) (api.Info, error) { return s.app.info(), 
 func (a *app) info() api.Info {
 	return api.Info{
 		Version: version(), Store: a.db.what, Model: a.models.what, Slack: a.slackState(),
-		Address: a.address, Started: a.started, MaxUpload: a.cfg.Limits.UploadBytes,
+		Address: a.address, Started: a.started, MaxUpload: a.cfg.Limits.UploadBytes, Installs: a.installs(),
 	}
 }
 

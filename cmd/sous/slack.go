@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -11,14 +12,22 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/loop"
+	"github.com/sous-hq/sous/agent/people"
 	"github.com/sous-hq/sous/integrations/slack"
+	"github.com/sous-hq/sous/integrations/slack/setup"
 	"github.com/sous-hq/sous/internal/config"
 )
 
 // slackParts are what Sous has of Slack; the zero value has none.
 type slackParts struct {
+	// people knows the accounts of Slack: those of directory, or of installed.
+	people people.Source
+	// directory and bot are the one workspace of a bot token.
 	directory *slack.Directory
 	bot       *slack.Bot
+	// installed and fleet are the workspaces the app was installed in by its own page.
+	installed *slack.Installed
+	fleet     *slack.Fleet
 	// trouble says why Slack is off although it is set up; it holds a string.
 	trouble atomic.Value
 }
@@ -28,22 +37,39 @@ func checkSlack(s config.Slack) error {
 	switch {
 	case !s.IsSet():
 		return nil
-	case !s.BotToken.IsSet():
-		return agent.Errorf(agent.Invalid, "SLACK_BOT_TOKEN is missing: Slack needs it beside SLACK_APP_TOKEN or SLACK_SIGNING_SECRET")
+	case s.Many() && s.PublicURL == "":
+		return agent.Errorf(agent.Invalid, "SLACK_CLIENT_ID is set, but SLACK_PUBLIC_URL is not: the app's install page needs an address that browsers reach")
+	case !s.BotToken.IsSet() && !s.Many():
+		return agent.Errorf(agent.Invalid, "SLACK_BOT_TOKEN is missing: Slack needs it beside SLACK_APP_TOKEN or SLACK_SIGNING_SECRET (or, for several workspaces, SLACK_CLIENT_ID and SLACK_CLIENT_SECRET)")
 	case !s.AppToken.IsSet() && !s.SigningSecret.IsSet():
-		return agent.Errorf(agent.Invalid, "SLACK_BOT_TOKEN is set, but neither SLACK_APP_TOKEN (Socket Mode) nor SLACK_SIGNING_SECRET (HTTP) is")
+		name := "SLACK_BOT_TOKEN is"
+		if s.Many() {
+			name = "SLACK_CLIENT_ID and SLACK_CLIENT_SECRET are"
+		}
+		return agent.Errorf(agent.Invalid, "%s set, but neither SLACK_APP_TOKEN (Socket Mode) nor SLACK_SIGNING_SECRET (HTTP) is", name)
 	}
 	return nil
 }
 
 // joinSlack makes the directory of Slack's people, which whatever decides or runs
 // something asks, with or without the front end.
-func (a *app) joinSlack() {
-	if a.cfg.Slack.IsSet() {
-		a.slack.directory = slack.NewDirectory(slack.DirectoryConfig{
-			BotToken: a.cfg.Slack.BotToken.Reveal(), APIURL: a.cfg.Slack.APIURL, Workspace: workspace, Clock: time.Now,
-		})
+func (a *app) joinSlack(ctx context.Context, n need) error {
+	s := a.cfg.Slack
+	c := slack.DirectoryConfig{APIURL: s.APIURL, Clock: time.Now}
+	switch {
+	case s.Many():
+		a.slack.installed = slack.NewInstalled(a.db, c)
+		a.slack.people = a.slack.installed
+		// Turns go on before the front end begins, and ask who people are.
+		if err := a.slack.installed.Load(ctx); err != nil && n == runTurns {
+			return err
+		}
+	case s.IsSet():
+		c.BotToken, c.Workspace = s.BotToken.Reveal(), workspace
+		a.slack.directory = slack.NewDirectory(c)
+		a.slack.people = a.slack.directory
 	}
+	return nil
 }
 
 // newBot makes the Slack front end, when Slack is set up.
@@ -72,25 +98,74 @@ func (a *app) newBot() error {
 		a.hooks.slack(&c)
 	}
 	var err error
-	a.slack.bot, err = slack.New(c)
+	if !s.Many() {
+		a.slack.bot, err = slack.New(c)
+		return err
+	}
+	needed, optional := setup.Scopes()
+	// The web chat is this machine's own workspace, and not theirs.
+	c.Pages = ""
+	a.slack.fleet, err = slack.NewFleet(slack.FleetConfig{
+		Bot: c, Installs: a.db, Installed: a.slack.installed, ClientID: s.ClientID, ClientSecret: s.ClientSecret.Reveal(),
+		Redirect: strings.TrimRight(s.PublicURL, "/") + setup.CallbackPath, Authorize: authorizePage(s.APIURL), Scopes: append(needed, optional...),
+	})
 	return err
+}
+
+// authorizePage is where people agree to an installation: beside the Web API when
+// that is not Slack's own.
+func authorizePage(api string) string {
+	if api == "" {
+		return ""
+	}
+	return strings.TrimSuffix(strings.TrimRight(api, "/"), "/api") + "/oauth/v2/authorize"
+}
+
+// slackHandler answers what Slack sends over HTTP, and the install page; nil when
+// neither is in use.
+func (a *app) slackHandler() http.Handler {
+	switch {
+	case a.slack.fleet != nil:
+		return a.slack.fleet.Handler()
+	case a.slack.bot != nil && a.cfg.Slack.SigningSecret.IsSet():
+		return a.slack.bot.Handler()
+	}
+	return nil
+}
+
+// workspaces are whose turns this Sous runs.
+func (a *app) workspaces() []agent.WorkspaceID {
+	all := []agent.WorkspaceID{workspace}
+	if a.slack.fleet != nil {
+		all = append(all, a.slack.fleet.Workspaces()...)
+	}
+	return all
 }
 
 // tellers are the front ends that tell people of reminders where they are.
 func (a *app) tellers() []loop.Notifier {
-	if a.slack.bot == nil {
-		return nil
+	switch {
+	case a.slack.bot != nil:
+		return []loop.Notifier{a.slack.bot}
+	case a.slack.fleet != nil:
+		return []loop.Notifier{a.slack.fleet}
 	}
-	return []loop.Notifier{a.slack.bot}
+	return nil
 }
 
 // runSlack is the Slack front end until ctx is done. That Slack wants no more of
 // it must not cost the web chat, so it is said and no error.
 func (a *app) runSlack(ctx context.Context) {
-	if a.slack.bot == nil {
+	var run func(context.Context) error
+	switch {
+	case a.slack.bot != nil:
+		run = a.slack.bot.Run
+	case a.slack.fleet != nil:
+		run = a.slack.fleet.Run
+	default:
 		return
 	}
-	if err := a.slack.bot.Run(ctx); err != nil {
+	if err := run(ctx); err != nil {
 		a.slack.trouble.Store(agent.PublicText(err))
 		a.log.ErrorContext(ctx, "slack is off until the next start", slog.Any("err", err))
 	}
@@ -112,10 +187,14 @@ func (a *app) slackState() string {
 	if s.SigningSecret.IsSet() {
 		by = append(by, "HTTP at /slack/")
 	}
-	if a.slack.bot == nil {
-		return "on while sous serves, by " + strings.Join(by, " and ")
+	how := ", by " + strings.Join(by, " and ")
+	if s.Many() {
+		how += ", where it is installed"
 	}
-	return "on, by " + strings.Join(by, " and ")
+	if a.slack.bot == nil && a.slack.fleet == nil {
+		return "on while sous serves" + how
+	}
+	return "on" + how
 }
 
 // condition says for people how Sous is: its model, and whether that answers.

@@ -25,11 +25,12 @@ func (c *cli) slackCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "slack", Short: "Make, change and check the Slack app", Args: cobra.NoArgs,
 		Long: `Sous is a Slack app of your own. Without a public address it connects outwards
-(Socket Mode); with --url Slack calls it over HTTP. docs/slack.md goes through it
+(Socket Mode); with --url Slack calls it over HTTP. With --many it is installed in
+several workspaces by links that “invite” prints. docs/slack.md goes through it
 step by step.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(c.slackManifestCommand(), c.slackApplyCommand())
+	cmd.AddCommand(c.slackManifestCommand(), c.slackApplyCommand(), c.slackInviteCommand(), c.slackInstallsCommand())
 	return cmd
 }
 
@@ -132,6 +133,11 @@ func (c *cli) slackApply(ctx context.Context, cfg config.Config, f setup.Form, i
 func (c *cli) explainApply(f setup.Form, got setup.App, kept string) {
 	page := "https://api.slack.com/apps/" + got.ID
 	switch {
+	case got.Made && f.Many:
+		c.printf("Made the app %s. Its secrets are in %s.\n\nNext:\n", got.ID, kept)
+		c.printf("  1. Start sous with SLACK_CLIENT_ID, SLACK_CLIENT_SECRET and SLACK_SIGNING_SECRET from the file, and SLACK_PUBLIC_URL=%s.\n", f.URL)
+		c.printf("  2. Let Slack verify the address: %s/event-subscriptions; for other workspaces than yours, activate public distribution: %s/distribute\n", page, page)
+		c.printf("  3. “sous slack invite” prints the link by which it is installed; “sous doctor” says how each installation is.\n")
 	case got.Made:
 		c.printf("Made the app %s. Its secrets are in %s.\n\nNext:\n", got.ID, kept)
 		c.printf("  1. Install it: %s/install-on-team; the Bot User OAuth Token is SLACK_BOT_TOKEN.\n", page)
@@ -181,7 +187,7 @@ func keepApp(path string, a setup.App) error {
 }
 
 // checkSlackApp examines the app, when Slack is set up.
-func (c *cli) checkSlackApp(ctx context.Context, cfg config.Config) []finding {
+func (c *cli) checkSlackApp(ctx context.Context, cfg config.Config, in *session) []finding {
 	s := cfg.Slack
 	if !s.IsSet() {
 		return []finding{{"slack", "off", "set SLACK_BOT_TOKEN and SLACK_APP_TOKEN to switch it on"}}
@@ -196,9 +202,15 @@ func (c *cli) checkSlackApp(ctx context.Context, cfg config.Config) []finding {
 	found := []finding{{"slack", "ok", (&app{cfg: cfg}).slackState()}}
 	for _, f := range setup.Examine(ctx, setup.Probe{
 		BotToken: s.BotToken.Reveal(), AppToken: s.AppToken.Reveal(), SigningSecret: s.SigningSecret.Reveal(), ConfigToken: s.ConfigToken.Reveal(),
-		AppID: id, APIURL: s.APIURL, PublicURL: s.PublicURL, Form: setup.Form{URL: s.PublicURL, Socket: s.AppToken.IsSet()}, Clock: time.Now,
+		AppID: id, APIURL: s.APIURL, PublicURL: s.PublicURL, Form: setup.Form{URL: s.PublicURL, Socket: s.AppToken.IsSet(), Many: s.Many()}, Clock: time.Now,
 	}) {
 		found = append(found, finding{f.What, string(f.State), f.Text})
+	}
+	switch {
+	case s.Many():
+		found = append(found, c.checkInstalls(ctx, in)...)
+	case s.ClientID != "" && s.BotToken.IsSet():
+		found = append(found, finding{"slack installs", "off", "SLACK_BOT_TOKEN names the one workspace; SLACK_CLIENT_ID is not used"})
 	}
 	return found
 }

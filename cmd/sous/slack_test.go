@@ -22,6 +22,8 @@ type office struct {
 	token  string
 	socket bool
 	dm     string
+	// many says that the app is installed by its own page.
+	many bool
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
@@ -90,6 +92,10 @@ func (o *office) serve(t *testing.T, crash string) {
 	cmd := exec.Command(os.Args[0], "serve", "--listen", "127.0.0.1:0")
 	cmd.Env = append(os.Environ(), beSous+"=1", crashAt+"="+crash, slackPace+"=1ms", "SOUS_DATA="+o.data, "HOME="+o.data, "OPENAI_API_KEY=", "OPENAI_BASE_URL=",
 		"SLACK_BOT_TOKEN="+o.token, "SLACK_API_URL="+o.URL())
+	if o.many {
+		cmd.Env = append(cmd.Env, "SLACK_BOT_TOKEN=")
+		cmd.Env = append(cmd.Env, o.manyEnv()...)
+	}
 	if o.socket {
 		cmd.Env = append(cmd.Env, "SLACK_APP_TOKEN="+o.AppToken)
 	} else {

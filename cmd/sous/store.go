@@ -16,6 +16,7 @@ import (
 	"github.com/sous-hq/sous/agent/check"
 	"github.com/sous-hq/sous/agent/delivery"
 	"github.com/sous-hq/sous/agent/feedback"
+	"github.com/sous-hq/sous/agent/install"
 	"github.com/sous-hq/sous/agent/journal"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/pause"
@@ -40,6 +41,7 @@ type database interface {
 	review.Store
 	people.Tokens
 	delivery.Store
+	install.Store
 	privacy.Store
 	FindEffects(ctx context.Context, ws agent.WorkspaceID, f loop.EffectFilter) ([]loop.Effect, error)
 	Pause(ctx context.Context, by agent.Actor, s pause.Scope, target, reason string) (pause.Pause, error)

@@ -138,4 +138,23 @@ type Info struct {
 	Started time.Time `json:"started,omitzero"`
 	// MaxUpload is the largest file accepted, in bytes.
 	MaxUpload int64 `json:"max_upload,omitempty"`
+	// Installs are the Slack workspaces the app was installed in by its own page.
+	Installs []Install `json:"installs,omitempty"`
+}
+
+// Install is one of the places an app was installed in.
+type Install struct {
+	Team string `json:"team"`
+	Name string `json:"name,omitempty"`
+	// Enterprise is the organisation it belongs to; Org says that it is installed for
+	// that as a whole.
+	Enterprise string    `json:"enterprise,omitempty"`
+	Org        bool      `json:"org,omitempty"`
+	Bot        string    `json:"bot,omitempty"`
+	Scopes     []string  `json:"scopes,omitempty"`
+	At         time.Time `json:"at,omitzero"`
+	// Expires is when its token ends unless it is renewed, zero for never.
+	Expires time.Time `json:"expires,omitzero"`
+	// Trouble says why it does not work there, "" when nothing is known to be wrong.
+	Trouble string `json:"trouble,omitempty"`
 }

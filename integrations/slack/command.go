@@ -37,7 +37,7 @@ func (b *Bot) command(ctx context.Context, body []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.TeamID != me.team || c.UserID == "" || c.TriggerID == "" {
+	if !me.isHome(c.TeamID, c.EnterpriseID) || c.UserID == "" || c.TriggerID == "" {
 		return said("This app is not of your workspace."), nil
 	}
 	by, err := b.whoIs(ctx, "", c.UserID)

@@ -37,7 +37,7 @@ func (b *Bot) event(ctx context.Context, body []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if me.team != "" && !env.isFor(me.team) {
+	if me.team != "" && !env.isFor(me) {
 		b.Log.WarnContext(ctx, "slack: an event of another workspace", slog.String("team", env.Team))
 		return nil, nil
 	}
@@ -65,8 +65,8 @@ func (b *Bot) known(ctx context.Context) (identity, error) {
 	return b.self(ctx)
 }
 
-func (e envelope) isFor(team string) bool {
-	return e.Team == team || slices.ContainsFunc(e.Authorizations, func(a authorization) bool { return a.Team == team })
+func (e envelope) isFor(me identity) bool {
+	return me.isHome(e.Team, e.Enterprise) || slices.ContainsFunc(e.Authorizations, func(a authorization) bool { return me.isHome(a.Team, a.Enterprise) })
 }
 
 // happened notes what is no request.

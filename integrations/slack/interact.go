@@ -26,7 +26,7 @@ func (b *Bot) interaction(ctx context.Context, body []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Team.ID != me.team || c.User.ID == "" || c.Trigger == "" {
+	if !me.isHome(c.Team.ID, c.Enterprise.ID) || c.User.ID == "" || c.Trigger == "" {
 		b.Log.WarnContext(ctx, "slack: a click of another workspace", slog.String("team", c.Team.ID))
 		return nil, nil
 	}

@@ -169,7 +169,7 @@ func (b *Bot) handle(ctx context.Context, d delivery.Delivery) (err error) {
 		return b.commanded(ctx, by, c)
 	}
 	env, ev, err := parseEvent(d.Body)
-	if err != nil || !env.isFor(me.team) {
+	if err != nil || !env.isFor(me) {
 		return err
 	}
 	switch ev.Type {

@@ -18,6 +18,7 @@ type envelope struct {
 	Type           string          `json:"type"`
 	Challenge      string          `json:"challenge"`
 	Team           string          `json:"team_id"`
+	Enterprise     string          `json:"enterprise_id"`
 	EventID        string          `json:"event_id"`
 	Authorizations []authorization `json:"authorizations"`
 	Event          json.RawMessage `json:"event"`
@@ -202,6 +203,9 @@ type click struct {
 	Team     struct {
 		ID string `json:"id"`
 	} `json:"team"`
+	Enterprise struct {
+		ID string `json:"id"`
+	} `json:"enterprise"`
 	User struct {
 		ID   string `json:"id"`
 		Team string `json:"team_id"`
@@ -291,6 +295,7 @@ func ParseCommand(body []byte) (string, error) {
 func parseCommand(body []byte) (slack.SlashCommand, error) {
 	var flat struct {
 		Team    string `json:"team_id"`
+		Org     string `json:"enterprise_id"`
 		Channel string `json:"channel_id"`
 		User    string `json:"user_id"`
 		Command string `json:"command"`
@@ -302,7 +307,7 @@ func parseCommand(body []byte) (slack.SlashCommand, error) {
 		return slack.SlashCommand{}, fmt.Errorf("%w: the command: %w", errUnreadable, err)
 	}
 	return slack.SlashCommand{
-		TeamID: flat.Team, ChannelID: flat.Channel, UserID: flat.User, Command: flat.Command, Text: flat.Text,
+		TeamID: flat.Team, EnterpriseID: flat.Org, ChannelID: flat.Channel, UserID: flat.User, Command: flat.Command, Text: flat.Text,
 		ResponseURL: flat.URL, TriggerID: flat.Trigger,
 	}, nil
 }

@@ -26,6 +26,7 @@ type Directory struct {
 	clock func() time.Time
 	fresh time.Duration
 	ws    agent.WorkspaceID
+	org   string
 
 	mu       sync.Mutex
 	me       identity
@@ -43,12 +44,30 @@ type Directory struct {
 
 var _ people.Source = (*Directory)(nil)
 
-// identity is who the app is in its workspace.
-type identity struct{ team, user, bot, url string }
+// identity is who the app is in its workspace. Installed for a whole organisation it
+// is at home in all its workspaces, and team is the organisation's id.
+type identity struct {
+	team, user, bot, url string
+	org                  bool
+}
+
+// isHome reports whether something that names a workspace and an organisation is of
+// where the app is installed.
+func (me identity) isHome(team, enterprise string) bool {
+	if me.org {
+		return enterprise == me.team
+	}
+	return team == me.team
+}
 
 // DirectoryConfig is what a directory is made of; BotToken and Clock are required.
 type DirectoryConfig struct {
 	BotToken, APIURL string
+	// Token is used in place of BotToken when it may be renewed.
+	Token *Token
+	// Org is the id of the organisation the app is installed for as a whole, "" for
+	// one workspace.
+	Org string
 	// Dial connects to Slack; nil is the network.
 	Dial Dial
 	// Workspace is whose people these are; "" makes one of the Slack team.
@@ -63,9 +82,9 @@ func NewDirectory(c DirectoryConfig) *Directory {
 	if c.Fresh <= 0 {
 		c.Fresh = 5 * time.Minute
 	}
-	wire := newLine(c.BotToken, "", c.APIURL, c.Dial)
+	wire := newLine(c.BotToken, "", c.APIURL, c.Dial, c.Token)
 	return &Directory{
-		api: wire.api, wire: wire, clock: c.Clock, fresh: c.Fresh, ws: c.Workspace,
+		api: wire.api, wire: wire, clock: c.Clock, fresh: c.Fresh, ws: c.Workspace, org: c.Org,
 		users: map[string]knownUser{}, places: map[string]knownPlace{}, dms: map[string]string{},
 	}
 }
@@ -79,6 +98,9 @@ func (d *Directory) self(ctx context.Context) (identity, error) {
 		who, err := d.api.AuthTestContext(ctx)
 		if err != nil {
 			return identity{}, err
+		}
+		if d.org != "" {
+			return identity{team: d.org, user: who.UserID, bot: who.BotID, url: who.URL, org: true}, nil
 		}
 		return identity{team: who.TeamID, user: who.UserID, bot: who.BotID, url: who.URL}, nil
 	}, func(me identity) { d.me = me })
@@ -195,12 +217,8 @@ func (d *Directory) Actor(ctx context.Context, team, user string) agent.Actor {
 }
 
 func (d *Directory) actor(ctx context.Context, u knownUser, team string) agent.Actor {
-	home := u.TeamID
-	if home == "" {
-		home = d.team()
-	}
 	a := agent.Actor{Workspace: d.workspace(), ID: ActorID(d.team(), u.ID), Name: nameOf(u)}
-	outside := u.IsStranger || home != d.team() || team != "" && team != d.team()
+	outside := d.outside(u) || d.org == "" && team != "" && team != d.team()
 	switch {
 	case u.Deleted:
 		a.Kind = agent.Stranger
@@ -212,6 +230,25 @@ func (d *Directory) actor(ctx context.Context, u knownUser, team string) agent.A
 		a.Kind, a.Groups = agent.Member, d.groupsOf(ctx, u.ID)
 	}
 	return a
+}
+
+// outside reports whether an account belongs to another workspace, or to another
+// organisation where the app is installed for one.
+func (d *Directory) outside(u knownUser) bool {
+	if d.org != "" {
+		return u.IsStranger || u.Enterprise.EnterpriseID != d.org
+	}
+	return u.IsStranger || u.TeamID != "" && u.TeamID != d.team()
+}
+
+// teamOf is the workspace in which Slack knows an account.
+func (d *Directory) teamOf(ctx context.Context, user string) string {
+	if d.org != "" {
+		if u, err := d.user(ctx, user); err == nil {
+			return u.TeamID
+		}
+	}
+	return d.team()
 }
 
 func nameOf(u knownUser) string {
@@ -281,7 +318,7 @@ func (d *Directory) allGroups(ctx context.Context) (map[string][]string, error) 
 }
 
 func (d *Directory) lookUpGroups(ctx context.Context) (map[string][]string, error) {
-	list, err := d.api.GetUserGroupsContext(ctx, slack.GetUserGroupsOptionIncludeUsers(true))
+	list, err := d.listGroups(ctx)
 	if isRefused(err) {
 		// A free workspace has no user groups, and an app without the scope may see
 		// none: then nobody is in any.
@@ -290,13 +327,47 @@ func (d *Directory) lookUpGroups(ctx context.Context) (map[string][]string, erro
 	if err != nil {
 		return nil, err
 	}
-	got := map[string][]string{}
+	got, ids := map[string][]string{}, map[string]string{}
+	var twice []string
 	for _, g := range list {
-		if g.DateDelete == 0 && !g.IsExternal && (g.IsMembershipLocked || g.IsIDPGroup) && g.Handle != "" {
-			got[g.Handle] = g.Users
+		if g.DateDelete != 0 || g.IsExternal || !g.IsMembershipLocked && !g.IsIDPGroup || g.Handle == "" {
+			continue
 		}
+		if had, ok := ids[g.Handle]; ok && had != g.ID {
+			twice = append(twice, g.Handle)
+		}
+		got[g.Handle], ids[g.Handle] = g.Users, g.ID
+	}
+	for _, handle := range twice {
+		// Workspaces call different groups the same: none is meant for sure.
+		delete(got, handle)
 	}
 	return got, nil
+}
+
+// listGroups lists the user groups of the workspace, or of each workspace of the
+// organisation: its token has to say which.
+func (d *Directory) listGroups(ctx context.Context) ([]slack.UserGroup, error) {
+	if d.org == "" {
+		return d.api.GetUserGroupsContext(ctx, slack.GetUserGroupsOptionIncludeUsers(true))
+	}
+	var all []slack.UserGroup
+	for cursor := ""; ; {
+		teams, next, err := d.api.ListTeamsContext(ctx, slack.ListTeamsParameters{Limit: 100, Cursor: cursor})
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range teams {
+			some, err := d.api.GetUserGroupsContext(ctx, slack.GetUserGroupsOptionIncludeUsers(true), slack.GetUserGroupsOptionTeamID(t.ID))
+			if err != nil && !isRefused(err) {
+				return nil, err
+			}
+			all = append(all, some...)
+		}
+		if cursor = next; next == "" {
+			return all, nil
+		}
+	}
 }
 
 func (d *Directory) groupsOf(ctx context.Context, user string) []string {

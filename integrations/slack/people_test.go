@@ -255,7 +255,9 @@ func TestApproversAreRemindedWhenItIsDayWhereTheyAre(t *testing.T) {
 		w.slack.AddUser(slackfake.User{ID: bob, RealName: "Bob Brown", TZ: "America/Los_Angeles"}) // 7:45
 		w.slack.AddUser(slackfake.User{ID: cat, RealName: "Cat Cole", TZ: "Asia/Tokyo"})           // 0:45
 		p := w.start(t, paid)
-		go func() { _ = p.Remind(t.Context(), []agent.WorkspaceID{"w"}, p.bot) }()
+		go func() {
+			_ = p.Remind(t.Context(), func() []agent.WorkspaceID { return []agent.WorkspaceID{"w"} }, p.bot)
+		}()
 		root := w.slack.Post(ann, general, "<@"+w.slack.BotUser+"> pay Acme 100")
 		w.reply(t, general, root, "Approval needed")
 		reminded := func(user string) (n int) {
@@ -290,7 +292,9 @@ func TestAReminderWaitsForTheDay(t *testing.T) {
 			w.slack.AddUser(slackfake.User{ID: user, RealName: name, TZ: "America/Los_Angeles"})
 		}
 		p := w.start(t, paid)
-		go func() { _ = p.Remind(t.Context(), []agent.WorkspaceID{"w"}, p.bot) }()
+		go func() {
+			_ = p.Remind(t.Context(), func() []agent.WorkspaceID { return []agent.WorkspaceID{"w"} }, p.bot)
+		}()
 		root := w.slack.Post(ann, general, "<@"+w.slack.BotUser+"> pay Acme 100")
 		w.reply(t, general, root, "Approval needed")
 		// It was due at 7:53, and the next one not before 7:59.

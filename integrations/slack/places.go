@@ -58,7 +58,7 @@ func (d *Directory) lookUp(ctx context.Context, channel, user string) (agent.Pla
 		return agent.Place{}, err
 	case c.IsIM:
 		return agent.Place{Kind: agent.DM, Members: []agent.ActorID{ActorID(d.team(), user)}}, nil
-	case c.IsExtShared || c.IsPendingExtShared || c.IsShared || c.IsOrgShared || c.IsGlobalShared:
+	case c.IsExtShared || c.IsPendingExtShared, d.org == "" && (c.IsShared || c.IsOrgShared || c.IsGlobalShared):
 		return agent.Place{Kind: agent.Shared}, nil
 	}
 	members, err := d.members(ctx, channel)
@@ -107,7 +107,7 @@ func (d *Directory) outsiders(ctx context.Context, members []string) bool {
 				return err
 			case u.IsBot || u.Deleted:
 				return nil
-			case u.IsRestricted || u.IsUltraRestricted || u.IsStranger || u.TeamID != "" && u.TeamID != d.team():
+			case u.IsRestricted || u.IsUltraRestricted || d.outside(u):
 				return agent.Errorf(agent.Forbidden, "%s is no full member", m)
 			}
 			return nil

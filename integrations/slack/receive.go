@@ -171,12 +171,16 @@ func unwrap(kind string, body []byte) ([]byte, error) {
 // older and no newer than five minutes
 // (docs.slack.dev/authentication/verifying-requests-from-slack).
 func (b *Bot) verify(h http.Header, body []byte) error {
+	return verified(b.SigningSecret, b.Clock(), h, body)
+}
+
+func verified(secret string, now time.Time, h http.Header, body []byte) error {
 	stamp := h.Get("X-Slack-Request-Timestamp")
 	at, err := strconv.ParseInt(stamp, 10, 64)
-	if err != nil || b.SigningSecret == "" {
+	if err != nil || secret == "" {
 		return errors.New("no time or no secret")
 	}
-	if age := b.Clock().Sub(time.Unix(at, 0)); age > window || age < -window {
+	if age := now.Sub(time.Unix(at, 0)); age > window || age < -window {
 		return fmt.Errorf("signed %s ago", age)
 	}
 	hexed, ok := strings.CutPrefix(h.Get("X-Slack-Signature"), "v0=")
@@ -184,7 +188,7 @@ func (b *Bot) verify(h http.Header, body []byte) error {
 	if !ok || err != nil {
 		return errors.New("no signature")
 	}
-	mac := hmac.New(sha256.New, []byte(b.SigningSecret))
+	mac := hmac.New(sha256.New, []byte(secret))
 	fmt.Fprintf(mac, "v0:%s:", stamp)
 	mac.Write(body)
 	if !hmac.Equal(mac.Sum(nil), given) {

@@ -21,6 +21,7 @@ import (
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/model"
 	"github.com/sous-hq/sous/agent/model/builtin"
+	"github.com/sous-hq/sous/agent/people"
 	"github.com/sous-hq/sous/agent/policy"
 	front "github.com/sous-hq/sous/integrations/slack"
 	"github.com/sous-hq/sous/integrations/sqlite"
@@ -67,6 +68,8 @@ type world struct {
 	rules string
 	// teams is the teams' file; "" means that nothing is routed.
 	teams string
+	// installs says that the app is installed by its install page, and not by a token.
+	installs bool
 	// ttl is how long an approval is open; 0 means 8 hours.
 	ttl time.Duration
 }
@@ -124,6 +127,7 @@ type process struct {
 	db      *sqlite.DB
 	tracker *sqlite.Tracker
 	bot     *front.Bot
+	fleet   *front.Fleet
 	ratings *sqlite.Feedback
 	cases   *sqlite.RoutingCases
 	server  *httptest.Server
@@ -241,11 +245,19 @@ func (w *world) start(t testing.TB, paid ...*counter) *process {
 	}
 	registry := must[*tools.Registry](t)(tools.NewRegistry(all...))
 	directory := front.NewDirectory(front.DirectoryConfig{BotToken: w.slack.BotToken, APIURL: w.slack.URL(), Workspace: "w", Clock: time.Now, Dial: w.net.DialContext})
-	ledger := must[*sqlite.Ledger](t)(sqlite.NewLedger(p.db, sqlite.LedgerConfig{ApprovalTTL: cmp.Or(w.ttl, 8*time.Hour), People: directory}))
+	var known people.Source = directory
+	installed := front.NewInstalled(p.db, front.DirectoryConfig{APIURL: w.slack.URL(), Clock: time.Now, Dial: w.net.DialContext})
+	if w.installs {
+		if err := installed.Load(ctx); err != nil {
+			t.Fatal(err)
+		}
+		known = installed
+	}
+	ledger := must[*sqlite.Ledger](t)(sqlite.NewLedger(p.db, sqlite.LedgerConfig{ApprovalTTL: cmp.Or(w.ttl, 8*time.Hour), People: known}))
 	gate := must[*policy.Engine](t)(policy.New(policy.Config{Path: w.policy(t)}))
 	executor := must[*tools.Executor](t)(tools.NewExecutor(registry, gate, ledger))
 	effects := must[*loop.Effects](t)(loop.NewEffects(loop.Config{
-		Store: p.db, Model: chat, Executor: executor, Prompter: prompt{}, Hub: loop.NewHub(), People: directory, Log: w.log,
+		Store: p.db, Model: chat, Executor: executor, Prompter: prompt{}, Hub: loop.NewHub(), People: known, Log: w.log,
 	}))
 	engine := must[*journal.Engine](t)(journal.New(journal.Config{Store: p.db}))
 	p.Assistant = must[*loop.Assistant](t)(loop.NewAssistant(effects, engine))
@@ -271,10 +283,21 @@ func (w *world) start(t testing.TB, paid ...*counter) *process {
 	if w.change != nil {
 		w.change(&c)
 	}
-	p.bot = must[*front.Bot](t)(front.New(c))
-	p.server = w.net.Serve("sous.fake:80", p.bot.Handler())
+	serve, run := http.Handler(nil), func(context.Context) error { return nil }
+	if w.installs {
+		c.BotToken, c.Workspace, c.Directory, c.Clock, c.Everybody = "", "", nil, time.Now, installed
+		p.fleet = must[*front.Fleet](t)(front.NewFleet(front.FleetConfig{
+			Bot: c, Installs: p.db, Installed: installed, ClientID: w.slack.ClientID, ClientSecret: w.slack.ClientSecret,
+			Redirect: w.slack.Redirects[0], Authorize: "https://slack.fake/oauth/v2/authorize", Scopes: w.slack.Scopes,
+		}))
+		serve, run = p.fleet.Handler(), p.fleet.Run
+	} else {
+		p.bot = must[*front.Bot](t)(front.New(c))
+		serve, run = p.bot.Handler(), p.bot.Run
+	}
+	p.server = w.net.Serve("sous.fake:80", serve)
 	p.ended = make(chan struct{})
-	go func() { defer close(p.ended); p.err = p.bot.Run(ctx) }()
+	go func() { defer close(p.ended); p.err = run(ctx) }()
 	w.slack.Connect(p.server.URL)
 	if w.socket {
 		w.slack.UseSocket()

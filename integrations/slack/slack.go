@@ -91,6 +91,12 @@ type Config struct {
 	Holder string
 	// BotToken begins with xoxb-, AppToken with xapp-.
 	BotToken, SigningSecret, AppToken string
+	// Token is used in place of BotToken when it may be renewed; Expired is called when
+	// Slack says that it should have been.
+	Token   *Token
+	Expired func()
+	// Routed says that deliveries come by a Fleet, which asks Slack for them.
+	Routed bool
 	// APIURL is the base of the Web API with a slash at its end; "" is Slack's own.
 	APIURL string
 	// Dial connects to Slack; nil is the network.
@@ -194,9 +200,9 @@ func New(c Config) (*Bot, error) {
 	switch {
 	case c.Desk == nil || c.Decisions == nil || c.Records == nil || c.Unread == nil || c.Deliveries == nil:
 		return nil, errors.New("slack: Desk, Decisions, Records, Deliveries and Unread are required")
-	case c.BotToken == "":
+	case c.BotToken == "" && c.Token == nil:
 		return nil, errors.New("slack: the bot token is missing")
-	case c.SigningSecret == "" && c.AppToken == "":
+	case c.SigningSecret == "" && c.AppToken == "" && !c.Routed:
 		return nil, errors.New("slack: a signing secret (HTTP) or an app-level token (Socket Mode) is required")
 	}
 	if c.Sockets <= 0 {
@@ -216,12 +222,12 @@ func New(c Config) (*Bot, error) {
 	}
 	c.defaults()
 	if c.Directory == nil {
-		c.Directory = NewDirectory(DirectoryConfig{BotToken: c.BotToken, APIURL: c.APIURL, Workspace: c.Workspace, Fresh: c.Fresh, Clock: c.Clock, Dial: c.Dial})
+		c.Directory = NewDirectory(DirectoryConfig{BotToken: c.BotToken, Token: c.Token, APIURL: c.APIURL, Workspace: c.Workspace, Fresh: c.Fresh, Clock: c.Clock, Dial: c.Dial})
 	}
 	if c.Everybody == nil {
 		c.Everybody = c.Directory
 	}
-	wire := newLine(c.BotToken, c.AppToken, c.APIURL, c.Dial)
+	wire := newLine(c.BotToken, c.AppToken, c.APIURL, c.Dial, c.Token)
 	b := &Bot{
 		Config: c, api: wire.api, wire: wire, people: c.Directory, seen: newReplays(), engage: map[string]bool{}, looking: map[string]string{},
 		followed: map[string]bool{}, lanes: map[string][]delivery.Delivery{}, atHand: map[string]bool{},
@@ -306,7 +312,7 @@ func (b *Bot) introduce(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if why, _ := judge(err); why == refused || why == expelled {
+		if why, _ := judge(err); why == refused || why == expelled && !b.renews(err) {
 			return noMore(err)
 		}
 		b.Log.WarnContext(ctx, "slack is away", slog.Any("err", err))
@@ -325,11 +331,24 @@ func noMore(err error) error {
 // people and places goes; what was asked and not answered waits in the store for an
 // app that is let in again.
 func (b *Bot) expelled(err error) {
+	if b.renews(err) {
+		return
+	}
 	b.people.forgetAll()
 	select {
 	case b.end <- noMore(err):
 	default:
 	}
+}
+
+// renews reports whether the error is that the token has to be renewed, which is
+// asked for then; what was to be done is done later.
+func (b *Bot) renews(err error) bool {
+	if b.Expired == nil || code(err) != "token_expired" {
+		return false
+	}
+	b.Expired()
+	return true
 }
 
 func (b *Bot) self(ctx context.Context) (identity, error) { return b.people.self(ctx) }

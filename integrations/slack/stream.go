@@ -91,7 +91,7 @@ func (s *stream) grow(ctx context.Context, more []slack.StreamChunk, n int) {
 	if s.ts == "" {
 		s.status = ""
 		_, s.ts, err = s.api.StartStreamContext(ctx, s.at.channel, slack.MsgOptionTS(s.at.thread()), slack.MsgOptionChunks(more...),
-			slack.MsgOptionTaskDisplayMode(slack.TaskDisplayModePlan), slack.MsgOptionRecipientUserID(s.actor), slack.MsgOptionRecipientTeamID(s.at.team))
+			slack.MsgOptionTaskDisplayMode(slack.TaskDisplayModePlan), slack.MsgOptionRecipientUserID(s.actor), slack.MsgOptionRecipientTeamID(s.people.teamOf(ctx, s.actor)))
 		s.opened = s.Clock()
 	} else {
 		_, _, err = s.api.AppendStreamContext(ctx, s.at.channel, s.ts, slack.MsgOptionChunks(more...))

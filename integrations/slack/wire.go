@@ -3,6 +3,7 @@ package slack
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"math"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -26,9 +28,20 @@ type line struct {
 	http *http.Transport
 }
 
-// newLine speaks to the Web API. Retrying is ours, since a post is an effect, and so
-// is keeping to Slack's limits.
-func newLine(token, app, base string, dial Dial) line {
+// Token is the app's token in a workspace, which may be renewed while it is used.
+type Token struct{ value atomic.Value }
+
+// Set puts a token in place of the former one; what is under way goes on with that.
+func (t *Token) Set(value string) { t.value.Store(value) }
+
+func (t *Token) get() string {
+	v, _ := t.value.Load().(string)
+	return v
+}
+
+// newLine speaks to the Web API, with a token that may be renewed when there is one.
+// Retrying is ours, since a post is an effect, and so is keeping to Slack's limits.
+func newLine(token, app, base string, dial Dial, renewed *Token) line {
 	t := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: dial, ForceAttemptHTTP2: dial == nil,
 		MaxIdleConnsPerHost: 16, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second,
@@ -36,21 +49,26 @@ func newLine(token, app, base string, dial Dial) line {
 	if dial != nil {
 		t.Proxy = nil
 	}
-	polite := &citizen{RoundTripper: t, until: map[string]time.Time{}}
+	polite := &citizen{RoundTripper: t, token: renewed, until: map[string]time.Time{}}
+	if renewed != nil {
+		token = tokenLater
+	}
 	options := []slack.Option{slack.OptionHTTPClient(&http.Client{Timeout: 30 * time.Second, Transport: polite}), slack.OptionAppLevelToken(app)}
 	if base != "" {
-		if !strings.HasSuffix(base, "/") {
-			base += "/"
-		}
-		options = append(options, slack.OptionAPIURL(base))
+		options = append(options, slack.OptionAPIURL(slashed(base)))
 	}
 	return line{slack.New(token, options...), t}
 }
+
+// slashed is an address with a slash at its end.
+func slashed(base string) string { return strings.TrimRight(base, "/") + "/" }
 
 // citizen keeps to Slack's limits: once Slack has said that there were too many calls
 // of a method, nobody here calls it before the time it named, however many wait.
 type citizen struct {
 	http.RoundTripper
+	// token is put in where the client wrote tokenLater; nil leaves calls as they are.
+	token *Token
 
 	mu    sync.Mutex
 	until map[string]time.Time
@@ -72,6 +90,10 @@ func (c *citizen) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return tooMany(r, rest), nil
 	}
+	r, err := c.signed(r)
+	if err != nil {
+		return nil, err
+	}
 	resp, err := c.RoundTripper.RoundTrip(r)
 	if err == nil && resp.StatusCode == http.StatusTooManyRequests {
 		if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
@@ -81,6 +103,36 @@ func (c *citizen) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	return resp, err
+}
+
+// tokenLater stands where the token in force belongs.
+const tokenLater = "xoxb-the-token-in-force"
+
+// signed is the call with the token in force: slack-go keeps the one it was made with,
+// in the header of some calls and in the form of others.
+func (c *citizen) signed(r *http.Request) (*http.Request, error) {
+	if c.token == nil {
+		return r, nil
+	}
+	now := c.token.get()
+	if r.Header.Get("Authorization") == "Bearer "+tokenLater {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", "Bearer "+now)
+	}
+	if r.GetBody == nil || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		return r, nil
+	}
+	raw, err := io.ReadAll(r.Body)
+	if err := errors.Join(err, r.Body.Close()); err != nil {
+		return nil, err
+	}
+	// A word of its own in a form is never a part of another.
+	body := bytes.Replace(raw, []byte("token="+tokenLater), []byte("token="+url.QueryEscape(now)), 1)
+	r = r.Clone(r.Context())
+	r.ContentLength = int64(len(body))
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	r.Body, err = r.GetBody()
+	return r, err
 }
 
 // limitOf names what Slack limits together: a method, and for posts a channel

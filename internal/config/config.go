@@ -111,11 +111,19 @@ type Slack struct {
 	PublicURL string
 	// ConfigToken makes and changes apps; commands alone use it.
 	ConfigToken Secret
+	// ClientID and ClientSecret let the app be installed in several workspaces by its
+	// own page, instead of in one by BotToken.
+	ClientID     string
+	ClientSecret Secret
 }
+
+// Many reports whether the app is installed by its own page, in any number of
+// workspaces. A bot token names the one workspace there is, and wins.
+func (s Slack) Many() bool { return !s.BotToken.IsSet() && s.ClientID != "" && s.ClientSecret.IsSet() }
 
 // IsSet reports whether any credential of a Slack app was given.
 func (s Slack) IsSet() bool {
-	return s.BotToken.IsSet() || s.AppToken.IsSet() || s.SigningSecret.IsSet()
+	return s.BotToken.IsSet() || s.AppToken.IsSet() || s.SigningSecret.IsSet() || s.Many()
 }
 
 // Audit is what leaves the store so that nobody can change the record unseen.

@@ -144,6 +144,10 @@ func connectionSettings() []setting {
 			setting{key: "slack.public_url", env: "SLACK_PUBLIC_URL", doc: "where Slack reaches Sous over HTTP"}),
 		secret(func(c *Config) *Secret { return &c.Slack.ConfigToken },
 			setting{key: "slack.config_token", env: "SLACK_CONFIG_TOKEN", doc: "configuration token, for sous slack apply and doctor"}),
+		name(func(c *Config) *string { return &c.Slack.ClientID },
+			setting{key: "slack.client_id", env: "SLACK_CLIENT_ID", doc: "the app's client id, to install it in several workspaces"}),
+		secret(func(c *Config) *Secret { return &c.Slack.ClientSecret },
+			setting{key: "slack.client_secret", env: "SLACK_CLIENT_SECRET", doc: "the app's client secret"}),
 		{
 			key: "log.level", env: "SOUS_LOG_LEVEL", doc: "least severe level logged", def: "info",
 			allowed: "debug, info, warn or error",

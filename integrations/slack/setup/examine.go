@@ -65,7 +65,10 @@ const connectWithin = 15 * time.Second
 // Examine looks at the app as it is used: its token and what that may do, the
 // clock, the way by which events come, and the app's manifest.
 func Examine(ctx context.Context, p Probe) []Finding {
-	found := p.token(ctx)
+	var found []Finding
+	if p.BotToken != "" || !p.Form.Many {
+		found = p.token(ctx)
+	}
 	if p.AppToken != "" {
 		f, id := p.socket(ctx)
 		found = append(found, f)

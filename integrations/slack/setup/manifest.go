@@ -22,7 +22,7 @@ const (
 	CommandsPath     = "/slack/commands"
 	// InstallPath begins an installation, CallbackPath ends it.
 	InstallPath  = "/slack/install"
-	CallbackPath = "/slack/oauth"
+	CallbackPath = "/slack/oauth_redirect"
 )
 
 // Form says how the app is to reach Sous.

@@ -170,7 +170,8 @@ func (s *Server) userInfo(a args) (answer, string) {
 	return answer{"user": answer{
 		"id": u.ID, "team_id": u.Team, "name": u.Name, "real_name": u.RealName, "deleted": u.Gone, "is_bot": u.Bot,
 		"is_restricted": u.Restricted, "is_ultra_restricted": u.UltraRestricted, "is_stranger": u.Stranger, "tz": tz, "updated": 1700000000,
-		"profile": answer{"real_name": u.RealName, "display_name": u.Name},
+		"enterprise_user": answer{"id": u.ID, "enterprise_id": u.Enterprise, "teams": []string{u.Team}},
+		"profile":         answer{"real_name": u.RealName, "display_name": u.Name},
 	}}, ""
 }
 

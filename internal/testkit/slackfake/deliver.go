@@ -85,7 +85,8 @@ func (s *Server) Event(inner map[string]any) (id string, body []byte) {
 	body, _ = json.Marshal(map[string]any{
 		"token": "deprecated", "team_id": s.Team, "api_app_id": appID, "type": "event_callback", "event_id": id,
 		"event_time": s.Clock().Unix(), "is_ext_shared_channel": false, "event": inner,
-		"authorizations": []any{map[string]any{"team_id": s.Team, "user_id": s.BotUser, "is_bot": true, "is_enterprise_install": false}},
+		"enterprise_id":  s.Enterprise,
+		"authorizations": []any{map[string]any{"team_id": s.Team, "enterprise_id": s.Enterprise, "user_id": s.BotUser, "is_bot": true, "is_enterprise_install": s.Org}},
 	})
 	return id, body
 }

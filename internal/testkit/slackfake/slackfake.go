@@ -24,8 +24,16 @@ type Config struct {
 	// BotToken, AppToken and SigningSecret are the app's credentials, ConfigToken
 	// that of the person who makes and changes apps.
 	BotToken, AppToken, SigningSecret, ConfigToken string
-	// ClientID and ClientSecret are those of its installation by OAuth.
+	// ClientID and ClientSecret are those of its installation by OAuth, Redirects the
+	// addresses people may be sent back to from it.
 	ClientID, ClientSecret string
+	Redirects              []string
+	// Name is the workspace's. Enterprise is the organisation it belongs to, and Org
+	// says that the app is installed for that as a whole.
+	Name, Enterprise string
+	Org              bool
+	// Rotate makes the tokens of an installation end after twelve hours.
+	Rotate bool
 	// Scopes are those the bot token has; nil means all that the fake knows.
 	Scopes []string
 	// Retries are the pauses before the second, third and fourth delivery; Slack's
@@ -42,8 +50,9 @@ type Config struct {
 	Pace time.Duration
 	// Clock is the fake's time.
 	Clock func() time.Time
-	// Net is the network it is on, as slack.fake; nil is the loopback.
-	Net *memnet.Net
+	// Net is the network it is on, as Host or slack.fake:80; nil is the loopback.
+	Net  *memnet.Net
+	Host string
 	// Observe sees every answer of the Web API.
 	Observe func(method string, answer []byte)
 }
@@ -53,6 +62,8 @@ type User struct {
 	ID, Name, RealName, Team, TZ           string
 	Restricted, UltraRestricted, Bot, Gone bool
 	Stranger                               bool
+	// Enterprise is the organisation the account belongs to.
+	Enterprise string
 }
 
 // Channel is a place. Members are user ids; the bot is a member where it is named.
@@ -100,6 +111,9 @@ type Server struct {
 	sessions map[string]session
 
 	documents []*Document
+	grants    grants
+	// others are the workspaces that are reached at the same address.
+	others []*Server
 
 	app      string
 	client   *http.Client
@@ -153,6 +167,8 @@ func New(c Config) *Server {
 	}
 	set(&c.Team, "T00000001")
 	set(&c.BotUser, "U0000BOT1")
+	set(&c.Name, "Fake")
+	set(&c.Host, "slack.fake:80")
 	set(&c.BotToken, "xoxb-fake-bot-token")
 	set(&c.AppToken, "xapp-fake-app-token")
 	set(&c.SigningSecret, "fake-signing-secret")
@@ -187,7 +203,7 @@ func New(c Config) *Server {
 		s.http = httptest.NewUnstartedServer(s.routes())
 		s.http.Start()
 	} else {
-		s.http = c.Net.Serve("slack.fake:80", s.routes())
+		s.http = c.Net.Serve(c.Host, s.routes())
 		s.client.Transport = &http.Transport{MaxIdleConnsPerHost: 64, DialContext: c.Net.DialContext}
 	}
 	return s

@@ -83,7 +83,7 @@ const (
 // methods are all that the fake knows.
 func methods() map[string]method {
 	all := chatMethods()
-	for _, more := range []map[string]method{manifestMethods(), documentMethods()} {
+	for _, more := range []map[string]method{manifestMethods(), documentMethods(), oauthMethods()} {
 		maps.Copy(all, more)
 	}
 	return all
@@ -147,7 +147,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /upload/{id}", s.upload)
 	mux.HandleFunc("/socket", s.serveSocket)
 	mux.HandleFunc("POST /response/{user}", s.responseURL)
-	return mux
+	return s.neighbours(mux)
 }
 
 // serve answers one call of the Web API.
@@ -218,6 +218,11 @@ func (s *Server) call(m method, r *http.Request, a args) (answer, string) {
 
 // admits says why a token may not call a method, "" when it may.
 func (s *Server) admits(kind tokenKind, token string) string {
+	if kind == botToken {
+		if code, issued := s.issued(token); issued {
+			return code
+		}
+	}
 	tokens := map[tokenKind]string{botToken: s.BotToken, appToken: s.AppToken, configToken: s.ConfigToken}
 	if kind == noToken || token != "" && token == tokens[kind] {
 		return ""
@@ -305,5 +310,5 @@ func readArgs(r *http.Request) (args, string) {
 }
 
 func (s *Server) authTest(args) (answer, string) {
-	return answer{"url": s.http.URL + "/", "team": "Fake", "user": "sous", "team_id": s.Team, "user_id": s.BotUser, "bot_id": botID, "is_enterprise_install": false}, ""
+	return answer{"url": s.http.URL + "/", "team": s.Name, "user": "sous", "team_id": s.Team, "user_id": s.BotUser, "bot_id": botID, "enterprise_id": s.Enterprise, "is_enterprise_install": s.Org}, ""
 }
