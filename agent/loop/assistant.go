@@ -31,6 +31,9 @@ type Incoming struct {
 	Text  string      `json:"text"`
 	// Files are ids of uploaded files.
 	Files []string `json:"files,omitempty"`
+	// Outside names what in the text somebody from outside wrote, such as the name of
+	// a guest who is mentioned; "" is nothing. It is set by connectors.
+	Outside string `json:"-"`
 	// Ordered is set when a button was pressed instead of words said.
 	Ordered *Ordered `json:"-"`
 }
@@ -119,13 +122,17 @@ func (a *Assistant) admit(ctx context.Context, by agent.Actor, in *Incoming) (ag
 		return agent.Turn{}, agent.Message{}, err
 	}
 	integrity := agent.External
-	if by.Kind == agent.Member {
+	var sources []string
+	switch {
+	case in.Outside != "":
+		sources = []string{in.Outside}
+	case by.Kind == agent.Member:
 		integrity = agent.Requester
 	}
 	now := a.Clock()
 	m := agent.Message{
 		ID: in.Event + "/request", Conversation: in.Conversation, Turn: in.Event, Author: by, Text: in.Text,
-		Label: tools.Scanned(agent.Label{Integrity: integrity, Readers: in.Place.Readers()}, in.Text), At: now,
+		Label: tools.Scanned(agent.Label{Integrity: integrity, Readers: in.Place.Readers(), Sources: sources}, in.Text), At: now,
 	}
 	for _, id := range in.Files {
 		f, err := a.Store.File(ctx, by, id)

@@ -49,7 +49,7 @@ func arguments(raw json.RawMessage, asked string) []arg {
 			a.said = a.said && own.holds(t, a.plain[i])
 		}
 		if a.flag {
-			a.said = stands(own.words, name)
+			a.said = own.stands(name)
 		}
 		all = append(all, a)
 	}
@@ -105,17 +105,33 @@ func words(s string) []string { return strings.FieldsFunc(strings.ToLower(s), no
 // request is what the requester said, prepared for comparing.
 type request struct {
 	words []string
-	plain string
+	// within says of each word that it goes on with the mention of the word before;
+	// nil when there are no mentions.
+	within   []bool
+	plain    string
+	mentions []span
 }
 
-func newRequest(text string) request { return request{words: words(text), plain: plain(text)} }
+func newRequest(text string) request {
+	q := request{}
+	if q.plain, q.mentions = mentions(text); len(q.mentions) == 0 {
+		q.words = words(text)
+		return q
+	}
+	pieces(text, func(part string, mentioned bool) {
+		for i, w := range words(part) {
+			q.words, q.within = append(q.words, w), append(q.within, mentioned && i > 0)
+		}
+	})
+	return q
+}
 
 // holds reports whether a value stands in the request; its plain form is given
 // with it. Prose is compared word by word. What has signs in it that carry
 // meaning, such as an address, a path, a pattern or a negative number, stands
 // there as it is or not at all: dropping its signs would make another value of it.
 func (q request) holds(value, plainly string) bool {
-	return stands(q.words, value) && (!meaningful(value) || holds(q.plain, plainly))
+	return q.stands(value) && (!meaningful(value) || holds(q.plain, plainly, q.mentions))
 }
 
 // meaningful reports whether a value has signs that carry meaning: any but the
@@ -156,28 +172,33 @@ func wordy(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 func noWord(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 
-// stands reports whether a text's words stand in hay's, together and in order.
-func stands(hay []string, text string) bool {
+// stands reports whether a text's words stand in the request's, together and in
+// order, and take no mention apart.
+func (q request) stands(text string) bool {
 	first, rest, some := word(strings.ToLower(text))
 	if !some {
 		return true
 	}
-	for i, w := range hay {
-		if w == first && follow(hay[i+1:], rest) {
+	for i, w := range q.words {
+		if w == first && !q.inside(i) && q.follow(i+1, rest) {
 			return true
 		}
 	}
 	return false
 }
 
-// follow reports whether hay begins with the words of a text.
-func follow(hay []string, text string) bool {
-	for i := 0; ; i++ {
+// inside reports whether the i-th word goes on with a mention.
+func (q request) inside(i int) bool { return i < len(q.within) && q.within[i] }
+
+// follow reports whether the request goes on from a word with those of a text, and
+// does not end within a mention.
+func (q request) follow(i int, text string) bool {
+	for ; ; i++ {
 		w, rest, more := word(text)
 		switch {
 		case !more:
-			return true
-		case i >= len(hay) || hay[i] != w:
+			return !q.inside(i)
+		case i >= len(q.words) || q.words[i] != w:
 			return false
 		}
 		text = rest
@@ -202,6 +223,8 @@ type origins struct {
 	context agent.Label
 	texts   []tools.Labelled
 	plain   []string // the texts normalised, "" until looked at
+	// mentions are those in texts of the requester's own.
+	mentions [][]span
 }
 
 func newOrigins(p tools.Proposal) *origins {
@@ -209,7 +232,7 @@ func newOrigins(p tools.Proposal) *origins {
 		Integrity: agent.Requester, Readers: agent.Readers{Scope: agent.Everybody}, Scanned: true,
 	}}
 	o := &origins{context: p.Context, texts: append([]tools.Labelled{own}, p.Texts...)}
-	o.plain = make([]string, len(o.texts))
+	o.plain, o.mentions = make([]string, len(o.texts)), make([][]span, len(o.texts))
 	return o
 }
 
@@ -233,10 +256,14 @@ func (o *origins) ofPlain(value string) agent.Label {
 		if found && t.Label.Integrity <= best.Integrity {
 			continue
 		}
-		if o.plain[i] == "" {
+		switch {
+		case o.plain[i] != "":
+		case t.Label.Integrity == agent.Requester:
+			o.plain[i], o.mentions[i] = mentions(t.Text)
+		default:
 			o.plain[i] = plain(t.Text)
 		}
-		if holds(o.plain[i], value) {
+		if holds(o.plain[i], value, o.mentions[i]) {
 			best, found = t.Label, true
 		}
 	}
@@ -265,15 +292,15 @@ func uneven(s string) bool {
 }
 
 // holds reports whether value stands in text as a whole: not as a part of a
-// longer word, address, path or number.
-func holds(text, value string) bool {
+// longer word, address, path or number, nor of a mention.
+func holds(text, value string, mentions []span) bool {
 	for from := 0; ; {
 		i := strings.Index(text[from:], value)
 		if i < 0 {
 			return false
 		}
 		i += from
-		if edge(text[:i], true) && edge(text[i+len(value):], false) {
+		if edge(text[:i], true) && edge(text[i+len(value):], false) && !cuts(mentions, i, i+len(value)) {
 			return true
 		}
 		_, size := utf8.DecodeRuneInString(text[i:])

@@ -106,10 +106,14 @@ func (b *Bot) commandTurn(ctx context.Context, by agent.Actor, c slack.SlashComm
 	if err != nil {
 		return err
 	}
-	var files []string
-	switch word {
+	me, err := b.self(ctx)
+	if err != nil {
+		return err
+	}
+	var in loop.Incoming
+	switch in.Text, in.Outside = b.readable(ctx, me, text); word {
 	case "forget":
-		text = "Forget " + text
+		in.Text = "Forget " + in.Text
 	case "summarize":
 		channel, from, err := b.readPart(ctx, c, text)
 		if err != nil {
@@ -120,21 +124,16 @@ func (b *Bot) commandTurn(ctx context.Context, by agent.Actor, c slack.SlashComm
 		if err != nil {
 			return err
 		}
-		text, files = fmt.Sprintf("Summarise what was said since %s", from.Format("2 January 2006 15:04")), []string{f.ID}
+		in = loop.Incoming{Text: fmt.Sprintf("Summarise what was said since %s", from.Format("2 January 2006 15:04")), Files: []string{f.ID}}
 	}
-	return b.askIn(ctx, by, dm, c.UserID, commandRoot(c.TriggerID), text, files)
+	return b.askIn(ctx, by, where{me.team, dm, commandRoot(c.TriggerID)}, in)
 }
 
 // askIn makes a turn in a person's direct messages that no message began.
-func (b *Bot) askIn(ctx context.Context, by agent.Actor, dm, user, root, text string, files []string) error {
-	me, err := b.self(ctx)
-	if err != nil {
-		return err
-	}
-	at := where{me.team, dm, root}
-	return b.accept(ctx, by, at, loop.Incoming{
-		Event: turnID(me.team, dm, root), Conversation: at.conversation(), Place: b.people.Place(ctx, dm, "im", user), Text: text, Files: files,
-	})
+func (b *Bot) askIn(ctx context.Context, by agent.Actor, at where, in loop.Incoming) error {
+	user, _ := userOf(by.ID)
+	in.Event, in.Conversation, in.Place = turnID(at.team, at.channel, at.root), at.conversation(), b.people.Place(ctx, at.channel, "im", user)
+	return b.accept(ctx, by, at, in)
 }
 
 // channelRef is a channel as Slack writes it into a command.

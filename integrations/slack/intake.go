@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"html"
 	"log/slog"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -132,7 +130,7 @@ func (b *Bot) said(ctx context.Context, me identity, ev inner, again string) err
 		return err
 	}
 	place := b.people.Place(ctx, channel, ev.ChannelType, user)
-	text := b.readable(ctx, me, ev.Text)
+	text, outside := b.readable(ctx, me, ev.Text)
 	files, notes, err := b.fetch(ctx, by, place, ev.Files)
 	if err != nil {
 		return err
@@ -157,7 +155,7 @@ func (b *Bot) said(ctx context.Context, me identity, ev inner, again string) err
 		}
 		text = "help"
 	}
-	if err := b.accept(ctx, by, at, loop.Incoming{Event: id, Conversation: at.conversation(), Place: place, Text: text, Files: files}); err != nil {
+	if err := b.accept(ctx, by, at, loop.Incoming{Event: id, Conversation: at.conversation(), Place: place, Text: text, Files: files, Outside: outside}); err != nil {
 		return err
 	}
 	if len(notes) > 0 {
@@ -317,33 +315,6 @@ func (b *Bot) stop(ctx context.Context, me identity, at where, user string) erro
 		}
 	}
 	return nil
-}
-
-// markup is what Slack writes in angle brackets.
-var markup = regexp.MustCompile(`<([^<>\s][^<>]*)>`)
-
-// readable turns Slack's markup into words: people by the name the directory has
-// for them, channels by name, links as addresses.
-func (b *Bot) readable(ctx context.Context, me identity, text string) string {
-	text = strings.TrimSpace(strings.ReplaceAll(text, "<@"+me.user+">", ""))
-	text = markup.ReplaceAllStringFunc(text, func(m string) string {
-		id, label, _ := strings.Cut(m[1:len(m)-1], "|")
-		switch {
-		case strings.HasPrefix(id, "@"):
-			if u, err := b.people.user(ctx, id[1:]); err == nil {
-				return "@" + nameOf(u)
-			}
-			return "@" + or(label, id[1:])
-		case strings.HasPrefix(id, "#"):
-			return "#" + or(label, id[1:])
-		case strings.HasPrefix(id, "!subteam^"):
-			return or(label, id)
-		case strings.HasPrefix(id, "!"):
-			return "@" + strings.TrimPrefix(id, "!")
-		}
-		return id
-	})
-	return html.UnescapeString(text)
 }
 
 func or(a, b string) string {

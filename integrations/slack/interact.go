@@ -236,7 +236,7 @@ func (b *Bot) submitted(ctx context.Context, by agent.Actor, c click) (any, erro
 func (b *Bot) asked(ctx context.Context, by agent.Actor, c click, text string) (any, error) {
 	dm, err := b.people.dm(ctx, c.User.ID)
 	if err == nil {
-		err = b.askIn(ctx, by, dm, c.User.ID, commandRoot(c.View.ID), clip(text, maxInput), nil)
+		err = b.askIn(ctx, by, where{c.Team.ID, dm, commandRoot(c.View.ID)}, loop.Incoming{Text: clip(text, maxInput)})
 	}
 	if err != nil {
 		return slack.NewErrorsViewSubmissionResponse(map[string]string{fieldText: refusal(err)}), nil

@@ -373,7 +373,7 @@ func (b *Bot) quoted(ctx context.Context, r review.Review) map[string]string {
 	for _, e := range evidenceOf(r.Minutes) {
 		quote := strings.Join(strings.Fields(e.Quote), " ")
 		for _, m := range said {
-			if strings.Contains(strings.Join(strings.Fields(b.readable(ctx, me, m.Text)), " "), quote) {
+			if strings.Contains(b.line(ctx, me, m.Text), quote) {
 				links[e.Quote] = permalink(me.url, at.channel, m.Timestamp, root)
 				break
 			}

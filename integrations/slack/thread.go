@@ -158,7 +158,7 @@ func (b *Bot) transcript(ctx context.Context, by agent.Actor, place agent.Place,
 			who = nameOf(u)
 		}
 		who = strings.NewReplacer(":", " ", "\n", " ").Replace(who)
-		fmt.Fprintf(&out, "%s: %s\n", who, strings.Join(strings.Fields(b.readable(ctx, me, m.Text)), " "))
+		fmt.Fprintf(&out, "%s: %s\n", who, b.line(ctx, me, m.Text))
 	}
 	if out.Len() == 0 {
 		return agent.FileRef{}, agent.Errorf(agent.Invalid, "There is nothing to summarise here.")
