@@ -90,14 +90,15 @@ type carried struct {
 	start loop.Start
 	// active says that it runs or is about to.
 	active bool
-	// woken says that something came for it while it ran.
-	woken bool
+	// woken says that something came for it while it ran, revived that it was set
+	// aside and is to run again before its run has let go of it.
+	woken, revived bool
 	// until is when a parked turn has something to do, zero for not by itself.
 	until time.Time
 	place int // in wakes, from 1; 0 for not there
-	// tries and fresh are those of the next run.
-	tries int
-	fresh bool
+	// tries, fresh and ran are those of the next run.
+	tries      int
+	fresh, ran bool
 	// pending is what the run came to that is not recorded yet, nil without one.
 	pending *loop.Pending
 }
@@ -202,7 +203,7 @@ func (e *Engine) adopt(ctx context.Context, from ...string) error {
 		case c.Tries >= MaxTries:
 			e.setAside(c)
 		default:
-			e.schedule(c.Start, work{tries: c.Tries})
+			e.schedule(c.Start, work{tries: c.Tries, ran: c.Status == agent.TurnRunning})
 		}
 	}
 	return nil
@@ -210,7 +211,7 @@ func (e *Engine) adopt(ctx context.Context, from ...string) error {
 
 // Start implements loop.Engine.
 func (e *Engine) Start(_ context.Context, s loop.Start) error {
-	e.schedule(s, work{fresh: s.Request != nil})
+	e.schedule(s, work{fresh: s.Request != nil, begun: true, ran: s.Request == nil})
 	return nil
 }
 
@@ -222,6 +223,9 @@ type work struct {
 	tries int
 	// woken says that something came for it: then it does not wait behind new ones.
 	woken bool
+	// ran says that the store has it as running, begun that it was not the engine
+	// that found it there.
+	ran, begun bool
 }
 
 // schedule has a turn run, unless it does already.
@@ -239,10 +243,10 @@ func (e *Engine) schedule(s loop.Start, w work) {
 		e.turns[s.Turn] = c
 	}
 	if c.active {
-		c.woken = c.woken || w.woken
+		c.woken, c.revived = c.woken || w.woken, c.revived || w.begun
 		return
 	}
-	c.active, c.fresh, c.tries = true, w.fresh, w.tries
+	c.active, c.fresh, c.tries, c.ran = true, w.fresh, w.tries, w.ran
 	e.wakes.remove(c)
 	t := e.term
 	t.runs.Add(1)
@@ -256,13 +260,15 @@ func (e *Engine) schedule(s loop.Start, w work) {
 	})
 }
 
-// forget drops a turn this process has nothing more to do with.
-func (e *Engine) forget(c *carried) {
+// forget drops a turn this process has nothing more to do with, and reports whether
+// somebody who looked at it has had it run again meanwhile.
+func (e *Engine) forget(c *carried) (again bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.turns[c.start.Turn] == c {
 		delete(e.turns, c.start.Turn)
 	}
+	return c.revived
 }
 
 // park notes that a turn waits, and until when.

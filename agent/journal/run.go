@@ -17,7 +17,7 @@ import (
 func (e *Engine) carry(t *term, c *carried) {
 	e.mu.Lock()
 	carrier := e.carrier
-	r := &run{engine: e, carried: c, start: c.start}
+	r := &run{engine: e, carried: c, start: c.start, ran: c.ran}
 	if r.start.Request == nil {
 		r.start.Request = &loop.Request{}
 		r.start.Request.News.Store(true)
@@ -34,19 +34,33 @@ func (e *Engine) carry(t *term, c *carried) {
 	if r.last != nil {
 		defer r.last()
 	}
+	buried := false
 	switch {
 	case errors.Is(err, loop.ErrParked):
 		e.parked(r)
 		return
 	case err == nil, t.ctx.Err() != nil, errors.Is(err, errClosed), errors.Is(err, loop.ErrTakenOver):
 	default:
+		e.mu.Lock()
+		c.revived = false
+		e.mu.Unlock()
 		e.bury(r, err)
+		buried = true
 	}
-	e.forget(c)
+	if e.forget(c) && buried {
+		r.start.Request = nil
+		e.schedule(r.start, work{ran: true})
+	}
 }
 
 // parked lets go of a turn that waits, unless something has come for it meanwhile.
 func (e *Engine) parked(r *run) {
+	if r.ran {
+		err := r.try(loop.EffectRest, func(ctx context.Context) error { return e.funcs[loop.EffectRest](ctx, r.start, nil) })
+		if err != nil && r.ctx.Err() == nil {
+			e.cfg.Log.WarnContext(r.ctx, "a turn waits and is not shown so", slog.String("turn", r.start.Turn), slog.Any("err", err))
+		}
+	}
 	e.mu.Lock()
 	woken := r.carried.woken
 	r.carried.woken = false
@@ -69,6 +83,8 @@ type run struct {
 	// recorded are the checkpoints of earlier runs, n counts the steps of this one.
 	recorded []loop.Checkpoint
 	n        int
+	// ran says that the store has the turn as running, though it may wait.
+	ran bool
 	// heard counts the signals received, until is when a parked turn wakes.
 	heard int
 	until time.Time

@@ -45,6 +45,8 @@ type View struct {
 	Steps     []agent.Step        `json:"steps"`
 	Approvals []approval.Approval `json:"approvals"`
 	Effects   []Effect            `json:"effects"`
+	// Stuck is why it was set aside, nil when it was not.
+	Stuck *Stuck `json:"stuck,omitempty"`
 }
 
 // MaxMessage is the longest message accepted, in bytes.
@@ -281,7 +283,11 @@ func (a *Assistant) View(ctx context.Context, by agent.Actor, id string) (View, 
 	if n := len(v.Steps); v.Status == agent.TurnWaiting && n > 0 && v.Steps[n-1].Kind == "question" {
 		v.Question = v.Steps[n-1].Title
 	}
-	return v, nil
+	why, aside, err := a.setAside(ctx, t)
+	if aside {
+		v.Stuck = &why
+	}
+	return v, err
 }
 
 // Watch yields the events of a turn in this process after the given number; see
@@ -325,25 +331,45 @@ func (a *Assistant) look(ws agent.WorkspaceID, id string) {
 	}
 }
 
-// Stop asks a turn to stop. What has been done stays done; the answer says what.
+// Stop asks a turn to stop, and ends one that was set aside. What has been done
+// stays done; the answer says what.
 func (a *Assistant) Stop(ctx context.Context, by agent.Actor, id string) error {
 	t, _, _, err := a.Store.Turn(ctx, by.Workspace, id)
 	switch {
 	case err != nil:
 		return err
-	case !t.Place.Readers().Includes(by):
+	case !t.Place.Readers().Includes(by) && !LooksAfter(by):
 		return agent.Errorf(agent.NotFound, "there is no turn %s", id)
-	case t.Actor.ID != by.ID && !by.Owner:
+	case t.Actor.ID != by.ID && !LooksAfter(by):
 		return agent.Errorf(agent.Forbidden, "only %s can stop this", t.Actor.Name)
 	case t.Status.Ended():
 		return agent.Errorf(agent.Conflict, "the turn has ended already")
+	}
+	if done, err := a.cancelAside(ctx, by, t); done || err != nil {
+		return err
 	}
 	if err := a.Store.Send(ctx, by.Workspace, id, InboxTopic, Signal{Type: SignalStop, By: by.ID}); err != nil {
 		return fmt.Errorf("stop: %w", err)
 	}
 	a.interrupt(id)
 	a.engine.Wake(id)
-	return nil
+	// It may have been set aside meanwhile, before the stop was there to be seen.
+	t, _, _, err = a.Store.Turn(ctx, by.Workspace, id)
+	if err == nil && t.Status == agent.TurnWaiting {
+		if _, err = a.cancelAside(ctx, by, t); agent.KindOf(err) == agent.Conflict {
+			err = nil
+		}
+	}
+	return err
+}
+
+// cancelAside ends the turn if it was set aside.
+func (a *Assistant) cancelAside(ctx context.Context, by agent.Actor, t agent.Turn) (done bool, err error) {
+	why, aside, err := a.setAside(ctx, t)
+	if err != nil || !aside {
+		return false, err
+	}
+	return true, a.endAside(ctx, by, t, why)
 }
 
 // UndoTurn is the id of the turn that takes an effect back, when there is one.

@@ -42,6 +42,20 @@ type Listed struct {
 	Steps int `json:"journal,omitempty"`
 }
 
+// rest makes a turn wait that was set aside, run again, and has nothing to do yet.
+func (e *Effects) rest(ctx context.Context, in Start) (struct{}, error) {
+	t, _, _, err := e.turn(ctx, in)
+	if err != nil {
+		return struct{}{}, err
+	}
+	if err := e.status(ctx, in, t, agent.TurnWaiting); err != nil {
+		return struct{}{}, err
+	}
+	t.Status = agent.TurnWaiting
+	e.Hub.Park(t)
+	return struct{}{}, nil
+}
+
 // bury sets a turn aside and tells whoever asked.
 func (e *Effects) bury(ctx context.Context, b Burial) (struct{}, error) {
 	t, _, _, err := e.turn(ctx, b.Start)
@@ -53,6 +67,17 @@ func (e *Effects) bury(ctx context.Context, b Burial) (struct{}, error) {
 		return struct{}{}, err
 	}
 	t.Status, t.Answer = agent.TurnWaiting, answer
+	// Whoever stopped it while it was about to be set aside is not kept waiting.
+	if s, told, err := e.toldToStop(ctx, t); err != nil || told {
+		if err != nil {
+			return struct{}{}, err
+		}
+		by, err := e.known(ctx, agent.Actor{Workspace: t.Workspace, ID: s.By})
+		if err != nil {
+			by = agent.Actor{Workspace: t.Workspace, ID: s.By}
+		}
+		return struct{}{}, e.endAside(ctx, by, t, b.Stuck)
+	}
 	e.Hub.Publish(Event{Turn: t.ID, Type: EventStatus, Status: t.Status.String(), At: e.Clock()})
 	e.Hub.Park(t)
 	return struct{}{}, nil

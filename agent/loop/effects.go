@@ -97,6 +97,7 @@ func (e *Effects) Funcs() EffectFuncs {
 		effectExpire:   over(e.expire),
 		effectRemember: over(e.remember),
 		effectFinish:   over(e.finish),
+		EffectRest:     over(e.rest),
 		EffectBury:     over(e.bury),
 	}
 }

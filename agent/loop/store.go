@@ -56,6 +56,9 @@ type Finish struct {
 	Steps []agent.Step
 	// Reads are the calls that only read, for the audit.
 	Reads []audit.Entry
+	// CancelledBy is who ends a turn that was set aside, "" when it ends by itself:
+	// Finish is then a Conflict unless it is still set aside, and has a row of its own.
+	CancelledBy agent.ActorID
 	// Kept says, when the turn ends, whether the journal holds steps of it to drop;
 	// nil when nobody knows.
 	Kept func() bool

@@ -161,6 +161,10 @@ const (
 	effectFinish   = "finish"
 )
 
+// EffectRest is the effect by which an engine says that a turn waits again which was
+// run again from its journal: what said so first is not repeated. It is given a Start.
+const EffectRest = "rest"
+
 // EffectBury is the effect by which an engine sets aside a turn that cannot go on.
 // What it is given is a Burial.
 const EffectBury = "bury"

@@ -114,6 +114,7 @@ func (s *server) routes(h huma.API) {
 		acc, err := svc.Undo(ctx, by, in.ID)
 		return acceptance(acc), err
 	}))
+	s.letters(h)
 	s.approvals(h)
 	s.records(h)
 	s.control(h)

@@ -89,6 +89,7 @@ type Service interface {
 	Turns
 	Approvals
 	Decisions
+	Letters
 	Records
 	Control
 	Feedback

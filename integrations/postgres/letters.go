@@ -57,6 +57,22 @@ func (d *DB) Revive(ctx context.Context, by agent.Actor, id string) error {
 	return nil
 }
 
+// cancelled records who ends a turn that was set aside, if somebody does.
+func (d *DB) cancelled(ctx context.Context, tx pgx.Tx, f loop.Finish) error {
+	if f.CancelledBy == "" {
+		return nil
+	}
+	var aside bool
+	err := tx.QueryRow(ctx, `SELECT stuck IS NOT NULL FROM turns WHERE workspace = $1 AND id = $2 FOR UPDATE`, f.Turn.Workspace, f.Turn.ID).Scan(&aside)
+	switch {
+	case err != nil:
+		return err
+	case !aside:
+		return agent.Errorf(agent.Conflict, "this turn is not set aside any more")
+	}
+	return d.record(ctx, tx, audit.Entry{Workspace: f.Turn.Workspace, Kind: audit.TurnCancelled, Actor: f.CancelledBy, Turn: f.Turn.ID})
+}
+
 // FindTurns implements loop.Letters.
 func (d *DB) FindTurns(ctx context.Context, ws agent.WorkspaceID, f loop.TurnFilter) ([]loop.Listed, error) {
 	var w where

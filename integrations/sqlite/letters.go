@@ -56,6 +56,22 @@ func (d *DB) Revive(ctx context.Context, by agent.Actor, id string) error {
 	return nil
 }
 
+// cancelled records who ends a turn that was set aside, if somebody does.
+func (d *DB) cancelled(ctx context.Context, tx *sql.Tx, f loop.Finish) error {
+	if f.CancelledBy == "" {
+		return nil
+	}
+	var aside bool
+	err := tx.QueryRowContext(ctx, `SELECT stuck IS NOT NULL FROM turns WHERE workspace = ? AND id = ?`, f.Turn.Workspace, f.Turn.ID).Scan(&aside)
+	if err != nil {
+		return err
+	}
+	if !aside {
+		return agent.Errorf(agent.Conflict, "this turn is not set aside any more")
+	}
+	return d.record(ctx, tx, audit.Entry{Workspace: f.Turn.Workspace, Kind: audit.TurnCancelled, Actor: f.CancelledBy, Turn: f.Turn.ID})
+}
+
 func notStuck(err error) error {
 	if err != nil {
 		return err

@@ -178,6 +178,9 @@ func (d *DB) Finish(ctx context.Context, f loop.Finish) error {
 		if err != nil || t.Status.Ended() {
 			return err
 		}
+		if err := d.cancelled(ctx, tx, f); err != nil {
+			return err
+		}
 		t.Status, t.Answer, t.Ended = f.Turn.Status, f.Turn.Answer, stored(f.Turn.Ended)
 		t.Prompt, t.Model, t.Degraded = f.Turn.Prompt, f.Turn.Model, f.Turn.Degraded
 		t.Usage, t.Artifacts = f.Turn.Usage, f.Turn.Artifacts

@@ -110,6 +110,15 @@ func (m *Metrics) Paused(paused func() (int, error)) error {
 	})
 }
 
+// StuckTurns has stuck asked, at each scrape, for how many turns were set aside and wait for somebody to
+// look. Like PendingApprovals it leaves the figure out when that fails, and is called once.
+func (m *Metrics) StuckTurns(stuck func() (int, error)) error {
+	return m.registry.Register(gauge{
+		desc: prometheus.NewDesc("sous_turns_stuck", "Turns that were set aside and wait for somebody to look.", nil, nil),
+		read: stuck,
+	})
+}
+
 // Promises has look asked, at each scrape, for how many broken promises were found by rule since the
 // process began, and for the time of the last look. A rule of which nothing was found shows 0. Call it once.
 func (m *Metrics) Promises(rules []string, look func() (broken map[string]int, last time.Time)) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,6 +39,9 @@ func Engines(t *testing.T, on Bench) {
 		{"what the person ordered in words runs and can be undone", undo},
 		{"an unknown tool and bad arguments go back to the model", badCalls},
 		{"a turn that cannot go on is set aside, says so and frees its conversation", cannotGoOn},
+		{"a turn that was set aside goes on where it stood once somebody has it run again", goesOnReplayed},
+		{"a turn that was set aside and runs again parks like any other", parksReplayed},
+		{"a turn that was set aside is ended by whoever looked, and says what it did", endedAside},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -430,10 +434,16 @@ func decide(t *testing.T, p *Process, id string, yes bool) {
 }
 
 // noPrompt cannot say what to tell the model about one person's request.
-type noPrompt struct{ plainPrompt }
+type noPrompt struct {
+	plainPrompt
+	// mended says that it can again, after that it could so many times before.
+	mended *atomic.Bool
+	first  *atomic.Int32
+}
 
 func (p noPrompt) TurnPrompt(t agent.Turn, now time.Time) (string, string, error) {
-	if t.ID == "bad" {
+	able := p.mended != nil && p.mended.Load() || p.first != nil && p.first.Add(-1) >= 0
+	if t.ID == "bad" && !able {
 		return "", "", errors.New("the prompt is damaged")
 	}
 	return p.plainPrompt.TurnPrompt(t, now)
@@ -456,5 +466,106 @@ func cannotGoOn(t *testing.T, on Bench) {
 	p.Until("more", agent.TurnDone)
 	if v := p.Until("bad", agent.TurnWaiting); !strings.Contains(v.Answer, "set aside") {
 		t.Errorf("it says %q", v.Answer)
+	}
+}
+
+// asideAfter has a turn set aside after it could think so many times, and returns
+// what mends it.
+func asideAfter(t *testing.T, on Bench, thinks int32, text string) (w *World, p *Process, mend func()) {
+	w = NewWorld(t, on, loop.Limits{}, scripted)
+	var mended atomic.Bool
+	var first atomic.Int32
+	first.Store(thinks)
+	w.Prompter = noPrompt{mended: &mended, first: &first}
+	p = w.Start()
+	p.Ask("bad", "c", text)
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		v, err := p.View(context.Background(), Ann(), "bad")
+		check(t, err)
+		if v.Stuck != nil {
+			return w, p, func() { mended.Store(true) }
+		}
+		for _, a := range v.Approvals {
+			if a.State == approval.Asked {
+				decide(t, p, a.ID, true)
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("it was never set aside: %+v", v)
+		}
+	}
+}
+
+func goesOnReplayed(t *testing.T, on Bench) {
+	w, p, mend := asideAfter(t, on, 1, "make")
+	all, err := p.ListTurns(context.Background(), Ann(), loop.TurnFilter{Stuck: true})
+	check(t, err)
+	if len(all) != 1 || all[0].ID != "bad" || all[0].Stuck.Step != "think" || all[0].Stuck.Tries != 5 {
+		t.Errorf("listed %+v", all)
+	}
+	// It stays the same trouble: set aside once more, however often it is tried.
+	check(t, p.Replay(context.Background(), Ann(), "bad"))
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		v, err := p.View(context.Background(), Ann(), "bad")
+		check(t, err)
+		if v.Stuck != nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("it was not set aside again")
+		}
+	}
+	mend()
+	check(t, p.Replay(context.Background(), Ann(), "bad"))
+	if v := p.Until("bad", agent.TurnDone); v.Stuck != nil || !strings.Contains(v.Answer, "results") {
+		t.Errorf("it says %q", v.Answer)
+	}
+	if made, runs := w.Things(); made != 1 || runs != 1 {
+		t.Errorf("%d things by %d runs; want one by one", made, runs)
+	}
+	if err := p.Replay(context.Background(), Ann(), "bad"); agent.KindOf(err) != agent.Conflict {
+		t.Errorf("a turn that ended is replayed: %v", err)
+	}
+}
+
+func parksReplayed(t *testing.T, on Bench) {
+	w, p, mend := asideAfter(t, on, 0, "two")
+	mend()
+	check(t, p.Replay(context.Background(), Ann(), "bad"))
+	v := p.Until("bad", agent.TurnWaiting)
+	for len(v.Approvals) < 2 || v.Stuck != nil {
+		v = p.Until("bad", agent.TurnWaiting)
+	}
+	p.Ask("next", "c", "hello")
+	p.Until("next", agent.TurnDone)
+	for _, a := range v.Approvals {
+		decide(t, p, a.ID, true)
+	}
+	p.Until("bad", agent.TurnDone)
+	if made, runs := w.Things(); made != 2 || runs != 2 {
+		t.Errorf("%d things by %d runs; want two by two", made, runs)
+	}
+}
+
+func endedAside(t *testing.T, on Bench) {
+	_, p, _ := asideAfter(t, on, 1, "make")
+	bob := agent.Actor{Workspace: "w", ID: "bob", Kind: agent.Member, Name: "Bob"}
+	for what, err := range map[string]error{
+		"stopped": p.Assistant.Stop(context.Background(), bob, "bad"), "replayed": p.Replay(context.Background(), bob, "bad"),
+	} {
+		if agent.KindOf(err) != agent.NotFound {
+			t.Errorf("%s by somebody who does not see it: %v", what, err)
+		}
+	}
+	check(t, p.Assistant.Stop(context.Background(), Ann(), "bad"))
+	v := p.Until("bad", agent.TurnStopped)
+	if !strings.Contains(v.Answer, "Ann ended this") || !strings.Contains(v.Answer, "Done before: thing make.") || v.Stuck != nil {
+		t.Errorf("it says %q", v.Answer)
+	}
+	if err := p.Assistant.Stop(context.Background(), Ann(), "bad"); agent.KindOf(err) != agent.Conflict {
+		t.Errorf("ended twice: %v", err)
+	}
+	if err := p.Replay(context.Background(), Ann(), "bad"); agent.KindOf(err) != agent.Conflict {
+		t.Errorf("replayed after its end: %v", err)
 	}
 }

@@ -29,6 +29,7 @@ func Journal(t *testing.T, open Opener, carriers ...string) {
 		{"a turn that parks has no tries against it any more", j.parksForgiven},
 		{"a turn that was set aside waits, says why and is nobody's", j.bury},
 		{"a turn that was set aside is replayed once, on the record", j.revive},
+		{"a turn that was set aside is ended once by a person, on the record", j.cancel},
 		{"turns are found by state, and apart by workspace", j.find},
 	})
 }
@@ -340,6 +341,34 @@ func (j journalSuite) revive(t *testing.T, s Stores) {
 	if e := rows[len(rows)-1]; e.Kind != audit.TurnReplayed || e.Actor != "bob" || e.Turn != "e1" {
 		t.Errorf("recorded %+v", e)
 	}
+}
+
+func (j journalSuite) cancel(t *testing.T, s Stores) {
+	f := ending(j.carried(t, s, 0, "e1"), "Bob ended this.")
+	f.Turn.Status, f.CancelledBy = agent.TurnStopped, "bob"
+	wantError(t, s.Finish(t.Context(), f), agent.Conflict, "not set aside")
+	if err := s.Bury(t.Context(), acme, "e1", stuck(s), "I cannot go on."); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := s.Finish(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, _, _, err := s.Turn(t.Context(), acme, "e1")
+	if err != nil || got.Status != agent.TurnStopped || got.Answer != "Bob ended this." {
+		t.Errorf("%+v, %v", got, err)
+	}
+	rows, n := record(t, s, acme), 0
+	for _, e := range rows {
+		if e.Kind == audit.TurnCancelled && e.Actor == "bob" && e.Turn == "e1" {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d rows say who ended it", n)
+	}
+	wantError(t, s.Revive(loop.InReplica(t.Context(), j.carriers[1]), ann(), "e1"), agent.Conflict)
 }
 
 func (j journalSuite) find(t *testing.T, s Stores) {
