@@ -42,7 +42,8 @@ func (a *Assistant) Answer(ctx context.Context, by agent.Actor, in Answer) (appr
 // with. It is a request of its own: policy rules on it again, and whoever wrote
 // the arguments does not approve them, unless their own yes is enough. The event
 // is the id of the delivery that brings it, "" for none: the same again changes
-// nothing and is no error.
+// nothing and is no error. What nobody would be left to approve, since the requester
+// asked for it and the editor wrote it, is a Conflict: nothing would come of it.
 func (a *Assistant) Edit(ctx context.Context, by agent.Actor, id string, args json.RawMessage, event string) (approval.Approval, error) {
 	was, err := a.ShowApproval(ctx, by, id)
 	if err != nil {
@@ -52,6 +53,9 @@ func (a *Assistant) Edit(ctx context.Context, by agent.Actor, id string, args js
 	call.Args = args
 	// What the tool would refuse is said now: nothing would come of asking it.
 	if call.Args, err = a.Executor.Check(ctx, call, was.Place); err != nil && was.State == approval.Asked {
+		return was, err
+	}
+	if err := a.leavesSomebody(ctx, by, was); err != nil {
 		return was, err
 	}
 	return a.transit(ctx, by, id, func(p approval.Approval, by agent.Actor, now time.Time) (approval.Approval, error) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/model"
 	"github.com/sous-hq/sous/internal/testkit/looptest"
@@ -133,4 +134,36 @@ func TestOnesOwnEditCountsWhateverAccountOneHas(t *testing.T) {
 			t.Errorf("%s wrote the arguments; paid: %v", account, w.paid)
 		}
 	}
+}
+
+// TestInATeamOfTwoAnEditLeavesSomebodyToApproveIt: what the approver wrote for the
+// requester nobody of the two may approve, so it is not asked; what the requester
+// changes the other still decides.
+func TestInATeamOfTwoAnEditLeavesSomebodyToApproveIt(t *testing.T) {
+	t.Parallel()
+	w := newTeam(t)
+	w.people("people: [{id: ann, name: Ann, groups: [sre]}, {id: bob, name: Bob, groups: [sre]}, {id: gus, kind: guest}, {id: old, groups: [sre], active: false}]")
+	a := w.asked("e1")
+	_, err := w.Edit(t.Context(), session("bob"), a.ID, json.RawMessage(`{"amount":9,"to":"supplier"}`), "")
+	wantKind(t, err, agent.Conflict, "Ann asked for it")
+	if now, err := w.ShowApproval(t.Context(), session("bob"), a.ID); err != nil || now.State != approval.Asked {
+		t.Errorf("it is %s, %v; want it still asked", now.State, err)
+	}
+	_, err = w.Edit(t.Context(), session("ann"), a.ID, json.RawMessage(`{"amount":9,"to":"supplier"}`), "")
+	fatal(t, err)
+	b := w.waits("e1", a.ID)
+	_, err = w.Decide(t.Context(), session("bob"), b.ID, true, "")
+	fatal(t, err)
+	w.ended("e1")
+	w.wantPaid("9 to supplier")
+	// With a third who may decide, the approver may write it.
+	w.people(staff)
+	a = w.asked("e2")
+	_, err = w.Edit(t.Context(), session("bob"), a.ID, json.RawMessage(`{"amount":8,"to":"supplier"}`), "")
+	fatal(t, err)
+	b = w.waits("e2", a.ID)
+	_, err = w.Decide(t.Context(), session("cat"), b.ID, true, "")
+	fatal(t, err)
+	w.ended("e2")
+	w.wantPaid("9 to supplier", "8 to supplier")
 }

@@ -65,6 +65,40 @@ func (e *Effects) confirmEdit(ctx context.Context, t agent.Turn, editor agent.Ac
 	return err
 }
 
+// leavesSomebody refuses an edit of another's request when no more people are left who
+// may approve the arguments than it takes. Where the directory cannot say who all
+// belongs to the workspace there may be somebody.
+func (e *Effects) leavesSomebody(ctx context.Context, by agent.Actor, was approval.Approval) error {
+	editor, err := e.known(ctx, by)
+	if err != nil || was.State != approval.Asked || was.Kind == approval.ByRequester || was.Sole {
+		return nil //nolint:nilerr // whoever may not edit is told so there
+	}
+	requester, err := e.known(ctx, was.Call.Actor)
+	if err != nil || editor.Human() == requester.Human() {
+		return nil //nolint:nilerr // the same
+	}
+	all, complete, err := people.Everybody(ctx, e.People, was.Workspace)
+	if err != nil || !complete {
+		return nil //nolint:nilerr // the approval stays open until somebody is there
+	}
+	edited := was.WithRequester(requester)
+	edited.Editor, edited.Handed, edited.Stage = editor.Human(), nil, len(was.Chain)
+	left := map[agent.ActorID]bool{}
+	for _, p := range all {
+		if p.Active && e.may(p.Actor, edited) == nil {
+			left[p.Human()] = true
+		}
+	}
+	if len(left) >= edited.Needs() {
+		return nil
+	}
+	who := requester.Name
+	if who == "" {
+		who = string(requester.ID)
+	}
+	return agent.Errorf(agent.Conflict, "too few people would be left to approve it: you would have written it, and %s asked for it. Say no with what should be changed, or have %s change it", who, who)
+}
+
 // decided tells whoever watches that something was done to an approval.
 func (e *Effects) decided(a approval.Approval) {
 	e.Hub.Publish(Event{Turn: a.Call.Turn, Type: EventDecided, Approval: a.ID, Status: string(a.State), At: e.Clock()})

@@ -47,6 +47,20 @@ type Lister interface {
 	List(ctx context.Context, ws agent.WorkspaceID) ([]Person, error)
 }
 
+// Everybody lists the accounts of a workspace; complete says that there are no others,
+// which only a directory that is one file, or one person, can say.
+func Everybody(ctx context.Context, s Source, ws agent.WorkspaceID) (all []Person, complete bool, err error) {
+	switch s := s.(type) {
+	case *File:
+		all, err = s.List(ctx, ws)
+	case Sole:
+		all, err = s.List(ctx, ws)
+	default:
+		return nil, false, nil
+	}
+	return all, err == nil, err
+}
+
 // Known returns the account when it may be used and the directory's word is
 // fresh. Somebody unknown or deactivated is Forbidden; a directory that is stale
 // or away is Unavailable.

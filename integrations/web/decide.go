@@ -121,8 +121,7 @@ type editView struct {
 	Raw         string
 	Event, Back string
 	Error       string
-	// Others says that another person has to approve what is written here, Alone
-	// that there is nobody to do so.
+	// Others says that another person has to approve what is written here.
 	Others bool
 }
 
