@@ -15,6 +15,8 @@ const (
 	// paused, turn or tool say which one, the note is the reason.
 	PauseSet    Kind = "pause.set"
 	PauseLifted Kind = "pause.lifted"
+	// TurnStopped says that somebody asked a turn to stop; that it did is its end.
+	TurnStopped Kind = "turn.stopped"
 )
 
 // The kinds of rows about who may sign in; the subject is the person.

@@ -172,7 +172,7 @@ type Signal struct {
 
 // Signals are durable messages to turns, numbered from 1 per turn and topic.
 type Signals interface {
-	// Send appends a signal.
+	// Send appends a signal; a stop with its audit row.
 	Send(ctx context.Context, ws agent.WorkspaceID, turn, topic string, s Signal) error
 	// Received returns the n-th signal, if it has come.
 	Received(ctx context.Context, ws agent.WorkspaceID, turn, topic string, n int) (s Signal, ok bool, err error)

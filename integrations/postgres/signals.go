@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/agent/loop"
 )
 
@@ -22,7 +23,10 @@ func (d *DB) Send(ctx context.Context, ws agent.WorkspaceID, turn, topic string,
 		if err := turnExists(ctx, tx, ws, turn); err != nil {
 			return err
 		}
-		return send(ctx, tx, address{ws, turn, topic}, s)
+		if err := send(ctx, tx, address{ws, turn, topic}, s); err != nil || s.Type != loop.SignalStop {
+			return err
+		}
+		return d.record(ctx, tx, audit.Entry{Workspace: ws, Kind: audit.TurnStopped, Actor: s.By, Turn: turn})
 	})
 	if err != nil {
 		return fmt.Errorf("send signal: %w", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/agent/loop"
 )
 
@@ -21,7 +22,10 @@ func (d *DB) Send(ctx context.Context, ws agent.WorkspaceID, turn, topic string,
 		if err := turnExists(ctx, tx, ws, turn); err != nil {
 			return err
 		}
-		return send(ctx, tx, address{ws, turn, topic}, s)
+		if err := send(ctx, tx, address{ws, turn, topic}, s); err != nil || s.Type != loop.SignalStop {
+			return err
+		}
+		return d.record(ctx, tx, audit.Entry{Workspace: ws, Kind: audit.TurnStopped, Actor: s.By, Turn: turn})
 	})
 	if err != nil {
 		return fmt.Errorf("send signal: %w", err)

@@ -1,5 +1,7 @@
 package main
 
+import "slices"
+
 // fault is a deliberate mistake: old, which stands once in the file, becomes new;
 // so does what else belongs to it in the same file.
 type fault struct {
@@ -13,7 +15,7 @@ type fault struct {
 
 // faults are mistakes that would open the gates, each in one place.
 func faults() []fault {
-	return append(append(gateFaults(), storeFaults()...), dataFaults()...)
+	return slices.Concat(gateFaults(), wordFaults(), storeFaults(), dataFaults())
 }
 
 func gateFaults() []fault {
@@ -96,6 +98,32 @@ func gateFaults() []fault {
 	}
 }
 
+// wordFaults take the words of others for those of whoever asks.
+func wordFaults() []fault {
+	return []fault{
+		{
+			name: "a name that is mentioned counts word by word", file: "agent/policy/provenance.go",
+			old: "if w == first && !q.inside(i) && q.follow(i+1, rest) {", new: "if w == first && q.follow(i+1, rest) {",
+			tests: []string{"./agent/policy"}, run: "Mention|Said",
+		},
+		{
+			name: "names of outsiders are the requester's words", file: "agent/loop/assistant.go",
+			old: "\tcase in.Outside != \"\":\n\t\tsources = []string{in.Outside}\n", new: "",
+			tests: []string{"./integrations/slack"}, run: "WhatSomebodyIsCalled",
+		},
+		{
+			name: "what a button orders is written as the presser's own", file: "agent/loop/effects.go",
+			old: "Made: ordered.made(t.Place),", new: "",
+			tests: []string{"./agent/loop"}, run: "TakingBack",
+		},
+		{
+			name: "an id of another's request shows it", file: "agent/loop/assistant.go",
+			old: "case acc.Duplicate && !acc.Turn.Place.Readers().Includes(by):", new: "case false:",
+			tests: []string{"./agent/loop"}, run: "TheIDOf",
+		},
+	}
+}
+
 func storeFaults() []fault {
 	return []fault{
 		{
@@ -149,6 +177,11 @@ func storeFaults() []fault {
 
 func dataFaults() []fault {
 	return []fault{
+		{
+			name: "rules are in force before they are recorded", file: "agent/policy/engine.go",
+			old: "\tif e.Taken != nil {\n", new: "\te.set.Store(set)\n\tif e.Taken != nil {\n",
+			tests: []string{"./agent/policy"}, run: "CannotBeRecorded",
+		},
 		{
 			name: "a rewritten record is signed again", file: "agent/audit/checkpointer.go",
 			old: "case was.Root != h.SignedRoot:", new: "case false:",

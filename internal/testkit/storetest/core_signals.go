@@ -7,6 +7,7 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
+	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/agent/loop"
 )
 
@@ -17,6 +18,7 @@ func Signals(t *testing.T, open Opener) {
 		{"each turn and topic counts for itself", signalsApart},
 		{"another workspace neither sends nor receives", signalsWorkspace},
 		{"many senders at once leave no gap and lose none", signalsRace},
+		{"who asks a turn to stop stands in the record, or it is not asked", signalsStop},
 	})
 }
 
@@ -91,5 +93,24 @@ func signalsRace(t *testing.T, s Stores) {
 	}
 	if len(by) != racers {
 		t.Errorf("heard %d of %d", len(by), racers)
+	}
+}
+
+func signalsStop(t *testing.T, s Stores) {
+	accept(t, s, "e1", "c", ann())
+	if err := s.Send(t.Context(), acme, "e1", loop.InboxTopic, stop("bob")); err != nil {
+		t.Fatal(err)
+	}
+	wantKinds(t, s, audit.TurnAccepted, audit.TurnStopped)
+	if row := record(t, s, acme)[1]; row.Actor != "bob" || row.Turn != "e1" {
+		t.Errorf("recorded %+v", row)
+	}
+	withoutAudit(t, s, func() {
+		if err := s.Send(t.Context(), acme, "e1", loop.InboxTopic, stop("bob")); err == nil {
+			t.Error("stopped without an audit")
+		}
+	})
+	if got, ok, err := s.Received(t.Context(), acme, "e1", loop.InboxTopic, 2); ok || err != nil {
+		t.Errorf("a stop that is not recorded is sent: %+v, %v", got, err)
 	}
 }
