@@ -11,7 +11,7 @@ RACE        := -race -gcflags=modernc.org/sqlite/lib=-race=false
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format vet lint layers eval eval-minutes eval-routing eval-redaction eval-injection eval-memory bench-memory eval-replicas eval-upgrade eval-contracts bench mutants benchmarks
+.PHONY: help run test check format vet lint layers eval eval-minutes eval-routing eval-redaction eval-injection eval-memory bench-memory eval-replicas eval-upgrade eval-contracts bench pictures mutants benchmarks
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -78,6 +78,9 @@ eval-contracts: ## every request to a model against the published OpenAPI contra
 
 eval-injection: ## attacks with any effect through the gate, and how often people are asked (DATA=folder of attacks)
 	@$(GO) run ./internal/eval/injection -data $(or $(DATA),../shared/data/injection)
+
+pictures: ## the pictures of docs/slack.md, drawn from the golden files by headless Chromium
+	@$(GO) run ./internal/eval/slackpreview -images docs/images home card-example minutes changes modal-edit review-draft
 
 mutants: ## put deliberate mistakes into a copy of the tree, and see that some test notices each (ONLY=regexp)
 	@$(GO) run ./internal/eval/mutants -only '$(ONLY)'

@@ -10,6 +10,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/delivery"
 	"github.com/sous-hq/sous/agent/loop"
 )
@@ -162,15 +163,19 @@ func (b *Bot) waiting(ctx context.Context, by agent.Actor) (any, error) {
 	if len(mine) == 0 {
 		return said("Nothing waits for you."), nil
 	}
+	answer := said(fmt.Sprintf("%s for you.", map[bool]string{true: "1 approval waits", false: fmt.Sprintf("%d approvals wait", len(mine))}[len(mine) == 1]))
+	answer["blocks"] = WaitingBlocks(mine)
+	return answer, nil
+}
+
+// WaitingBlocks list what waits for somebody, as /sous approvals answers.
+func WaitingBlocks(mine []approval.Approval) []slack.Block {
 	var blocks []slack.Block
 	for i, a := range mine {
 		if len(blocks) > 35 {
-			blocks = append(blocks, small(fmt.Sprintf("%d more; the home tab lists them.", len(mine)-i)))
-			break
+			return append(blocks, small(fmt.Sprintf("%d more; the home tab lists them.", len(mine)-i)))
 		}
 		blocks = append(blocks, homeItem(a, true)...)
 	}
-	answer := said(fmt.Sprintf("%d approvals wait for you.", len(mine)))
-	answer["blocks"] = blocks
-	return answer, nil
+	return blocks
 }

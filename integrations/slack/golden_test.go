@@ -84,6 +84,12 @@ func TestCardsAndModalsLookAsTheyDid(t *testing.T) {
 	changes := front.Changes{Turn: "slack-T1-C1-1.1", Effects: effects, Now: asked().Created}
 	over := changes
 	over.Now, over.Undone = changes.Now.Add(time.Hour), map[string]agent.Actor{"k1": {ID: "slack:T1:U0CAT", Name: "Cat Cole"}}
+	// As people see it most days; the others hold what is hard to show.
+	example := asked()
+	example.Tier, example.Reason, example.Marked, example.Quorum, example.Votes, example.Notes = agent.TierWrite, "An argument comes from the meeting and not from your own words.", []string{"body"}, 0, nil, nil
+	example.Call.Args = json.RawMessage(`{"title":"Write the release notes","body":"“I will write the release notes by Thursday.” — Bob, 0:04:12","labels":["importer"]}`)
+	second := asked()
+	second.ID = "BCDEFGHI"
 	escalated := asked()
 	escalated.Chain = []approval.Stage{{After: time.Hour, Groups: []string{"owners"}}, {After: 4 * time.Hour, Groups: []string{"directors"}}}
 	escalated.Stage, escalated.Handed = 1, []approval.Delegation{{From: "slack:T1:U0CAT", To: "slack:T1:U0BOB", Name: "Bob Brown"}}
@@ -102,11 +108,11 @@ func TestCardsAndModalsLookAsTheyDid(t *testing.T) {
 	corrected.Said, corrected.By = "helpdesk", agent.Actor{ID: "slack:T1:U0CAT", Name: "Cat Cole"}
 	m := front.Meta("ABCDEFGH")
 	for name, blocks := range map[string][]slack.Block{
-		"card-asked": front.Card(asked()), "card-deciders": front.Card(asked(), "U0BOB", "U0CAT"), "card-escalated": front.Card(escalated), "card-confirmation": front.Card(confirm), "card-approved": front.Card(decided(approval.Spent)), "card-rejected": front.Card(decided(approval.Denied)),
+		"card-asked": front.Card(asked()), "card-example": front.Card(example), "card-deciders": front.Card(asked(), "U0BOB", "U0CAT"), "card-escalated": front.Card(escalated), "card-confirmation": front.Card(confirm), "card-approved": front.Card(decided(approval.Spent)), "card-rejected": front.Card(decided(approval.Denied)),
 		"card-expired": front.Card(decided(approval.Expired)), "card-changed": front.Card(decided(approval.Superseded)), "card-withdrawn": front.Card(decided(approval.Withdrawn)),
 		"answer": rich, "answer-simple": simple, "card-all": front.AllBlocks([]string{"ABCDEFGH", "BCDEFGHI"}), "minutes": front.MinutesBlocks(minutes, front.AsPublished(&published))[0], "minutes-draft": front.MinutesBlocks(minutes, front.AsDraft(links))[0],
 		"review-draft": front.ReviewCard(draft), "review-draft-private": front.ReviewCard(private), "review-published": front.ReviewCard(published), "review-discarded": front.ReviewCard(discarded),
-		"changes": changes.Blocks()[0], "changes-over": over.Blocks()[0], "routing": front.RoutingCard(route), "routing-unknown": front.RoutingCard(unknown), "routing-corrected": front.RoutingCard(corrected),
+		"command-approvals": front.WaitingBlocks([]approval.Approval{example, second}), "changes": changes.Blocks()[0], "changes-over": over.Blocks()[0], "routing": front.RoutingCard(route), "routing-unknown": front.RoutingCard(unknown), "routing-corrected": front.RoutingCard(corrected),
 	} {
 		raw := must[[]byte](t)(json.Marshal(blocks))
 		if err := slackfake.CheckBlocks(raw, slackfake.MessageSurface); err != nil {
@@ -119,9 +125,9 @@ func TestCardsAndModalsLookAsTheyDid(t *testing.T) {
 		"modal-question": front.QuestionModal(), "modal-feedback": front.FeedbackModal("slack-T1-C1-1.1"),
 		"modal-erase": front.EraseModal(map[string]int64{"messages": 12, "memories": 3, "votes": 0}, []string{"messages in Slack"}),
 		"home": front.HomeView(front.Home{
-			Status: "Model: built-in; it extracts and does not reason.", Pages: "https://sous.example/", Mine: []approval.Approval{asked()}, Others: []approval.Approval{confirm},
-			Requests: []front.HomeRequest{{Text: "pay Acme 100", URL: "https://team.slack.example/archives/C1/p1", Status: agent.TurnWaiting, At: asked().Created}},
-			Memories: []front.Remembered{{ID: "m1", Title: "The oven is mended on Tuesdays", Kind: "fact", At: asked().Created}, {ID: "m2", Title: "Minutes: Importer", Kind: "minutes", At: asked().Created}}, Total: 9, Known: true,
+			Status: "Model: built-in; it extracts and does not reason.", Pages: "https://sous.example/", Mine: []approval.Approval{example}, Others: []approval.Approval{confirm},
+			Requests: []front.HomeRequest{{Text: "Order two oven doors from Acme", URL: "https://team.slack.example/archives/C1/p1", Status: agent.TurnWaiting, At: asked().Created}},
+			Memories: []front.Remembered{{ID: "m1", Title: "Our freeze begins on Friday", Kind: "fact", At: asked().Created}, {ID: "m2", Title: "Minutes: Importer", Kind: "minutes", At: asked().Created}}, Total: 9, Known: true,
 			Systems: []front.System{{Name: "Model", State: "ok", Text: "built-in"}, {Name: "Tickets", State: "ok", Text: "the built-in tracker"}, {Name: "Search by meaning", State: "off", Text: "there is no embedding model"}},
 		}),
 	} {

@@ -121,6 +121,9 @@ func photograph(ctx context.Context, page []byte, folder string, all []blockkit.
 	}
 	for _, s := range all {
 		png, err := chromedp.Run(tab, chromedp.ScreenshotScale(chromedp.CSS("#"+s.Name), 1.5))
+		if err == nil {
+			png, err = small(png)
+		}
 		if err != nil {
 			return fmt.Errorf("picture of %s: %w", s.Name, err)
 		}
