@@ -88,7 +88,7 @@ func (a *app) newBot() error {
 		Unread:   slack.Dir(filepath.Join(a.cfg.DataDir, "slack-unread")),
 		BotToken: s.BotToken.Reveal(), SigningSecret: s.SigningSecret.Reveal(), AppToken: s.AppToken.Reveal(), APIURL: s.APIURL,
 		Workspace: workspace, Directory: a.slack.directory, Everybody: a.people.source, MaxFile: a.cfg.Limits.UploadBytes,
-		Personal: personal{service{a.assistant, a}}, Systems: a.systems, Status: a.condition, Pages: pages, Clock: time.Now, Log: a.log,
+		Personal: personal{service{a.assistant, a}}, Cited: a.cited, Systems: a.systems, Status: a.condition, Pages: pages, Clock: time.Now, Log: a.log,
 	}
 	if a.cfg.DatabaseURL.IsSet() {
 		// Other replicas show what this one leaves, and this one what they leave.

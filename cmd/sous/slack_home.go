@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/privacy"
@@ -65,6 +66,24 @@ func (p personal) Export(ctx context.Context, by agent.Actor) ([]byte, error) {
 func (p personal) Erase(ctx context.Context, by agent.Actor, dry bool) (map[string]int64, []string, error) {
 	done, err := p.ErasePerson(ctx, by, by.ID, dry, false)
 	return done.Counts, done.Elsewhere, err
+}
+
+// cited says where it was said what an answer cites: of the passages that the person
+// may read and that the answer's words find, those with that citation. Of several with
+// the same one it is the nearest.
+func (a *app) cited(ctx context.Context, by agent.Actor, answer string, citations []string) map[string]string {
+	hits, err := a.memory.Recall(ctx, memory.Query{Reader: by, Text: answer, Limit: 50})
+	if err != nil {
+		return nil
+	}
+	said := map[string]string{}
+	for _, h := range hits {
+		c := h.Citation()
+		if _, had := said[c]; !had && slices.Contains(citations, c) {
+			said[c] = h.Item.Source
+		}
+	}
+	return said
 }
 
 // systems lists for people what Sous works with and how it is.

@@ -80,3 +80,33 @@ func TestOnTheHomeTabPeopleSeeTakeAndEraseWhatIsHeldOfThem(t *testing.T) {
 		t.Errorf("what is left, %v:\n%s", err, out)
 	}
 }
+
+func TestAnAnswerFromMemoryLinksToTheMessageWhereItWasSaid(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, false)
+	o.serve(t, "")
+	said := o.Post(ann, team, "<@"+o.BotUser+"> remember that the oven is mended on Tuesdays")
+	o.until(t, "that it is remembered", func() bool { return o.answer(team, said) != "" })
+	root := o.Post("U0BOB", team, "<@"+o.BotUser+"> when is the oven mended?")
+	link := "/archives/" + team + "/p" + strings.ReplaceAll(said, ".", "")
+	o.until(t, "the answer", func() bool { return strings.Contains(o.answer(team, root), "Tuesdays") })
+	if text := o.answer(team, root); !strings.Contains(text, "_From_ <") || !strings.Contains(text, link+"|") {
+		t.Errorf("it does not lead to %s:\n%s", link, text)
+	}
+	// What has no message to lead to is no link.
+	root = o.Post("U0BOB", team, "<@"+o.BotUser+"> what can you do?")
+	o.until(t, "the answer", func() bool { return o.answer(team, root) != "" })
+	if text := o.answer(team, root); strings.Contains(text, "_From_") {
+		t.Errorf("it cites: %s", text)
+	}
+}
+
+// answer is what Sous has answered in a thread, "" while it has not.
+func (o *office) answer(channel, root string) string {
+	for _, m := range o.Thread(channel, root) {
+		if key, _ := m.Metadata.EventPayload["key"].(string); strings.HasSuffix(key, "/answer/0") && !m.Streaming {
+			return m.Shown()
+		}
+	}
+	return ""
+}

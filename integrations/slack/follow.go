@@ -346,6 +346,7 @@ func (s *show) finish(ctx context.Context, v loop.View) error {
 	if v.Degraded != "" {
 		text += "\n_" + escape(v.Degraded) + "_"
 	}
+	text += s.cited(ctx, v)
 	pieces := split(text, maxPost)
 	if cut := len(pieces) - maxPieces; cut > 0 {
 		pieces = append(pieces[:maxPieces], fmt.Sprintf("_%d more pages are left out here._", cut))
@@ -385,14 +386,6 @@ func (s *show) around(v loop.View, piece string, first, last bool) (blocks, simp
 // trusted reports whether no outsider had a part in the answer, so that its links
 // may be followed.
 func (s *show) trusted(ctx context.Context, v loop.View) bool {
-	all, err := s.Records.Messages(ctx, v.Workspace, v.Conversation, 50)
-	if err != nil {
-		return false
-	}
-	for _, m := range all {
-		if m.Turn == v.ID && m.Author.Kind == agent.System {
-			return m.Label.Integrity > agent.External
-		}
-	}
-	return false
+	m, ok := s.answerOf(ctx, v)
+	return ok && m.Label.Integrity > agent.External
 }

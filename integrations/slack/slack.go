@@ -77,6 +77,9 @@ type Config struct {
 	Reviews review.Store
 	// Personal is what people may ask about themselves; nil offers nothing.
 	Personal Personal
+	// Cited says of what an answer cites where it was said, as memory knows it
+	// ("turn:…", "thread:…"), as far as it does; nil links to nothing.
+	Cited func(ctx context.Context, by agent.Actor, answer string, citations []string) map[string]string
 	// Systems lists what Sous works with and how it is; nil lists nothing.
 	Systems func(ctx context.Context) []System
 	// Opinions takes what people think of answers; nil asks nobody.
