@@ -13,6 +13,7 @@ import (
 	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/people"
+	"github.com/sous-hq/sous/integrations/slack"
 )
 
 // writable refuses a checkpoint file that nothing could be written to: the record
@@ -43,14 +44,19 @@ func (a *app) postCheckpoint(ctx context.Context, c audit.Checkpoint, signed str
 	}
 	slices.Sort(to)
 	name := sha256.Sum256(fmt.Append(nil, to))
-	key := fmt.Sprintf("checkpoint-%d", c.Size)
-	text := fmt.Sprintf("The record had %d rows at %s. This is its signed head. Keep a copy where nobody who runs Sous can change it; "+
-		"put into a file, `sous audit verify --checkpoint FILE` holds the record against it.\n\n```\n%s```\n", c.Size, c.At.UTC().Format(time.RFC3339), signed)
+	// Records of other workspaces are told here, where whoever runs Sous reads them.
+	of, key := "", fmt.Sprintf("checkpoint-%d", c.Size)
+	if c.Workspace != workspace {
+		of, key = " of "+string(c.Workspace), fmt.Sprintf("checkpoint-%s-%d", c.Workspace, c.Size)
+	}
+	text := fmt.Sprintf("The record%s had %d rows at %s. This is its signed head. Keep a copy where nobody who runs Sous can change it; "+
+		"put into a file, `sous audit verify --checkpoint FILE` holds the record against it.\n\n```\n%s```\n", of, c.Size, c.At.UTC().Format(time.RFC3339), signed)
 	err := a.assistant.Tell(ctx, loop.Notice{
-		Workspace: c.Workspace, Key: key, Conversation: "record-" + hex.EncodeToString(name[:6]), To: to,
+		Workspace: workspace, Key: key, Conversation: "record-" + hex.EncodeToString(name[:6]), To: to,
 		Title: "Signed head of the record", Text: text,
 	})
-	if err != nil || a.slack.bot == nil {
+	tell := a.inSlack()
+	if err != nil || tell == nil {
 		return err
 	}
 	owners, err := a.people.source.Members(ctx, c.Workspace, people.Owners)
@@ -63,6 +69,17 @@ func (a *app) postCheckpoint(ctx context.Context, c audit.Checkpoint, signed str
 			to = append(to, p.ID)
 		}
 	}
-	a.slack.bot.Inform(ctx, to, key, text)
+	tell(ctx, slack.Notice{Workspace: c.Workspace, To: to, Key: key, Text: text})
+	return nil
+}
+
+// inSlack tells people something by direct message; nil where Slack is off.
+func (a *app) inSlack() func(context.Context, slack.Notice) {
+	switch {
+	case a.slack.bot != nil:
+		return a.slack.bot.Inform
+	case a.slack.fleet != nil:
+		return a.slack.fleet.Inform
+	}
 	return nil
 }
