@@ -20,13 +20,17 @@ import (
 // redirect is where Slack sends people back to.
 const redirect = "https://sous.example/slack/oauth_redirect"
 
+// tokenFor is how long a token is good: it is due two hours before its end, half an
+// hour after it was given.
+const tokenFor = 150 * time.Minute
+
 // elsewhere is the channel of the second workspace.
 const elsewhere = "C9ELSEWHERE"
 
 // newWorlds is a world with an app that installs itself, and a second workspace.
 func newWorlds(t testing.TB, change ...func(*slackfake.Config)) (*world, *slackfake.Server) {
 	t.Helper()
-	change = append([]func(*slackfake.Config){func(c *slackfake.Config) { c.Redirects, c.Rotate, c.Name = []string{redirect}, true, "First" }}, change...)
+	change = append([]func(*slackfake.Config){func(c *slackfake.Config) { c.Redirects, c.Rotate, c.Name, c.TokenFor = []string{redirect}, true, "First", tokenFor }}, change...)
 	w := newWorld(t, change...)
 	w.installs = true
 	c := w.slack.Config
@@ -145,11 +149,11 @@ func TestAnInstallationIsTakenUpAfterARestartAndItsTokenIsRenewedInTime(t *testi
 		first := p.fleet.Standings()[0]
 		p.stop()
 		p = w.start(t)
-		time.Sleep(9 * time.Hour)
+		time.Sleep(25 * time.Minute)
 		if now := p.fleet.Standings()[0]; now.Token != first.Token {
 			t.Error("renewed before it was due")
 		}
-		time.Sleep(2 * time.Hour)
+		time.Sleep(8 * time.Minute)
 		now := p.fleet.Standings()[0]
 		if now.Token == first.Token || now.Refresh == first.Refresh || !now.Expires.After(first.Expires) || now.Scopes == nil || now.Name != "First" {
 			t.Errorf("renewed: %+v", now)
@@ -157,7 +161,7 @@ func TestAnInstallationIsTakenUpAfterARestartAndItsTokenIsRenewedInTime(t *testi
 		if n := len(w.slack.Calls("oauth.v2.access")); n != 2 {
 			t.Errorf("Slack was asked %d times; want once to install and once to renew", n)
 		}
-		time.Sleep(26 * time.Hour)
+		time.Sleep(2 * tokenFor)
 		root := w.slack.Post(ann, general, "<@"+w.slack.BotUser+"> hello")
 		w.reply(t, general, root, "You said: hello")
 		for _, c := range w.slack.Calls("") {
@@ -177,13 +181,13 @@ func TestATokenThatIsNotRenewedIsSaidAndMended(t *testing.T) {
 		w.answer = payer
 		p := w.start(t)
 		w.install(t, w.slack, ann)
-		for range 300 {
+		for range 62 {
 			w.slack.Fail("oauth.v2.access", slackfake.Failure{Status: http.StatusServiceUnavailable})
 		}
-		time.Sleep(11 * time.Hour)
+		time.Sleep(tokenFor - 20*time.Minute)
 		root := w.slack.Post(ann, general, "<@"+w.slack.BotUser+"> hello")
 		w.reply(t, general, root, "You said: hello")
-		time.Sleep(2 * time.Hour)
+		time.Sleep(21 * time.Minute)
 		late := w.slack.Post(ann, general, "<@"+w.slack.BotUser+"> later")
 		w.reply(t, general, late, "You said: later")
 		if s := p.fleet.Standings()[0]; s.Trouble != "" || !s.Expires.After(time.Now()) {
@@ -209,11 +213,11 @@ func TestReplicasRenewATokenOnce(t *testing.T) {
 			go func() { defer close(done); _ = other.Run(ctx) }()
 			defer func() { cancel(); <-done }()
 		}
-		for day := range 3 {
-			time.Sleep(10*time.Hour + 5*time.Minute)
+		for round := range 3 {
+			time.Sleep(33 * time.Minute)
 			calls := w.slack.Calls("oauth.v2.access")
-			if last := calls[len(calls)-1]; len(calls) != day+2 || last.Result != "ok" {
-				t.Errorf("after %d renewals Slack was asked %d times, at last with %s", day+1, len(calls), last.Result)
+			if last := calls[len(calls)-1]; len(calls) != round+2 || last.Result != "ok" {
+				t.Errorf("after %d renewals Slack was asked %d times, at last with %s", round+1, len(calls), last.Result)
 			}
 		}
 	})

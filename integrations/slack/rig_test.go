@@ -288,7 +288,7 @@ func (w *world) start(t testing.TB, paid ...*counter) *process {
 		c.BotToken, c.Workspace, c.Directory, c.Clock, c.Everybody = "", "", nil, time.Now, installed
 		p.fleet = must[*front.Fleet](t)(front.NewFleet(front.FleetConfig{
 			Bot: c, Installs: p.db, Installed: installed, ClientID: w.slack.ClientID, ClientSecret: w.slack.ClientSecret,
-			Redirect: w.slack.Redirects[0], Authorize: "https://slack.fake/oauth/v2/authorize", Scopes: w.slack.Scopes,
+			Redirect: w.slack.Redirects[0], Every: 2 * time.Minute, Authorize: "https://slack.fake/oauth/v2/authorize", Scopes: w.slack.Scopes,
 		}))
 		serve, run = p.fleet.Handler(), p.fleet.Run
 	} else {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// lifetime is how long a rotated token is good, and codeFor how long a code is
+// lifetime is how long a rotated token is good with Slack, and codeFor how long a code is
 // (docs.slack.dev/authentication/using-token-rotation, .../installing-with-oauth).
 const (
 	lifetime = 12 * time.Hour
@@ -133,8 +133,8 @@ func (s *Server) grant(g grant) answer {
 		token = "xoxe." + token
 		refresh := fmt.Sprintf("xoxe-1-%s-%d", s.Team, s.ids.next())
 		s.grants.refresh[refresh] = true
-		issued.until = s.Clock().Add(lifetime)
-		out["refresh_token"], out["expires_in"] = refresh, int(lifetime.Seconds())
+		issued.until = s.Clock().Add(s.TokenFor)
+		out["refresh_token"], out["expires_in"] = refresh, int(s.TokenFor.Seconds())
 	}
 	s.grants.tokens[token] = issued
 	out["access_token"] = token

@@ -32,8 +32,10 @@ type Config struct {
 	// says that the app is installed for that as a whole.
 	Name, Enterprise string
 	Org              bool
-	// Rotate makes the tokens of an installation end after twelve hours.
-	Rotate bool
+	// Rotate makes the tokens of an installation end after TokenFor; Slack's own end
+	// after twelve hours.
+	Rotate   bool
+	TokenFor time.Duration
 	// Scopes are those the bot token has; nil means all that the fake knows.
 	Scopes []string
 	// Retries are the pauses before the second, third and fourth delivery; Slack's
@@ -183,6 +185,9 @@ func New(c Config) *Server {
 	}
 	if c.AckWithin == 0 {
 		c.AckWithin = 3 * time.Second
+	}
+	if c.TokenFor == 0 {
+		c.TokenFor = lifetime
 	}
 	if c.StreamFor == 0 {
 		c.StreamFor = 5 * time.Minute
