@@ -30,7 +30,9 @@ const elsewhere = "C9ELSEWHERE"
 // newWorlds is a world with an app that installs itself, and a second workspace.
 func newWorlds(t testing.TB, change ...func(*slackfake.Config)) (*world, *slackfake.Server) {
 	t.Helper()
-	change = append([]func(*slackfake.Config){func(c *slackfake.Config) { c.Redirects, c.Rotate, c.Name, c.TokenFor = []string{redirect}, true, "First", tokenFor }}, change...)
+	change = append([]func(*slackfake.Config){func(c *slackfake.Config) {
+		c.Redirects, c.Rotate, c.Name, c.TokenFor = []string{redirect}, true, "First", tokenFor
+	}}, change...)
 	w := newWorld(t, change...)
 	w.installs = true
 	c := w.slack.Config
