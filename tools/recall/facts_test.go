@@ -204,3 +204,24 @@ func TestWhatAModelCallsADocumentCarriesWhatTheModelSaw(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatAColleagueHadRememberedIsNotOnesOwnWord: what one wrote oneself counts as
+// one's own when it is recalled; what others wrote is a colleague's, wherever it
+// stands in the answer.
+func TestWhatAColleagueHadRememberedIsNotOnesOwnWord(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	old := d.as("bob").keep("The supplier is paid to account 4711.", "")
+	d.as("bob").keep("The supplier is paid to account 4712.", old.ID)
+	for who, want := range map[agent.ActorID]agent.Integrity{"bob": agent.Requester, "ann": agent.Organisation} {
+		d := d.as(who)
+		for _, history := range []bool{false, true} {
+			if o := d.Done("recall", map[string]any{"query": "supplier account", "history": history}, nil); o.Label.Integrity != want {
+				t.Errorf("%s recalls what Bob wrote as %s; want %s", who, o.Label.Integrity, want)
+			}
+		}
+	}
+	if o := d.as("ann").Done("remember", map[string]any{"text": "The supplier is paid to account 4713."}, nil); !strings.Contains(string(o.Result), "4712") || o.Label.Integrity != agent.Organisation {
+		t.Errorf("Bob's words beside Ann's are %s: %s", o.Label.Integrity, o.Result)
+	}
+}
