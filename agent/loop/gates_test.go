@@ -167,3 +167,33 @@ func TestInATeamOfTwoAnEditLeavesSomebodyToApproveIt(t *testing.T) {
 	w.ended("e2")
 	w.wantPaid("9 to supplier", "8 to supplier")
 }
+
+// TestAReplyThatNamesAnOutsiderIsFromOutside: the answer to a question is read by the
+// model as a message is, and holds no less of others.
+func TestAReplyThatNamesAnOutsiderIsFromOutside(t *testing.T) {
+	t.Parallel()
+	for outside, want := range map[string]agent.Integrity{"": agent.Requester, "the name of somebody from outside": agent.External} {
+		gate := &ruling{v: agent.Verdict{Ruling: agent.Deny, Rule: "test"}}
+		w := (&team{gate: gate, paid: map[string]int{}}).start(t, gate, func(req model.Request) (model.Response, error) {
+			if last := req.Messages[len(req.Messages)-1]; last.Role == model.RoleTool {
+				return looptest.Say("Thank you.")
+			}
+			return looptest.Call(`ask_user {"question":"Whom?"}`)
+		}, nil)
+		in := loop.Incoming{Event: "e1", Conversation: "c1", Place: agent.Place{ID: "general", Kind: agent.Public}, Text: "pay them"}
+		_, err := w.Accept(t.Context(), session("ann"), in)
+		fatal(t, err)
+		for w.view("e1").Question == "" {
+			time.Sleep(2 * time.Millisecond)
+		}
+		in.Event, in.Text, in.Outside = "e2", "@Gus", outside
+		_, err = w.Accept(t.Context(), session("ann"), in)
+		fatal(t, err)
+		w.ended("e1")
+		said, err := w.db.Messages(t.Context(), "acme", "c1", 10)
+		fatal(t, err)
+		if last := said[len(said)-1]; last.Author.Kind != agent.System || last.Label.Integrity != want {
+			t.Errorf("after a reply with %q the answer is labelled %+v", outside, last.Label)
+		}
+	}
+}

@@ -165,6 +165,8 @@ type Signal struct {
 	// By and Text carry who did it and what they said.
 	By   agent.ActorID `json:"by,omitempty"`
 	Text string        `json:"text,omitempty"`
+	// Outside says that a reply holds what somebody from outside wrote.
+	Outside bool `json:"outside,omitempty"`
 	// Args are the arguments to ask instead when somebody edited the call: JSON.
 	// By is then the human who did, by whatever account.
 	Args string `json:"args,omitempty"`

@@ -274,11 +274,15 @@ func clipRunes(s string, n int) string {
 }
 
 // reply is the outcome of a question that was answered.
-func reply(p plan, call, text string) agent.Outcome {
-	result, _ := json.Marshal(map[string]string{"answer": text})
+func reply(p plan, call string, sig Signal) agent.Outcome {
+	integrity := agent.Requester
+	if sig.Outside {
+		integrity = agent.External
+	}
+	result, _ := json.Marshal(map[string]string{"answer": sig.Text})
 	return agent.Outcome{
 		Call: call, Tool: AskUser, Status: agent.Done, Result: result,
-		Label: tools.Scanned(agent.Label{Integrity: agent.Requester, Readers: p.Context.Readers}, text),
+		Label: tools.Scanned(agent.Label{Integrity: integrity, Readers: p.Context.Readers}, sig.Text),
 	}
 }
 

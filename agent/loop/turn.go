@@ -257,7 +257,7 @@ func (t *turn) ask(p plan) (ended bool, err error) {
 		}
 		switch sig.Type {
 		case SignalReply:
-			last.Outcomes = []agent.Outcome{reply(p, call, sig.Text)}
+			last.Outcomes = []agent.Outcome{reply(p, call, sig)}
 			return false, nil
 		case SignalTimeout:
 			last.Outcomes = []agent.Outcome{{Call: call, Tool: AskUser, Status: agent.Denied, Error: "Nobody answered in time."}}

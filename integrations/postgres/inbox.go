@@ -88,7 +88,7 @@ func (d *DB) answer(ctx context.Context, tx pgx.Tx, t agent.Turn, m agent.Messag
 	if err != nil {
 		return fmt.Errorf("take the question back: %w", err)
 	}
-	s := loop.Signal{Type: loop.SignalReply, By: t.Actor.ID, Text: m.Text}
+	s := loop.Signal{Type: loop.SignalReply, By: t.Actor.ID, Text: m.Text, Outside: m.Label.Integrity == agent.External}
 	if err := send(ctx, tx, address{t.Workspace, to.ID, loop.InboxTopic}, s); err != nil {
 		return err
 	}
