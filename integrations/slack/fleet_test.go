@@ -357,6 +357,16 @@ func TestAnOrganisationInstallsTheAppForAllItsWorkspaces(t *testing.T) {
 		w.reply(t, general, root, "You said: hello")
 		w.slack.Post(cat, general, "<@"+w.slack.BotUser+"> from outside")
 		wait(t, "two turns", func() bool { return len(must[[]agent.Turn](t)(p.db.Recent(t.Context(), "slack:E0001", "", 10))) == 2 })
+		// One of its workspaces is closed to the app: the others go on.
+		w.slack.Fail("chat.postMessage", slackfake.Failure{Error: "team_access_not_granted"})
+		w.slack.Post(ann, general, "<@"+w.slack.BotUser+"> where I may not")
+		w.slack.Emit(map[string]any{"type": "team_access_revoked", "team_ids": []string{"T00000009"}})
+		time.Sleep(time.Minute)
+		root = w.slack.Post(ann, general, "<@"+w.slack.BotUser+"> and now")
+		w.reply(t, general, root, "You said: and now")
+		if all := p.fleet.Standings(); all[0].Trouble != "" {
+			t.Errorf("standing %+v", all[0])
+		}
 		kinds := map[agent.ActorID]agent.ActorKind{}
 		for _, turn := range must[[]agent.Turn](t)(p.db.Recent(t.Context(), "slack:E0001", "", 10)) {
 			kinds[turn.Actor.ID] = turn.Actor.Kind

@@ -88,6 +88,9 @@ func (b *Bot) happened(ctx context.Context, me identity, ev inner) {
 		b.people.forget("", "", true)
 	case "member_joined_channel", "member_left_channel", "channel_shared", "channel_unshared":
 		b.people.forget("", string(ev.Channel), false)
+	case "team_access_granted", "team_access_revoked":
+		// Whose groups count, and whose channels are ours, is another than before.
+		b.people.forgetAll()
 	case "app_uninstalled":
 		b.expelled(slack.SlackErrorResponse{Err: "app_uninstalled"})
 	case "tokens_revoked":

@@ -1,6 +1,7 @@
 package slack_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/model"
 	front "github.com/sous-hq/sous/integrations/slack"
 	"github.com/sous-hq/sous/internal/testkit/slackfake"
 )
@@ -90,7 +92,12 @@ func TestNobodyCallsAMethodBeforeSlackWants(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, asItIs)
-		w.answer, w.change = payer, inEarnest
+		// A model that takes a moment, or there is no status to show.
+		w.answer = func(ctx context.Context, req model.Request, delta func(string)) (model.Response, error) {
+			time.Sleep(time.Second)
+			return payer(ctx, req, delta)
+		}
+		w.change = inEarnest
 		w.start(t)
 		time.Sleep(time.Second)
 		rests := map[string]time.Duration{"chat.postMessage": 40 * time.Second, "users.info": 25 * time.Second, "assistant.threads.setStatus": 30 * time.Second}

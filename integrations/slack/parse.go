@@ -143,7 +143,7 @@ func handled(kind string) bool {
 	case "message", "app_mention", "app_home_opened", "app_context_changed", "assistant_thread_started", "assistant_thread_context_changed", "agent_session_stopped",
 		"user_change", "team_join", "subteam_created", "subteam_updated", "subteam_members_changed",
 		"member_joined_channel", "member_left_channel", "channel_shared", "channel_unshared",
-		"app_uninstalled", "tokens_revoked":
+		"app_uninstalled", "tokens_revoked", "team_access_granted", "team_access_revoked":
 		return true
 	}
 	return false

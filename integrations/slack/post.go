@@ -42,7 +42,7 @@ func judge(err error) (verdict, time.Duration) {
 		switch said.Err {
 		case "ratelimited", "rate_limited", "message_limit_exceeded":
 			return limitedRate, time.Second
-		case "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "app_uninstalled", "team_access_not_granted":
+		case "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "app_uninstalled":
 			return expelled, 0
 		case "internal_error", "fatal_error", "service_unavailable", "request_timeout", "accesslimited":
 			return unsure, 0

@@ -18,6 +18,8 @@ func scopesOf() map[string][]string {
 		"app_home_opened":         nil,
 		"app_mention":             {"app_mentions:read"},
 		"app_uninstalled":         nil,
+		"team_access_granted":     nil,
+		"team_access_revoked":     nil,
 		"channel_shared":          {"channels:read", "groups:read"},
 		"channel_unshared":        {"channels:read", "groups:read"},
 		"member_joined_channel":   {"channels:read", "groups:read"},

@@ -152,6 +152,10 @@ func Scopes() (needed, optional []string) {
 	}, []string{"canvases:write", "files:write", "lists:write"}
 }
 
+// OrgEvents are those that an app for whole organisations is subscribed to besides:
+// which of its workspaces it may work in.
+func OrgEvents() []string { return []string{"team_access_granted", "team_access_revoked"} }
+
 // Events are the events the app has to be subscribed to.
 func Events() []string {
 	return []string{
@@ -180,6 +184,8 @@ func Manifest(f Form) ([]byte, error) {
 	if f.Many {
 		d.OAuth.Redirects, d.OAuth.PKCE = []string{base + CallbackPath}, true
 		d.Settings.Org, d.Settings.Rotation = true, true
+		d.Settings.Events.Bot = append(d.Settings.Events.Bot, OrgEvents()...)
+		slices.Sort(d.Settings.Events.Bot)
 	}
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)

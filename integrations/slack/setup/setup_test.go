@@ -59,7 +59,7 @@ func TestEachWayOfReachingSousIsWhole(t *testing.T) {
 	}
 	both := string(manifest(t, setup.Form{URL: "https://sous.example", Socket: true, Many: true}))
 	for _, want := range []string{
-		`"socket_mode_enabled": true`, `"https://sous.example/slack/oauth_redirect"`, `"pkce_enabled": true`, `"token_rotation_enabled": true`, `"org_deploy_enabled": true`,
+		`"socket_mode_enabled": true`, `"https://sous.example/slack/oauth_redirect"`, `"pkce_enabled": true`, `"token_rotation_enabled": true`, `"org_deploy_enabled": true`, `"team_access_revoked"`,
 	} {
 		if !strings.Contains(both, want) {
 			t.Errorf("for several workspaces it lacks %s", want)
