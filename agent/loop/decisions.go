@@ -65,6 +65,9 @@ func (a *Assistant) Edit(ctx context.Context, by agent.Actor, id string, args js
 
 // Delegate hands by's say on an approval to somebody else; event is as for Edit.
 func (a *Assistant) Delegate(ctx context.Context, by agent.Actor, id string, to agent.ActorID, event string) (approval.Approval, error) {
+	if _, err := a.ShowApproval(ctx, by, id); err != nil {
+		return approval.Approval{}, err
+	}
 	if a.People == nil {
 		return approval.Approval{}, agent.Errorf(agent.Forbidden, "there is nobody else in this workspace")
 	}

@@ -101,6 +101,8 @@ func sees(by agent.Actor, p approval.Approval) bool {
 		slices.ContainsFunc(p.Notes, func(n approval.Note) bool { return me(n.By) })
 }
 
+func noApproval(id string) error { return agent.Errorf(agent.NotFound, "there is no approval %s", id) }
+
 // ShowApproval returns an approval in any state that the actor may see or decide,
 // else NotFound.
 func (a *Assistant) ShowApproval(ctx context.Context, by agent.Actor, id string) (approval.Approval, error) {
@@ -109,7 +111,7 @@ func (a *Assistant) ShowApproval(ctx context.Context, by agent.Actor, id string)
 		return p, err
 	}
 	if !sees(by, p) {
-		return approval.Approval{}, agent.Errorf(agent.NotFound, "there is no approval %s", id)
+		return approval.Approval{}, noApproval(id)
 	}
 	return p, nil
 }

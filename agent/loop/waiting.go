@@ -113,21 +113,26 @@ func overtaken(err error) bool {
 // change applies a transition in a person's name, with that person and the
 // requester as the directory knows them now.
 func (e *Effects) change(ctx context.Context, by agent.Actor, id string, f transition) (approval.Approval, error) {
-	by, err := e.known(ctx, by)
-	if err != nil {
-		return approval.Approval{}, err
-	}
 	was, err := e.Store.Approval(ctx, by.Workspace, id)
 	if err != nil {
 		return approval.Approval{}, err
 	}
+	now, err := e.known(ctx, by)
+	switch {
+	case err != nil && !sees(by, was):
+		// Whoever could not see it is not told that it is there.
+		return approval.Approval{}, noApproval(id)
+	case err != nil:
+		return approval.Approval{}, err
+	}
+	by = now
 	requester, err := e.known(ctx, was.Call.Actor)
 	if err != nil {
 		return approval.Approval{}, err
 	}
 	editor := e.linked(ctx, was)
 	if was = was.WithRequester(requester).WithEditor(editor); !sees(by, was) {
-		return approval.Approval{}, agent.Errorf(agent.NotFound, "there is no approval %s", id)
+		return approval.Approval{}, noApproval(id)
 	}
 	if err := e.waits(ctx, was); err != nil {
 		return approval.Approval{}, err

@@ -164,7 +164,7 @@ func (s service) People(ctx context.Context, by agent.Actor) ([]api.Person, erro
 		return nil, agent.Errorf(agent.Forbidden, "only members of the workspace may see who else is")
 	}
 	issued := map[agent.ActorID]time.Time{}
-	all, err := s.app.db.AllTokens(ctx, workspace)
+	all, err := s.app.db.AllTokens(ctx, by.Workspace)
 	if err != nil {
 		return nil, err
 	}
@@ -173,6 +173,9 @@ func (s service) People(ctx context.Context, by agent.Actor) ([]api.Person, erro
 	}
 	var out []api.Person
 	for _, p := range s.app.everybody() {
+		if p.Workspace != by.Workspace {
+			continue
+		}
 		out = append(out, api.Person{Actor: p.Actor, Active: p.Active, AwayUntil: p.AwayUntil, SignIn: issued[p.ID]})
 	}
 	return out, nil
@@ -189,6 +192,9 @@ func (a *app) everybody() []people.Person {
 // IssueToken implements api.Access.
 func (s service) IssueToken(ctx context.Context, by agent.Actor, person agent.ActorID) (api.Issued, error) {
 	a := s.app
+	if by.Workspace != workspace {
+		return api.Issued{}, agent.Errorf(agent.NotFound, "there is no %s", person)
+	}
 	if a.people.file == nil {
 		return api.Issued{}, agent.Errorf(agent.Conflict, "this Sous belongs to its owner alone; name the others in a people file (SOUS_PEOPLE_FILE)")
 	}

@@ -29,7 +29,13 @@ type Record struct {
 // OpenRecord opens the record of the database for reading; see Config.URL. What
 // is added to the store from then on is not seen.
 func OpenRecord(ctx context.Context, url string) (*Record, error) {
-	conn, err := pgx.Connect(ctx, url)
+	c, err := poolConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	// Whoever reads the record may take their time.
+	delete(c.ConnConfig.RuntimeParams, "idle_in_transaction_session_timeout")
+	conn, err := pgx.ConnectConfig(ctx, c.ConnConfig)
 	if err != nil {
 		return nil, publicError(fmt.Errorf("open record: %w", err))
 	}

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"html/template"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/sous-hq/sous/agent"
@@ -135,6 +137,10 @@ func (s *Server) Handler() http.Handler {
 	}
 	return s.guard(mux)
 }
+
+// Routes lists what people who are signed in can ask for, as patterns of
+// http.ServeMux, in order.
+func (s *Server) Routes() []string { return slices.Sorted(maps.Keys(s.routes())) }
 
 // routes are the pages and forms of people who are signed in.
 func (s *Server) routes() map[string]handler {
