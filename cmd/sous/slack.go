@@ -72,6 +72,16 @@ func (a *app) joinSlack(ctx context.Context, n need) error {
 	return nil
 }
 
+// slackNews is what another process heard of Slack's people.
+func (a *app) slackNews(said string) {
+	if d := a.slack.directory; d != nil {
+		d.Hear(said)
+	}
+	if i := a.slack.installed; i != nil {
+		i.Hear(said)
+	}
+}
+
 // newBot makes the Slack front end, when Slack is set up.
 func (a *app) newBot() error {
 	s := a.cfg.Slack
@@ -92,7 +102,7 @@ func (a *app) newBot() error {
 	}
 	if a.cfg.DatabaseURL.IsSet() {
 		// Other replicas show what this one leaves, and this one what they leave.
-		c.Holder = rand.Text()
+		c.Holder, c.Spread = rand.Text(), a.db.spread
 	}
 	if a.hooks.slack != nil {
 		a.hooks.slack(&c)

@@ -85,6 +85,8 @@ type stores struct {
 	newLedger func(ledgerConfig) (ledger, error)
 	// engine is what the store adds to the settings of the durable engine.
 	engine journal.Config
+	// spread tells the other replicas what changed; nil when there are none.
+	spread func(ctx context.Context, news string) error
 	// what names the store for people; no secret is in it.
 	what string
 }
@@ -117,7 +119,7 @@ func (a *app) openSQLite(ctx context.Context) (*stores, error) {
 }
 
 func (a *app) openPostgres(ctx context.Context) (*stores, error) {
-	c := postgres.Config{URL: a.cfg.DatabaseURL.Reveal(), Keys: keysFolder(a.cfg), Clock: time.Now, Log: a.log, Version: version()}
+	c := postgres.Config{URL: a.cfg.DatabaseURL.Reveal(), Keys: keysFolder(a.cfg), Clock: time.Now, Log: a.log, Version: version(), News: a.slackNews}
 	if a.hooks.postgres != nil {
 		a.hooks.postgres(&c)
 	}
@@ -139,7 +141,8 @@ func (a *app) openPostgres(ctx context.Context) (*stores, error) {
 			Recover:  func(ctx context.Context) error { return a.assistant.Recover(ctx) },
 			Changed:  func(turn string) { a.assistant.Heard(turn) },
 		},
-		what: storeName(a.cfg),
+		spread: db.Spread,
+		what:   storeName(a.cfg),
 	}, nil
 }
 

@@ -55,6 +55,9 @@ type Config struct {
 	// nothing before others take its turns over; 0 for 2 s and 6 s. All replicas need
 	// the same.
 	Beat, Silence time.Duration
+	// News hears what another replica spread; "" means that some may have been missed.
+	// It returns at once; nil for nobody.
+	News func(what string)
 }
 
 // DB is an open store. It is safe for concurrent use.
@@ -66,6 +69,7 @@ type DB struct {
 	// process names this one in what it tells others, version what it runs.
 	process, version             string
 	patience, beatEvery, silence time.Duration
+	news                         func(what string)
 	// recorded counts the audit rows this process wrote.
 	recorded atomic.Int64
 	pauses   *pause.Watch
@@ -96,7 +100,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	}
 	d := &DB{
 		pool: pool, clock: c.Clock, log: c.Log, process: process, version: c.Version,
-		patience: cmp.Or(c.Patience, acquireTime), beatEvery: cmp.Or(c.Beat, beatEvery), silence: cmp.Or(c.Silence, silence),
+		patience: cmp.Or(c.Patience, acquireTime), beatEvery: cmp.Or(c.Beat, beatEvery), silence: cmp.Or(c.Silence, silence), news: c.News,
 	}
 	if err := d.start(ctx, c.Keys); err != nil {
 		pool.Close()

@@ -148,6 +148,7 @@ func (r *replica) live(ctx context.Context) error {
 	r.heard(ctx, notice{What: "signal"})
 	r.heard(ctx, notice{What: "turn"})
 	r.heard(ctx, notice{What: "pause"})
+	r.heard(ctx, notice{What: "news"})
 	for {
 		if err := r.beat(ctx, conn); err != nil {
 			return err
@@ -194,7 +195,24 @@ func (r *replica) heard(_ context.Context, n notice) {
 		}
 	case "pause":
 		r.db.pauses.Forget()
+	case "news":
+		if r.db.news != nil && (n.From == "" || n.From != r.db.process) {
+			r.db.news(n.Turn)
+		}
 	}
+}
+
+// maxNews is how much a notice carries; more is told as something that was missed.
+const maxNews = 4000
+
+// Spread tells the other replicas something short that each may have to forget what
+// it remembers for. Whoever cannot hear it now hears later that it missed some.
+func (d *DB) Spread(ctx context.Context, what string) error {
+	if len(what) > maxNews {
+		what = ""
+	}
+	_, err := d.pool.Exec(ctx, `SELECT pg_notify('sous', json_build_object('what', 'news', 'from', $1::text, 'turn', $2::text)::text)`, d.process, what)
+	return publicError(err)
 }
 
 // beat shows that this process lives, and looks for those that do not.

@@ -83,14 +83,14 @@ func (b *Bot) happened(ctx context.Context, me identity, ev inner) {
 			}
 		}
 	case "user_change", "team_join":
-		b.people.forget(string(ev.User), "", false)
+		b.outdated(ctx, news{User: string(ev.User)})
 	case "subteam_created", "subteam_updated", "subteam_members_changed":
-		b.people.forget("", "", true)
+		b.outdated(ctx, news{Groups: true})
 	case "member_joined_channel", "member_left_channel", "channel_shared", "channel_unshared":
-		b.people.forget("", string(ev.Channel), false)
+		b.outdated(ctx, news{Channel: string(ev.Channel)})
 	case "team_access_granted", "team_access_revoked":
 		// Whose groups count, and whose channels are ours, is another than before.
-		b.people.forgetAll()
+		b.outdated(ctx, news{})
 	case "app_uninstalled":
 		b.expelled(slack.SlackErrorResponse{Err: "app_uninstalled"})
 	case "tokens_revoked":

@@ -17,6 +17,8 @@ const (
 	keptEvent    = "event/"
 	keptShortcut = "shortcut/"
 	keptCommand  = "command/"
+	// keptOnce is the signature of what must not come twice; there is nothing to do.
+	keptOnce = "once/"
 )
 
 // How what was kept is handled: so many at once, each for so long at a time, and
@@ -118,19 +120,21 @@ func (b *Bot) seeTo(ctx context.Context, d delivery.Delivery) bool {
 	}
 }
 
-// slot waits for leave to handle something.
+// slot waits for leave to handle something. Only whoever has a slot looks whether
+// there is a crowd: of hundreds, the looking itself would cost what it is to save.
 func (b *Bot) slot(ctx context.Context) bool {
-	for begin := b.Clock(); b.taking.Load() > crowd && b.Clock().Sub(begin) < makeWay; {
-		if !sleep(ctx, 5*time.Millisecond) {
-			return false
-		}
-	}
 	select {
 	case b.slots <- struct{}{}:
-		return true
 	case <-ctx.Done():
 		return false
 	}
+	for begin := b.Clock(); b.taking.Load() > crowd && b.Clock().Sub(begin) < makeWay; {
+		if !sleep(ctx, 5*time.Millisecond) {
+			<-b.slots
+			return false
+		}
+	}
+	return true
 }
 
 // handle does what a kept delivery asks for. It may be called again with the same.
@@ -147,6 +151,8 @@ func (b *Bot) handle(ctx context.Context, d delivery.Delivery) (err error) {
 		return err
 	}
 	switch {
+	case strings.HasPrefix(d.ID, keptOnce):
+		return nil
 	case strings.HasPrefix(d.ID, keptShortcut):
 		c, err := parseClick(d.Body)
 		if err != nil {

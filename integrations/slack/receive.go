@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/delivery"
 )
 
 // What Slack delivers, by the last word of the path.
@@ -51,10 +52,18 @@ func (b *Bot) serve(w http.ResponseWriter, r *http.Request, kind string) {
 	}
 	// An event may come again and is one turn all the same; a click or a command
 	// with the very signature of an earlier one is somebody else's copy.
-	if kind != kindEvents && b.seen.before(r.Header.Get("X-Slack-Signature"), b.Clock()) {
-		b.Log.WarnContext(r.Context(), "slack: a request was replayed", slog.String("kind", kind))
-		http.Error(w, "replayed", http.StatusUnauthorized)
-		return
+	if kind != kindEvents {
+		fresh, err := b.first(r.Context(), r.Header.Get("X-Slack-Signature"))
+		switch {
+		case err != nil:
+			b.Log.WarnContext(r.Context(), "slack: a delivery was not taken in", slog.String("kind", kind), slog.Any("err", err))
+			http.Error(w, "try again", http.StatusServiceUnavailable)
+			return
+		case !fresh:
+			b.Log.WarnContext(r.Context(), "slack: a request was replayed", slog.String("kind", kind))
+			http.Error(w, "replayed", http.StatusUnauthorized)
+			return
+		}
 	}
 	if body, err = unwrap(kind, body); err != nil {
 		b.unreadable(w, r, kind, body, err)
@@ -70,6 +79,23 @@ func (b *Bot) serve(w http.ResponseWriter, r *http.Request, kind string) {
 		b.Log.WarnContext(r.Context(), "slack: a delivery was not taken in", slog.String("kind", kind), slog.Any("err", err))
 		http.Error(w, "try again", http.StatusServiceUnavailable)
 	}
+}
+
+// first notes a signature and reports whether nobody noted it before, here or, where
+// several processes share a store, in any of them.
+func (b *Bot) first(ctx context.Context, signature string) (bool, error) {
+	if b.seen.before(signature, b.Clock()) {
+		return false, nil
+	}
+	if b.Holder == "" {
+		return true, nil
+	}
+	id := keptOnce + strings.ToLower(signature)
+	fresh, err := b.clerk.keep(ctx, delivery.Delivery{ID: id})
+	if err == nil {
+		b.clerk.settle(delivery.Settled{Done: []string{id}})
+	}
+	return fresh, err
 }
 
 // unreadable keeps a delivery nobody understood. It is acknowledged only if kept.

@@ -116,6 +116,9 @@ type Config struct {
 	Sockets int
 	// MaxFile is the largest file taken, in bytes; 0 means 64 MiB.
 	MaxFile int64
+	// Spread tells the processes that work in the same place what changed in Slack, for
+	// their Directory to Hear: an event comes to one of them. nil when there are none.
+	Spread func(ctx context.Context, news string) error
 	// Status says, for people, what state Sous is in: model, degraded or not.
 	Status func() string
 	// Pages is the address of the web chat, "" for none.
