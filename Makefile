@@ -11,7 +11,7 @@ RACE        := -race -gcflags=modernc.org/sqlite/lib=-race=false
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format vet lint layers eval eval-minutes eval-routing eval-redaction eval-injection eval-memory bench-memory eval-replicas eval-upgrade eval-contracts bench pictures mutants benchmarks
+.PHONY: help run test check format vet lint layers eval eval-minutes eval-routing eval-redaction eval-injection eval-memory bench-memory eval-replicas eval-upgrade eval-contracts eval-slack bench pictures mutants benchmarks
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -75,6 +75,10 @@ eval-upgrade: ## turns parked by the build of FROM (a commit) finished by this o
 
 eval-contracts: ## every request to a model against the published OpenAPI contract (DATA=folder of contracts)
 	@$(GO) run ./internal/eval/contracts -data $(or $(DATA),../shared/data/contracts)
+
+eval-slack: ## Slack at volume: deliveries, clicks, bad requests, mentions at once, one process and two replicas; official samples (DATA=folder of samples)
+	@$(GO) run ./internal/eval/slackshapes -data $(or $(DATA),../shared/data/slack)
+	@$(GO) run ./internal/eval/slackvolume
 
 eval-injection: ## attacks with any effect through the gate, and how often people are asked (DATA=folder of attacks)
 	@$(GO) run ./internal/eval/injection -data $(or $(DATA),../shared/data/injection)

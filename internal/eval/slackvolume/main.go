@@ -1,7 +1,8 @@
 // Slackvolume runs the real Sous against the fake Slack at volume: the same events
 // many times over both transports, many people who press at once, forged and damaged
-// requests, and many mentions at once. It prints what came of each and, last, one
-// line of JSON; what was lost, done twice or wrongly accepted is an error.
+// requests, and many mentions at once; then, on PostgreSQL, two replicas behind the
+// same Slack. It prints what came of each and, last, one line of JSON; what was lost,
+// done twice or wrongly accepted is an error.
 package main
 
 import (
@@ -15,6 +16,11 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/sous-hq/sous/internal/testkit/pgtest"
+	"github.com/sous-hq/sous/internal/testkit/slackload"
 )
 
 func main() {
@@ -29,109 +35,185 @@ func main() {
 
 // options are how much of each.
 type options struct {
-	events, deliveries, connections, pressers, bad int
-	mentions                                       []int
-	binary                                         string
+	events, deliveries, connections, people, bad, mentions int
+	binary                                                 string
+	replicas                                               bool
 }
 
-// figures are the last line.
-type figures struct {
-	Deliveries int `json:"deliveries"`
-	Events     int `json:"events"`
-	Turns      int `json:"turns"`
-	Answers    int `json:"answers"`
-	Doubled    int `json:"answered_more_than_once"`
-
-	Pressed    int `json:"pressed_at_once"`
-	Executions int `json:"executions"`
-	Told       int `json:"told_who_was_first"`
-
-	Bad      int `json:"bad_requests"`
-	Accepted int `json:"accepted"`
-	Broken   int `json:"answered_with_a_fault"`
-	Panics   int `json:"panics"`
-
-	Acks []acks `json:"mentions_at_once"`
+// row is what came of one store.
+type row struct {
+	Store       string                 `json:"store"`
+	Processes   int                    `json:"processes"`
+	Redelivered *slackload.Redelivered `json:"redelivered,omitempty"`
+	Pressed     *slackload.Pressed     `json:"pressed,omitempty"`
+	Refused     *slackload.Refused     `json:"refused,omitempty"`
+	Bursts      []slackload.Burst      `json:"mentions_at_once,omitempty"`
+	Panics      int                    `json:"panics"`
 }
 
-// acks are the times of one burst of mentions, in milliseconds.
-type acks struct {
-	N        int     `json:"n"`
-	P50      float64 `json:"ack_p50_ms"`
-	P99      float64 `json:"ack_p99_ms"`
-	Max      float64 `json:"ack_max_ms"`
-	Answered int     `json:"answered"`
-	Doubled  int     `json:"answered_more_than_once"`
-	Seconds  float64 `json:"all_answered_s"`
-}
-
-func run(ctx context.Context, argv []string, out io.Writer) (err error) {
-	o := options{mentions: []int{500, 5000}}
+func run(ctx context.Context, argv []string, out io.Writer) error {
+	var o options
 	flags := flag.NewFlagSet("slackvolume", flag.ContinueOnError)
 	flags.IntVar(&o.events, "events", 100, "how many different events")
 	flags.IntVar(&o.deliveries, "deliveries", 10_000, "how often they are delivered in all")
 	flags.IntVar(&o.connections, "connections", 16, "over how many connections at once")
-	flags.IntVar(&o.pressers, "pressers", 16, "how many people press one button at once")
+	flags.IntVar(&o.people, "people", 16, "how many people press one button at once")
 	flags.IntVar(&o.bad, "bad", 10_000, "how many forged, stale, replayed and damaged requests")
+	flags.IntVar(&o.mentions, "mentions", 5000, "the larger of two bursts of mentions; the smaller is a tenth; 0 for none")
 	flags.StringVar(&o.binary, "sous", "", "the sous binary; built when not given")
-	most := flags.Int("mentions", 5000, "the larger of two bursts of mentions; the smaller is a tenth; 0 for none")
+	flags.BoolVar(&o.replicas, "replicas", true, "measure two replicas on PostgreSQL too")
 	if err := flags.Parse(argv); err != nil {
 		return err
 	}
-	o.mentions = nil
-	if *most > 0 {
-		o.mentions = []int{*most / 10, *most}
-	}
-	dir, err := os.MkdirTemp("", "sous-slack-")
+	dir, err := os.MkdirTemp("", "sous-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if o.binary == "" {
-		o.binary = filepath.Join(dir, "sous")
-		build := exec.CommandContext(ctx, "go", "build", "-o", o.binary, "./cmd/sous")
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
-			return fmt.Errorf("build sous: %w", err)
+	if o.binary, err = binary(ctx, o.binary, dir); err != nil {
+		return err
+	}
+	rows := []row{{Store: "sqlite", Processes: 1}}
+	if o.replicas {
+		rows = append(rows, row{Store: "postgres", Processes: 2})
+	}
+	for i := range rows {
+		if err := measure(ctx, &rows[i], o, dir); err != nil {
+			return fmt.Errorf("%s: %w", rows[i].Store, err)
 		}
 	}
-	s, err := start(ctx, o.binary, dir)
+	if err := table(out, rows); err != nil {
+		return err
+	}
+	if err := json.NewEncoder(out).Encode(rows); err != nil {
+		return fmt.Errorf("print the figures: %w", err)
+	}
+	var errs []error
+	for _, r := range rows {
+		errs = append(errs, r.wrong())
+	}
+	return errors.Join(errs...)
+}
+
+// binary is the sous to measure, built when none is given.
+func binary(ctx context.Context, given, dir string) (string, error) {
+	if given != "" {
+		return filepath.Abs(given)
+	}
+	path := filepath.Join(dir, "sous")
+	build := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/sous")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		return "", fmt.Errorf("build sous: %w", err)
+	}
+	return path, nil
+}
+
+// measure fills a row.
+func measure(ctx context.Context, r *row, o options, dir string) (err error) {
+	so := slackload.Options{
+		Command: func(args ...string) *exec.Cmd { return exec.Command(o.binary, args...) },
+		Dir:     filepath.Join(dir, r.Store), N: r.Processes, Quiet: 3 * time.Second,
+	}
+	if err := os.MkdirAll(so.Dir, 0o700); err != nil {
+		return err
+	}
+	if r.Store == "postgres" {
+		pg, err := pgtest.Start(ctx, pgtest.Options{Durable: true})
+		if err != nil {
+			return err
+		}
+		defer func() { _ = pg.Stop() }()
+		d, err := pg.Create(ctx, "")
+		if err != nil {
+			return err
+		}
+		so.Database = d.URL
+	}
+	s, err := slackload.Start(ctx, so)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
-	var f figures
-	for _, part := range []func(context.Context, *site, options, io.Writer, *figures) error{redeliveries, presses, badRequests, bursts} {
-		if err := part(ctx, s, o, out, &f); err != nil {
-			return err
+	defer func() { err = errors.Join(err, s.Close()) }()
+	redelivered, err := s.Redeliver(ctx, o.events, o.deliveries, o.connections)
+	if err != nil {
+		return err
+	}
+	pressed, err := s.Press(ctx, o.people)
+	if err != nil {
+		return err
+	}
+	refused, err := s.Refuse(ctx, o.bad, o.connections)
+	if err != nil {
+		return err
+	}
+	r.Redelivered, r.Pressed, r.Refused = &redelivered, &pressed, &refused
+	if o.mentions > 0 {
+		for _, n := range []int{o.mentions / 10, o.mentions} {
+			b, err := s.Burst(ctx, n)
+			if err != nil {
+				return err
+			}
+			r.Bursts = append(r.Bursts, b)
 		}
 	}
-	f.Panics = s.panics()
-	if err := json.NewEncoder(out).Encode(f); err != nil {
-		return fmt.Errorf("print the figures: %w", err)
+	r.Panics = s.Panics()
+	return nil
+}
+
+// table prints the rows side by side.
+func table(out io.Writer, rows []row) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	line := func(name string, cell func(r row) string) {
+		fmt.Fprint(w, name, "\t")
+		for _, r := range rows {
+			fmt.Fprint(w, cell(r), "\t")
+		}
+		fmt.Fprintln(w)
 	}
-	return f.wrong(o)
+	line("", func(r row) string { return fmt.Sprintf("%s, %d process(es)", r.Store, r.Processes) })
+	line("deliveries of events", func(r row) string { return fmt.Sprintf("%d of %d", r.Redelivered.Deliveries, r.Redelivered.Events) })
+	line("turns", func(r row) string { return fmt.Sprint(r.Redelivered.Turns) })
+	line("answers", func(r row) string { return fmt.Sprint(r.Redelivered.Answers) })
+	line("deliveries a second", func(r row) string {
+		return fmt.Sprintf("%.0f", float64(r.Redelivered.Deliveries)/r.Redelivered.Seconds)
+	})
+	line("pressed at once", func(r row) string { return fmt.Sprint(r.Pressed.People) })
+	line("executions", func(r row) string { return fmt.Sprint(r.Pressed.Executions) })
+	line("told who was first", func(r row) string { return fmt.Sprint(r.Pressed.Told) })
+	line("bad requests", func(r row) string { return fmt.Sprint(r.Refused.Bad) })
+	line("accepted", func(r row) string { return fmt.Sprint(r.Refused.Accepted) })
+	line("faults", func(r row) string { return fmt.Sprint(r.Refused.Faults) })
+	line("panics", func(r row) string { return fmt.Sprint(r.Panics) })
+	for i := range rows[0].Bursts {
+		line(fmt.Sprintf("%d mentions: ack p50, p99, max ms", rows[0].Bursts[i].N), func(r row) string {
+			return fmt.Sprintf("%.0f %.0f %.0f", r.Bursts[i].P50, r.Bursts[i].P99, r.Bursts[i].Max)
+		})
+		line("answered, twice", func(r row) string { return fmt.Sprintf("%d, %d", r.Bursts[i].Answered, r.Bursts[i].Doubled) })
+		line("all answered after s", func(r row) string { return fmt.Sprint(r.Bursts[i].Seconds) })
+	}
+	return w.Flush()
 }
 
 // wrong says what is not as promised.
-func (f figures) wrong(o options) error {
+func (r row) wrong() error {
 	var errs []error
 	check := func(what string, got, want int) {
 		if got != want {
-			errs = append(errs, fmt.Errorf("%s: %d; want %d", what, got, want))
+			errs = append(errs, fmt.Errorf("%s: %s: %d; want %d", r.Store, what, got, want))
 		}
 	}
-	check("turns", f.Turns, o.events)
-	check("answers", f.Answers, o.events)
-	check("answered more than once", f.Doubled, 0)
-	check("executions", f.Executions, 1)
-	check("told who was first", f.Told, o.pressers-1)
-	check("bad requests accepted", f.Accepted, 0)
-	check("bad requests answered with a fault", f.Broken, 0)
-	check("panics", f.Panics, 0)
-	for _, a := range f.Acks {
-		check(fmt.Sprintf("of %d mentions answered", a.N), a.Answered, a.N)
-		check(fmt.Sprintf("of %d mentions answered more than once", a.N), a.Doubled, 0)
+	check("turns", r.Redelivered.Turns, r.Redelivered.Events)
+	check("answers", r.Redelivered.Answers, r.Redelivered.Events)
+	check("answered more than once", r.Redelivered.Doubled, 0)
+	check("executions", r.Pressed.Executions, 1)
+	check("told who was first", r.Pressed.Told, r.Pressed.People-1)
+	check("bad requests accepted", r.Refused.Accepted, 0)
+	check("bad requests answered with a fault", r.Refused.Faults, 0)
+	check("panics", r.Panics, 0)
+	for _, b := range r.Bursts {
+		check(fmt.Sprintf("of %d mentions answered", b.N), b.Answered, b.N)
+		check(fmt.Sprintf("of %d mentions answered more than once", b.N), b.Doubled, 0)
 	}
 	return errors.Join(errs...)
 }
