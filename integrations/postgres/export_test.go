@@ -19,3 +19,7 @@ func CheckServer(ctx context.Context, url string, oldest int) error {
 	defer func() { _ = conn.Close(ctx) }()
 	return checkServer(ctx, conn, oldest)
 }
+
+// WideMemories is a store for which nobody may read so little that the indexes are
+// not asked.
+func WideMemories(db *DB) *Memories { return &Memories{db: db} }

@@ -24,10 +24,11 @@ type Memories struct {
 	// known and frequent are what this process has seen of the database.
 	known    generations
 	frequent wordSet
+	few      fewness
 }
 
 // NewMemories returns the store of memories in db; make one and share it.
-func NewMemories(db *DB) *Memories { return &Memories{db: db} }
+func NewMemories(db *DB) *Memories { return &Memories{db: db, few: usualFew()} }
 
 // SaveItem implements memory.Store.
 func (m *Memories) SaveItem(ctx context.Context, i memory.Item) (memory.Item, bool, error) {

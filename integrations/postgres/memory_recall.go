@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,33 +17,48 @@ import (
 //go:embed memory_recall.sql
 var recallQuery string
 
+// extent is how much is looked at.
+type extent struct {
+	// words is how many passages that share words with the query are ranked with what
+	// stands beside them, candidates how many are ranked at last.
+	words, candidates int
+}
+
 const (
-	// mostWords is how many passages that share words with the query are ranked with
-	// what stands beside them, and few from how many on frequent words need not be
-	// looked for one by one.
-	mostWords = 400
-	few       = 50
-	// candidateCount is how many are ranked.
-	candidateCount = 900
+	// few is from how many on frequent words need not be looked for one by one.
+	few = 50
 	// nearCount is how many of the nearest passages count for one query.
 	nearCount = 60
-	// narrow is how many passages a reader may read at most for whom the vectors are
-	// compared one by one: through the graph one would meet too few of them.
-	narrow = 4000
 	// shownCount is how many of the candidates come with all that is shown of them.
 	shownCount = 150
 )
 
-// The ways to the nearest: by nobody, exactly among what a narrow reader may read,
-// and through the graph for others. The counted passages decide, not the planner,
-// who errs here by an order of magnitude: a + 0 keeps each from the other's index.
+// fewness says who may read so little that all of it is looked at, instead of the
+// indexes being asked.
+type fewness struct {
+	// words is up to how many passages all are searched for all words, the frequent
+	// ones too.
+	words int
+	// The vectors are compared one by one where that takes less than the graph, which
+	// is left only after so many more as the reader may read less: the time of the one
+	// grows with the passages p, that of the other with all n of them over p, and they
+	// cross where p² is share times n. Up to vectors passages it is so in any case.
+	vectors, share int
+}
+
+// usualFew is as measured with 384 dimensions and 10,000 to 200,000 passages.
+func usualFew() fewness { return fewness{words: 4000, vectors: 6000, share: 4400} }
+
+// The ways to the nearest: by nobody, exactly among what the reader may read, and
+// through the graph. The counted passages decide, not the planner, who errs here by
+// an order of magnitude: a + 0 keeps each from the other's index.
 const (
 	nearNone = `SELECT NULL::bigint key, NULL::float8 cosine WHERE false`
 	nearBoth = `SELECT * FROM (SELECT v.key, -(v.embedding OPERATOR({schema}.<#>) (SELECT v FROM question)) cosine
-		FROM {vectors} v{vector_join} WHERE (SELECT chunks FROM reader) <= {narrow} AND v.audience = ANY ((SELECT audiences FROM reader)::bigint[]){vector_filter}
+		FROM {vectors} v{vector_join} WHERE (SELECT exact FROM way) AND v.workspace = $1 AND v.audience = ANY ((SELECT audiences FROM reader)::bigint[]){vector_filter}
 		ORDER BY (v.embedding OPERATOR({schema}.<#>) (SELECT v FROM question)) + 0 LIMIT {near_count}) exact
 	UNION ALL SELECT * FROM (SELECT v.key, -(v.embedding OPERATOR({schema}.<#>) (SELECT v FROM question)) cosine
-		FROM {vectors} v{vector_join} WHERE (SELECT chunks FROM reader) > {narrow} AND v.audience + 0 = ANY ((SELECT audiences FROM reader)::bigint[]){vector_filter}
+		FROM {vectors} v{vector_join} WHERE NOT (SELECT exact FROM way) AND v.workspace = $1 AND v.audience + 0 = ANY ((SELECT audiences FROM reader)::bigint[]){vector_filter}
 		ORDER BY v.embedding OPERATOR({schema}.<#>) (SELECT v FROM question) LIMIT {near_count}) graph`
 )
 
@@ -56,14 +72,32 @@ const (
 	filterOfItem = `($9::text[] IS NULL OR c.kind = ANY ($9::text[]) OR i.kind = ANY ($9::text[]))
 		AND ($10::timestamptz IS NULL OR COALESCE(c.at, i.at) >= $10::timestamptz) AND ($11::timestamptz IS NULL OR COALESCE(c.at, i.at) < $11::timestamptz)
 		AND NOT EXISTS (SELECT 1 FROM unnest($12::text[]) w (word) WHERE strpos(c.speaker_words, w.word) = 0)`
+	// seedWords is by mass, as the shares of neighbours are of it; seedBoth by places,
+	// which alone can be compared between the orders.
+	seedWords = `SELECT key, NULL::float8 cosine, mass weight FROM words`
+	seedBoth  = `SELECT key, max(cosine) cosine, sum(weight) weight FROM (
+        SELECT key, NULL::float8 cosine, {words_weight}::float8 / ({offset} + row_number() OVER (ORDER BY mass DESC, key DESC)) weight FROM words
+        UNION ALL SELECT key, cosine, {meaning_weight}::float8 / ({offset} + row_number() OVER (ORDER BY cosine DESC, key DESC)) FROM near
+    ) s GROUP BY key`
+	// points are what of favoured kinds the same items hold.
+	points = `
+        (SELECT c.key, NULL::float8 cosine, 1e9::float8 weight FROM (SELECT DISTINCT key >> 16 seq FROM seed) i JOIN sous.memory_chunks c ON c.workspace = $1 AND c.kind = ANY ($13::text[])
+            AND c.kind IN ('decision', 'action', 'question') AND c.key >= i.seq << 16 AND c.key < (i.seq + 1) << 16 LIMIT 500)
+        UNION ALL`
 )
 
 // recallStatement is the statement for a search in a generation, which may be none.
-func recallStatement(s memory.Search, g memory.Generation, schema string) string {
+func (m *Memories) recallStatement(s memory.Search, g memory.Generation, schema string) string {
 	filter := func(key string) string { return "" }
-	near, question, vectorJoin, vectorFilter, passes := nearNone, "NULL", "", "", ""
+	near, question, vectorJoin, vectorFilter, passes, point := nearNone, "NULL", "", "", "", ""
+	seed, looked := seedWords, extent{words: 300, candidates: 600}
+	if len(s.Favour) > 0 {
+		point = points
+	}
 	if len(s.Vector) > 0 {
 		near, question = nearBoth, "$8::text::"+schema+".halfvec"
+		// What the vectors find need not be found by words.
+		seed, looked = seedBoth, extent{words: 250, candidates: 450}
 	}
 	if filtered(s) {
 		filter = func(key string) string {
@@ -72,13 +106,14 @@ func recallStatement(s memory.Search, g memory.Generation, schema string) string
 		vectorJoin = ` JOIN sous.memory_chunks c ON c.key = v.key JOIN sous.memory_items i ON i.seq = v.key >> 16`
 		vectorFilter, passes = ` AND `+filterOfItem, `(`+filterOfItem+`) DESC, `
 	}
-	first := strings.NewReplacer("{near}", near, "{shown}", chunkColumns+`, `+itemColumns).Replace(recallQuery)
+	first := strings.NewReplacer("{near}", near, "{seed}", seed, "{shown}", chunkColumns+`, `+itemColumns).Replace(recallQuery)
 	return strings.NewReplacer(
 		"{question}", question, "{allowed}", allowedItem, "{item of r}", itemOf("r"), "{item of f}", itemOf("f"), "{item of x}", itemOf("x"), "{chunk of x}", chunkOf("x"),
-		"{rare_filter}", filter("r.key"), "{together_filter}", filter("f.key"), "{passes}", passes,
+		"{rare_filter}", filter("r.key"), "{together_filter}", filter("f.key"), "{passes}", passes, "{point}", point,
 		"{vector_join}", vectorJoin, "{vector_filter}", vectorFilter, "{vectors}", vectorTable(g.ID), "{schema}", schema,
-		"{most}", fmt.Sprint(mostWords), "{few}", fmt.Sprint(few), "{candidates}", fmt.Sprint(candidateCount),
-		"{words_weight}", fmt.Sprint(memory.WordsWeight), "{meaning_weight}", fmt.Sprint(memory.MeaningWeight), "{offset}", fmt.Sprint(memory.FuseOffset), "{narrow}", fmt.Sprint(narrow), "{near_count}", fmt.Sprint(nearCount),
+		"{most}", fmt.Sprint(looked.words), "{few}", fmt.Sprint(few), "{candidates}", fmt.Sprint(looked.candidates),
+		"{words_weight}", fmt.Sprint(memory.WordsWeight), "{meaning_weight}", fmt.Sprint(memory.MeaningWeight), "{offset}", fmt.Sprint(memory.FuseOffset),
+		"{narrow}", fmt.Sprint(m.few.words), "{exact}", fmt.Sprint(m.few.vectors), "{exact_share}", fmt.Sprint(m.few.share), "{near_count}", fmt.Sprint(nearCount),
 	).Replace(first)
 }
 
@@ -132,7 +167,7 @@ func (m *Memories) ask(ctx context.Context, s memory.Search, g memory.Generation
 	}
 	b := &pgx.Batch{}
 	b.Queue(before, string(s.Reader.Workspace))
-	b.Queue(recallStatement(s, g, schema), recallArgs(s, w)...)
+	b.Queue(m.recallStatement(s, g, schema), recallArgs(s, w)...)
 	answer := m.db.pool.SendBatch(ctx, b)
 	if _, err := answer.Exec(); err != nil {
 		_ = answer.Close()
@@ -168,8 +203,8 @@ func recallArgs(s memory.Search, w wording) []any {
 		favour = []memory.Kind{}
 	}
 	return []any{
-		s.Reader.Workspace, s.Reader.ID, readerArgs(s.Reader)[2], w.rare, w.weights, w.together, w.either, vector, kinds, since, until, speaker,
-		favour, max(shownCount, 2*s.Limit), memory.MaxMatches,
+		s.Reader.Workspace, s.Reader.ID, readerArgs(s.Reader)[2], append(slices.Clone(w.rare), w.common...), w.weights, w.together, w.either, vector, kinds, since, until, speaker,
+		favour, max(shownCount, 2*s.Limit), memory.MaxMatches, len(w.rare),
 	}
 }
 

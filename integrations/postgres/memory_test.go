@@ -20,6 +20,14 @@ func TestMemories(t *testing.T) {
 	})
 }
 
+func TestMemoriesOfManyPassages(t *testing.T) {
+	t.Parallel()
+	storetest.Memories(t, func(t *testing.T) memory.Store {
+		db, _, _ := openDB(t)
+		return postgres.WideMemories(db)
+	})
+}
+
 func TestMemoriesAreAuditedWithoutTheirText(t *testing.T) {
 	t.Parallel()
 	db, _, _ := openDB(t)
@@ -57,6 +65,15 @@ func TestRecall(t *testing.T) {
 	storetest.Recall(t, func(t *testing.T) storetest.Vectors {
 		db, clock, _ := openDB(t)
 		m := postgres.NewMemories(db)
+		return storetest.Vectors{Store: m, Index: m, Clock: clock}
+	})
+}
+
+func TestRecallOfManyPassages(t *testing.T) {
+	t.Parallel()
+	storetest.Recall(t, func(t *testing.T) storetest.Vectors {
+		db, clock, _ := openDB(t)
+		m := postgres.WideMemories(db)
 		return storetest.Vectors{Store: m, Index: m, Clock: clock}
 	})
 }

@@ -17,7 +17,8 @@ import (
 // by itself, frequent ones all at once, since a list of all that holds one of them
 // says little and takes long.
 type wording struct {
-	rare    []string
+	rare, common []string
+	// weights are those of rare, then of common.
 	weights []float64
 	// terms are those of rare, frequent the others.
 	terms, frequent  []string
@@ -28,14 +29,16 @@ type wording struct {
 func (m *Memories) word(s memory.Search) wording {
 	tag := tag(s.Reader.Workspace)
 	w := wording{rare: []string{}, weights: []float64{}}
+	var weights []float64
 	for _, t := range s.Terms {
 		if m.frequent.has(tag + t.Text) {
-			w.frequent = append(w.frequent, t.Text)
+			w.frequent, w.common, weights = append(w.frequent, t.Text), append(w.common, lexeme(tag, t.Text)), append(weights, t.Weight)
 			continue
 		}
 		w.rare, w.weights = append(w.rare, lexeme(tag, t.Text)), append(w.weights, t.Weight)
 		w.terms = append(w.terms, t.Text)
 	}
+	w.weights = append(w.weights, weights...)
 	if len(w.frequent) > 1 || len(w.rare) == 0 {
 		w.together = expression(tag, w.frequent[:min(len(w.frequent), 3)], " & ")
 	}

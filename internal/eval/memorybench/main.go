@@ -24,8 +24,9 @@ func main() {
 	plot := flag.String("plot", "", "file to draw all results of the file into, as SVG")
 	queries := flag.Int("queries", 100, "how many queries")
 	hold := flag.Bool("hold", false, "keep PostgreSQL until a line is read, to look at it")
+	again := flag.String("again", "", "measure recall alone, in the PostgreSQL database at this URL that -hold keeps; -sizes is its size")
 	flag.Parse()
-	o := options{only: *only, file: *file, plot: *plot, queries: *queries, hold: *hold}
+	o := options{only: *only, file: *file, plot: *plot, queries: *queries, hold: *hold, again: *again}
 	for s := range strings.SplitSeq(*sizes, ",") {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1000 {
@@ -46,11 +47,15 @@ type options struct {
 	only, file, plot string
 	queries          int
 	hold             bool
+	again            string
 }
 
 func run(ctx context.Context, out io.Writer, o options) (err error) {
 	for _, n := range o.sizes {
 		c := newCorpus(n)
+		if o.again != "" {
+			o.only = "postgres"
+		}
 		if o.only != "postgres" {
 			if err := o.one(ctx, out, c, onSQLite); err != nil {
 				return fmt.Errorf("SQLite, %d: %w", n, err)
@@ -75,16 +80,21 @@ func (o options) one(ctx context.Context, out io.Writer, c *corpus, open func(co
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	k, err := open(ctx, dir)
+	k, err := o.open(ctx, dir, open)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, k.close()) }()
-	r, err := measure(ctx, out, k, c, o.queries)
-	if err != nil {
+	f := figures{Store: k.name, Chunks: c.n, Readers: map[string]perRead{}}
+	if o.again == "" {
+		if err := f.fill(ctx, out, k, c); err != nil {
+			return err
+		}
+	}
+	if err := f.ask(ctx, k, c, o.queries); err != nil {
 		return err
 	}
-	r.print(out)
+	f.print(out)
 	if o.hold {
 		fmt.Fprintln(out, k.where)
 		_, _ = fmt.Scanln()
@@ -92,7 +102,15 @@ func (o options) one(ctx context.Context, out io.Writer, c *corpus, open func(co
 	if o.file == "" {
 		return nil
 	}
-	return r.save(o.file)
+	return f.save(o.file)
+}
+
+// open opens a store that is new, or the one to measure again.
+func (o options) open(ctx context.Context, dir string, fresh func(context.Context, string) (kept, error)) (kept, error) {
+	if o.again == "" {
+		return fresh(ctx, dir)
+	}
+	return atPostgres(ctx, dir, pgtest.Database{URL: o.again, AdminURL: o.again}, func() error { return nil })
 }
 
 // server settings that a machine of some GB has, as the distributions' defaults

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -29,9 +30,12 @@ type kept struct {
 	name, where string
 	memory.Store
 	memory.Index
-	// size is how many bytes the store takes on disk.
-	size  func(ctx context.Context) (int64, error)
-	close func() error
+	// size is how many bytes the store takes on disk, memory how many of them want to
+	// be in memory for recall (nil: what the process takes more).
+	size, memory func(ctx context.Context) (float64, error)
+	// workers are the processes of the server that search; nil where there is none.
+	workers func(ctx context.Context) ([]int, error)
+	close   func() error
 }
 
 func onSQLite(ctx context.Context, dir string) (kept, error) {
@@ -41,12 +45,12 @@ func onSQLite(ctx context.Context, dir string) (kept, error) {
 		return kept{}, err
 	}
 	m := sqlite.NewMemories(db)
-	return kept{name: "SQLite", where: path, Store: m, Index: m, close: db.Close, size: func(context.Context) (int64, error) {
+	return kept{name: "SQLite", where: path, Store: m, Index: m, close: db.Close, size: func(context.Context) (float64, error) {
 		info, err := os.Stat(path)
 		if err != nil {
 			return 0, err
 		}
-		return info.Size(), nil
+		return float64(info.Size()), nil
 	}}, nil
 }
 
@@ -59,21 +63,38 @@ func onPostgres(ctx context.Context, dir string) (kept, error) {
 	if err != nil {
 		return kept{}, errors.Join(err, server.Stop())
 	}
+	return atPostgres(ctx, dir, base, server.Stop)
+}
+
+// atPostgres opens a database; stop ends its server.
+func atPostgres(ctx context.Context, dir string, base pgtest.Database, stop func() error) (kept, error) {
 	db, err := postgres.Open(ctx, postgres.Config{URL: base.URL, Keys: filepath.Join(dir, "keys")})
 	if err != nil {
-		return kept{}, errors.Join(err, server.Stop())
+		return kept{}, errors.Join(err, stop())
+	}
+	admin, err := pgx.Connect(ctx, base.AdminURL)
+	if err != nil {
+		return kept{}, errors.Join(err, db.Close(), stop())
+	}
+	one := func(query string) func(context.Context) (float64, error) {
+		return func(ctx context.Context) (n float64, err error) {
+			err = admin.QueryRow(ctx, query).Scan(&n)
+			return n, err
+		}
 	}
 	m := postgres.NewMemories(db)
 	return kept{
 		name: "PostgreSQL", where: base.AdminURL, Store: m, Index: m,
-		close: func() error { return errors.Join(db.Close(), server.Stop()) },
-		size: func(ctx context.Context) (n int64, err error) {
-			conn, err := pgx.Connect(ctx, base.AdminURL)
+		close: func() error { return errors.Join(admin.Close(ctx), db.Close(), stop()) },
+		size:  one(`SELECT pg_database_size(current_database())::float8`),
+		memory: one(`SELECT COALESCE(sum(pg_total_relation_size(c.oid)), 0)::float8 FROM pg_class c
+			WHERE c.relkind = 'r' AND (c.relname LIKE 'memory_vectors_%' OR c.relname = 'memory_index')`),
+		workers: func(ctx context.Context) ([]int, error) {
+			rows, err := admin.Query(ctx, `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()`)
 			if err != nil {
-				return 0, err
+				return nil, err
 			}
-			err = conn.QueryRow(ctx, `SELECT pg_database_size(current_database())`).Scan(&n)
-			return n, errors.Join(err, conn.Close(ctx))
+			return pgx.CollectRows(rows, pgx.RowTo[int])
 		},
 	}, nil
 }
@@ -88,9 +109,14 @@ type figures struct {
 	EmbedRate    float64 `json:"embed_rate"`
 	IndexSeconds float64 `json:"index_seconds"`
 	DiskMB       float64 `json:"disk_mb"`
-	// ProcessMB is what the process takes more after the first query by vectors.
-	ProcessMB float64            `json:"process_mb"`
-	Readers   map[string]perRead `json:"readers"`
+	// MemoryMB is what recall wants in memory: in SQLite's case what the process takes
+	// more after the first query by vectors, in PostgreSQL's the vectors with their
+	// index and the index of words.
+	MemoryMB float64 `json:"memory_mb"`
+	// Load is how many processes wanted to run (the mean of a minute) while recall
+	// was measured.
+	Load    float64            `json:"load"`
+	Readers map[string]perRead `json:"readers"`
 }
 
 // perRead is recall for a reader of a share of the chunks, in milliseconds.
@@ -99,48 +125,70 @@ type perRead struct {
 	P95      float64 `json:"p95_ms"`
 	WordsP50 float64 `json:"words_p50_ms"`
 	Recall   float64 `json:"recall_at_10"`
+	// CPU is what a search by words and vectors takes of the processor, of the process
+	// and of the server, on average: the time on a machine that does nothing else.
+	CPU float64 `json:"cpu_ms"`
 }
 
-func measure(ctx context.Context, out io.Writer, k kept, c *corpus, n int) (figures, error) {
-	f := figures{Store: k.name, Chunks: c.n, Readers: map[string]perRead{}}
+// fill stores the corpus, and gives it vectors and their index.
+func (f *figures) fill(ctx context.Context, out io.Writer, k kept, c *corpus) error {
 	began := time.Now()
 	for i := range c.items() {
 		if _, _, err := k.SaveItem(ctx, c.item(i)); err != nil {
-			return f, err
+			return err
 		}
 		if i%5000 == 4999 {
 			fmt.Fprintf(out, "  %s: %d of %d stored\n", k.name, (i+1)*inItem, c.n)
 		}
 	}
 	f.StoreRate = float64(c.n) / time.Since(began).Seconds()
-	queries := c.queries(n)
-	embedder := lookup{c, queries}
-	if err := f.index(ctx, k, embedder); err != nil {
-		return f, err
-	}
+	return f.index(ctx, k, lookup{c: c})
+}
+
+// ask measures recall.
+func (f *figures) ask(ctx context.Context, k kept, c *corpus, n int) error {
 	bytes, err := k.size(ctx)
 	if err != nil {
-		return f, err
+		return err
 	}
-	f.DiskMB = float64(bytes) / 1e6
+	f.DiskMB = bytes / 1e6
+	queries := c.queries(n)
 	before := heap()
-	m, err := memory.New(memory.Config{Store: k.Store, Index: k.Index, Embedder: embedder, Clock: clock})
+	m, err := memory.New(memory.Config{Store: k.Store, Index: k.Index, Embedder: lookup{c, queries}, Clock: clock})
 	if err != nil {
-		return f, err
+		return err
 	}
 	words, err := memory.New(memory.Config{Store: k.Store, Clock: clock})
 	if err != nil {
-		return f, err
+		return err
 	}
 	for _, r := range readers() {
-		one, err := recall(ctx, m, words, c, queries, r.id)
+		asking := asking{k: k, both: m, words: words, c: c, queries: queries, by: agent.Actor{Workspace: "bench", ID: r.id, Kind: agent.Member}}
+		one, err := asking.recall(ctx)
 		if err != nil {
-			return f, err
+			return err
 		}
 		f.Readers[r.share] = one
 	}
-	f.ProcessMB = float64(heap()-before) / 1e6
-	return f, nil
+	taken := float64(heap() - before)
+	if k.memory != nil {
+		if taken, err = k.memory(ctx); err != nil {
+			return err
+		}
+	}
+	f.MemoryMB = taken / 1e6
+	f.Load, err = load()
+	return err
+}
+
+// load is the mean number of running processes of the last minute.
+func load() (float64, error) {
+	raw, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0, err
+	}
+	first, _, _ := strings.Cut(string(raw), " ")
+	return strconv.ParseFloat(first, 64)
 }
 
 func clock() time.Time { return start().AddDate(1, 0, 0) }
@@ -186,48 +234,111 @@ func (t *timed) Seal(ctx context.Context, id int64) error {
 	return err
 }
 
+// asking is one reader with all queries.
+type asking struct {
+	k           kept
+	both, words *memory.Memory
+	c           *corpus
+	queries     []query
+	by          agent.Actor
+}
+
 // recall asks all queries: once to fill caches as a running server's are, then
 // timed; by words and vectors, and by words alone.
-func recall(ctx context.Context, both, words *memory.Memory, c *corpus, queries []query, who agent.ActorID) (perRead, error) {
-	by := agent.Actor{Workspace: "bench", ID: who, Kind: agent.Member}
-	var p perRead
-	for _, m := range []*memory.Memory{both, words} {
-		var times []time.Duration
-		for round := range 2 {
-			for _, q := range queries {
-				began := time.Now()
-				if _, err := m.Recall(ctx, memory.Query{Reader: by, Text: q.text}); err != nil {
-					return p, err
-				}
-				if round == 1 {
-					times = append(times, time.Since(began))
-				}
-			}
-		}
-		slices.Sort(times)
-		at := func(q float64) float64 { return float64(times[int(q*float64(len(times)-1))].Microseconds()) / 1000 }
-		if m == both {
-			p.P50, p.P95 = at(.5), at(.95)
-		} else {
-			p.WordsP50 = at(.5)
-		}
+func (a asking) recall(ctx context.Context) (p perRead, err error) {
+	if _, err = a.times(ctx, a.both); err != nil {
+		return p, err
 	}
-	found, asked := 0, 0
-	for _, q := range queries {
-		hits, err := both.Recall(ctx, memory.Query{Reader: by, Text: q.text, Limit: memory.MaxLimit})
+	before, err := a.cpu(ctx)
+	if err != nil {
+		return p, err
+	}
+	both, err := a.times(ctx, a.both)
+	if err != nil {
+		return p, err
+	}
+	after, err := a.cpu(ctx)
+	if err != nil {
+		return p, err
+	}
+	p.CPU = (after - before).Seconds() * 1000 / float64(len(a.queries))
+	if _, err = a.times(ctx, a.words); err != nil {
+		return p, err
+	}
+	words, err := a.times(ctx, a.words)
+	if err != nil {
+		return p, err
+	}
+	p.P50, p.P95, p.WordsP50 = quantile(both, .5), quantile(both, .95), quantile(words, .5)
+	p.Recall, err = a.found(ctx)
+	return p, err
+}
+
+// cpu is the processor time that this process and those of the server have taken.
+func (a asking) cpu(ctx context.Context) (sum time.Duration, err error) {
+	var own syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &own); err != nil {
+		return 0, err
+	}
+	sum = time.Duration(own.Utime.Nano() + own.Stime.Nano())
+	if a.k.workers == nil {
+		return sum, nil
+	}
+	pids, err := a.k.workers(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, pid := range pids {
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", pid))
 		if err != nil {
-			return p, err
+			return 0, err
+		}
+		first, _, _ := strings.Cut(string(raw), " ")
+		ns, err := strconv.ParseInt(first, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		sum += time.Duration(ns)
+	}
+	return sum, nil
+}
+
+// times are how long the queries took, in order.
+func (a asking) times(ctx context.Context, m *memory.Memory) ([]time.Duration, error) {
+	times := make([]time.Duration, 0, len(a.queries))
+	for _, q := range a.queries {
+		began := time.Now()
+		if _, err := m.Recall(ctx, memory.Query{Reader: a.by, Text: q.text}); err != nil {
+			return nil, err
+		}
+		times = append(times, time.Since(began))
+	}
+	slices.Sort(times)
+	return times, nil
+}
+
+// quantile is in milliseconds.
+func quantile(times []time.Duration, q float64) float64 {
+	return float64(times[int(q*float64(len(times)-1))].Microseconds()) / 1000
+}
+
+// found is the share of the ten nearest that are found.
+func (a asking) found(ctx context.Context) (float64, error) {
+	found, asked := 0, 0
+	for _, q := range a.queries {
+		hits, err := a.both.Recall(ctx, memory.Query{Reader: a.by, Text: q.text, Limit: memory.MaxLimit})
+		if err != nil {
+			return 0, err
 		}
 		got := nearest(hits)
-		for _, i := range c.exact(q, who) {
+		for _, i := range a.c.exact(q, a.by.ID) {
 			asked++
 			if slices.Contains(got, i) {
 				found++
 			}
 		}
 	}
-	p.Recall = float64(found) / float64(max(asked, 1))
-	return p, nil
+	return float64(found) / float64(max(asked, 1)), nil
 }
 
 // nearest are the numbers of the ten hits with the most similar vectors.
@@ -253,11 +364,11 @@ func nearest(hits []memory.Hit) []int {
 }
 
 func (f figures) print(out io.Writer) {
-	fmt.Fprintf(out, "%s, %d chunks: %.0f stored/s, %.0f embedded/s, index %.1f s, disk %.0f MB, process +%.0f MB\n",
-		f.Store, f.Chunks, f.StoreRate, f.EmbedRate, f.IndexSeconds, f.DiskMB, f.ProcessMB)
+	fmt.Fprintf(out, "%s, %d chunks: %.0f stored/s, %.0f embedded/s, index %.1f s, disk %.0f MB, memory %.0f MB, load %.1f\n",
+		f.Store, f.Chunks, f.StoreRate, f.EmbedRate, f.IndexSeconds, f.DiskMB, f.MemoryMB, f.Load)
 	for _, r := range readers() {
 		p := f.Readers[r.share]
-		fmt.Fprintf(out, "  may read %-6s p50 %6.2f ms  p95 %6.2f ms  recall@10 %.3f  by words alone p50 %6.2f ms\n", r.share, p.P50, p.P95, p.Recall, p.WordsP50)
+		fmt.Fprintf(out, "  may read %-6s p50 %6.2f ms  p95 %6.2f ms  recall@10 %.3f  by words alone p50 %6.2f ms  CPU %5.2f ms\n", r.share, p.P50, p.P95, p.Recall, p.WordsP50, p.CPU)
 	}
 }
 
