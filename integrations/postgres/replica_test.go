@@ -168,7 +168,7 @@ func TestReplicasHearOfEachOthersSignalsTurnsAndPauses(t *testing.T) {
 	t.Parallel()
 	base, keys := pgtest.New(t), t.TempDir()+"/keys"
 	open := func() *postgres.DB {
-		db, err := postgres.Open(t.Context(), postgres.Config{URL: base.URL, Keys: keys, Beat: 50 * time.Millisecond, Silence: 300 * time.Millisecond})
+		db, err := postgres.Open(t.Context(), postgres.Config{URL: base.URL, Keys: keys, Beat: 50 * time.Millisecond, Silence: 20 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
