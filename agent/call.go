@@ -257,4 +257,8 @@ type Outcome struct {
 	Label Label `json:"label"`
 	// Undo says, for people, how to take the effect back; empty when it cannot be.
 	Undo string `json:"undo,omitempty"`
+	// Usage is what the call itself used of a language model, and Model the one that
+	// answered last.
+	Usage Usage  `json:"usage,omitzero"`
+	Model string `json:"model,omitempty"`
 }

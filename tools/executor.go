@@ -331,11 +331,17 @@ func (e *Executor) read(ctx context.Context, x *execution) (agent.Outcome, error
 	}
 	ctx, cancel := context.WithTimeout(ctx, x.Spec.Timeout)
 	defer cancel()
-	r, err := x.bound.run(ctx, x.inv)
+	var used agent.Usage
+	var model string
+	inv := x.inv
+	inv.Used = func(name string, u agent.Usage) { used, model = used.Add(u), name }
+	r, err := x.bound.run(ctx, inv)
+	o := done(x.Proposal, r)
 	if err != nil {
-		return x.failed(agent.Failed, err), nil
+		o = x.failed(agent.Failed, err)
 	}
-	return done(x.Proposal, r), nil
+	o.Usage, o.Model = used, model
+	return o, nil
 }
 
 // effect records intent, runs, and records the outcome.

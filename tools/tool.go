@@ -80,6 +80,9 @@ type Invocation struct {
 	Prior []agent.Outcome
 	// Edited says that a person wrote these arguments in place of the model's.
 	Edited bool
+	// Used, when not nil, is told what the tool itself used of a language model, of
+	// which the last to answer is named.
+	Used func(model string, u agent.Usage)
 }
 
 // Funcs are the functions behind a tool. Run and Label are required.

@@ -11,6 +11,9 @@ const (
 	TurnStuck     Kind = "turn.stuck"
 	TurnReplayed  Kind = "turn.replayed"
 	TurnCancelled Kind = "turn.cancelled"
+	// BudgetRefused says that a model was not asked for a turn since a budget was used
+	// up; the note says which.
+	BudgetRefused Kind = "budget.refused"
 	// PauseSet and PauseLifted are the kill switch: the status is what was
 	// paused, turn or tool say which one, the note is the reason.
 	PauseSet    Kind = "pause.set"

@@ -53,6 +53,8 @@ type Config struct {
 	// Names, when set, are masked where a model outside sees a turn, beside what
 	// is recognised by its form.
 	Names func() *redact.Directory
+	// Budget is asked before each request to a model; nil bounds nothing.
+	Budget Budget
 	// Observe is told of each outcome and each ended turn, for metrics.
 	Observe Observer
 }
@@ -192,6 +194,7 @@ func (e *Effects) calls(ctx context.Context, in callsIn) (callsOut, error) {
 					return err
 				}
 				outs[j] = o
+				e.spent(t, o.Model, o.Usage)
 				e.tell(t.ID, o)
 				return nil
 			})
@@ -277,12 +280,15 @@ func (e *Effects) park(ctx context.Context, in parkIn) (parkOut, error) {
 	if err := Seal(ctx, out); err != nil {
 		return parkOut{}, err
 	}
+	usage, model := used(in.Trail)
 	err = e.Store.Park(ctx, ws, in.Turn, Parked{
 		Question: in.Question, Answer: in.Answer, Artifacts: artifacts(in.Trail), Steps: in.Steps, Wake: wake,
+		Usage: usage, Model: model,
 	})
 	if err != nil {
 		return parkOut{}, err
 	}
+	e.kept(t)
 	if in.Request != nil {
 		in.Request.turn.Status = agent.TurnWaiting
 	}
@@ -351,6 +357,7 @@ func (e *Effects) finish(ctx context.Context, in finishIn) (struct{}, error) {
 			return struct{}{}, err
 		}
 		t = f.Turn
+		e.kept(t)
 		if e.Observe != nil {
 			e.Observe.Ended(t)
 		}
@@ -372,7 +379,7 @@ func (e *Effects) ending(t agent.Turn, request agent.Message, in finishIn) Finis
 			t.Prompt, t.Model, t.Degraded = p.Prompt, p.Model, p.Degraded
 			label = label.Join(p.Context)
 		}
-		t.Usage = t.Usage.Add(p.Usage)
+		t.Usage = t.Usage.Add(r.usage())
 		for _, o := range r.Outcomes {
 			if o.Status != agent.Done && !o.Label.IsZero() {
 				// The answer may say why it did not work, in the tool's words.
@@ -392,7 +399,7 @@ func (e *Effects) ending(t agent.Turn, request agent.Message, in finishIn) Finis
 		Author: agent.Actor{Workspace: t.Workspace, ID: "sous", Kind: agent.System, Name: "Sous"},
 		Label:  label,
 	}
-	return Finish{Turn: t, Answer: answer, Steps: in.Steps, Reads: reads}
+	return Finish{Turn: t, Answer: answer, Steps: in.Steps, Reads: reads, Refused: overBudget(in.Trail)}
 }
 
 func (e *Effects) status(ctx context.Context, in Start, t agent.Turn, s agent.TurnStatus) error {

@@ -116,6 +116,7 @@ func (e *Effects) endAside(ctx context.Context, by agent.Actor, t agent.Turn, wh
 	if err := e.Store.Finish(WithPending(ctx, nil), f); err != nil {
 		return err
 	}
+	e.kept(f.Turn)
 	if e.Observe != nil {
 		e.Observe.Ended(f.Turn)
 	}

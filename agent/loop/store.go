@@ -8,6 +8,7 @@ import (
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/audit"
+	"github.com/sous-hq/sous/agent/budget"
 	"github.com/sous-hq/sous/tools"
 )
 
@@ -56,6 +57,9 @@ type Finish struct {
 	Steps []agent.Step
 	// Reads are the calls that only read, for the audit.
 	Reads []audit.Entry
+	// Refused is why a budget kept it from asking a model, "" when none did; it is
+	// recorded.
+	Refused string
 	// CancelledBy is who ends a turn that was set aside, "" when it ends by itself:
 	// Finish is then a Conflict unless it is still set aside, and has a row of its own.
 	CancelledBy agent.ActorID
@@ -75,6 +79,9 @@ type Parked struct {
 	// Steps are its visible steps, numbered from 1; a number the turn already has
 	// is left as it is, so a replayed step adds nothing.
 	Steps []agent.Step
+	// Usage and Model are what it used of models so far.
+	Usage agent.Usage
+	Model string
 	// Wake is when the turn has something to do at the latest.
 	Wake time.Time
 }
@@ -284,5 +291,6 @@ type Store interface {
 	Letters
 	Approvals
 	EffectReader
+	budget.Store
 	audit.Reader
 }

@@ -61,6 +61,10 @@ func (e *Effects) think(ctx context.Context, in thinkIn) (plan, error) {
 	if !mayHear(label, t) {
 		return plan{Context: label, At: began, Text: cannotSay}, nil
 	}
+	p := plan{Context: label, At: began}
+	if refused, err := e.afford(ctx, t, &p); err != nil || refused {
+		return p, err
+	}
 	ref, system, err := e.Prompter.TurnPrompt(t, began)
 	if err != nil {
 		return plan{}, err
@@ -77,7 +81,8 @@ func (e *Effects) think(ctx context.Context, in thinkIn) (plan, error) {
 			e.Hub.Publish(Event{Turn: in.Turn, Type: EventDelta, Text: text, At: began})
 		}
 	})
-	p := plan{Prompt: ref, Context: label, At: began, Took: e.Clock().Sub(began)}
+	p.Prompt, p.Took = ref, e.Clock().Sub(began)
+	e.spent(t, resp.Model, resp.Usage)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		// The process is going down; the turn goes on in the next one.

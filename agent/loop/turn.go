@@ -68,6 +68,9 @@ type plan struct {
 	Usage    agent.Usage `json:"usage"`
 	// Context is the joined label of all the model saw.
 	Context agent.Label `json:"context"`
+	// Warning says that most of a budget is used, Refused that Error says one is.
+	Warning string `json:"warning,omitempty"`
+	Refused bool   `json:"refused,omitempty"`
 	// Stopped says that a person stopped the turn; Error that no model answered.
 	Stopped bool          `json:"stopped,omitempty"`
 	Error   string        `json:"error,omitempty"`
@@ -324,7 +327,7 @@ func (t *turn) keep() error {
 // finish records the answer; what is worth keeping is remembered first, so that
 // the answer may say so.
 func (t *turn) finish(s agent.TurnStatus, answer string) (Result, error) {
-	in := finishIn{Start: t.start, Status: s, Answer: t.answer(answer), Asked: t.asked, Trail: t.trail, Steps: t.steps}
+	in := finishIn{Start: t.start, Status: s, Answer: warned(t.answer(answer), t.trail), Asked: t.asked, Trail: t.trail, Steps: t.steps}
 	if err := t.keep(); err != nil {
 		return Result{}, err
 	}
@@ -351,7 +354,7 @@ func (t *turn) bound() string {
 	var used agent.Usage
 	failures := 0
 	for _, r := range t.trail {
-		used = used.Add(r.Plan.Usage)
+		used = used.Add(r.usage())
 		failures++
 		if slices.ContainsFunc(r.Outcomes, func(o agent.Outcome) bool { return o.Status != agent.Failed }) {
 			failures = 0

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/budget"
 	"github.com/sous-hq/sous/agent/journal"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/policy"
@@ -42,6 +43,7 @@ type app struct {
 	// teams are those a request may belong to.
 	teams   func() []string
 	models  *models
+	budget  *budget.Meter
 	metrics *telemetry.Metrics
 	policy  *policy.Engine
 	unwatch func()
@@ -76,7 +78,8 @@ func (c *cli) newApp(ctx context.Context, cfg config.Config, log *slog.Logger, d
 // rather than running with less protection or another store than was asked for.
 func supported(cfg config.Config) error {
 	_, retention := privacy.ParseRules(cfg.Retention)
-	return errors.Join(checkSlack(cfg.Slack), retention)
+	_, budgets := budgetRules(cfg)
+	return errors.Join(checkSlack(cfg.Slack), retention, budgets)
 }
 
 func (a *app) join(ctx context.Context, n need) error {
@@ -101,6 +104,9 @@ func (a *app) join(ctx context.Context, n need) error {
 		return err
 	}
 	if a.models, err = newModels(a.cfg, a.metrics); err != nil {
+		return err
+	}
+	if err := a.joinBudget(); err != nil {
 		return err
 	}
 	registry, err := a.catalogue()
@@ -129,7 +135,7 @@ func (a *app) join(ctx context.Context, n need) error {
 	effects, err := loop.NewEffects(loop.Config{
 		Store: a.db, Model: a.models.chat, Executor: executor, Prompter: prompter{a.cfg, a.people.source}, Limits: limits,
 		Keeper: keeper{a}, Hub: loop.NewHub(), Log: a.log, Observe: observer{a.metrics},
-		People: a.people.source, May: a.mayDecide, Names: a.redacted,
+		People: a.people.source, May: a.mayDecide, Names: a.redacted, Budget: a.budget,
 	})
 	if err != nil {
 		return err

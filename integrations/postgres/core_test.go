@@ -69,6 +69,7 @@ func storesOf(t *testing.T, db *postgres.DB, clock *storetest.Clock, base pgtest
 }
 
 func TestInbox(t *testing.T)         { storetest.Inbox(t, openStores) }
+func TestBudgets(t *testing.T)       { storetest.Budgets(t, openStores) }
 func TestTurns(t *testing.T)         { storetest.Turns(t, openStores) }
 func TestConversations(t *testing.T) { storetest.Conversations(t, openStores) }
 func TestFiles(t *testing.T)         { storetest.Files(t, openStores) }

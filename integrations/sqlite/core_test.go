@@ -33,6 +33,7 @@ func openStores(t *testing.T) storetest.Stores {
 }
 
 func TestInbox(t *testing.T)         { storetest.Inbox(t, openStores) }
+func TestBudgets(t *testing.T)       { storetest.Budgets(t, openStores) }
 func TestTurns(t *testing.T)         { storetest.Turns(t, openStores) }
 func TestConversations(t *testing.T) { storetest.Conversations(t, openStores) }
 func TestFiles(t *testing.T)         { storetest.Files(t, openStores) }

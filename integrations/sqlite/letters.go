@@ -56,8 +56,15 @@ func (d *DB) Revive(ctx context.Context, by agent.Actor, id string) error {
 	return nil
 }
 
-// cancelled records who ends a turn that was set aside, if somebody does.
-func (d *DB) cancelled(ctx context.Context, tx *sql.Tx, f loop.Finish) error {
+// apart records who ends a turn that was set aside, if somebody does, and why a
+// model was not asked, if one was not.
+func (d *DB) apart(ctx context.Context, tx *sql.Tx, t agent.Turn, f loop.Finish) error {
+	if f.Refused != "" {
+		err := d.record(ctx, tx, audit.Entry{Workspace: t.Workspace, Kind: audit.BudgetRefused, Actor: t.Actor.ID, Turn: t.ID, Note: f.Refused})
+		if err != nil {
+			return err
+		}
+	}
 	if f.CancelledBy == "" {
 		return nil
 	}

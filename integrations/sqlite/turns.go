@@ -121,8 +121,10 @@ func (d *DB) Park(ctx context.Context, ws agent.WorkspaceID, id string, p loop.P
 		if err := d.addSteps(ctx, tx, t, p.Steps); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE turns SET status = ?3, question = ?4, answer = ?5, artifacts = ?6, wake = ?7, tries = 0
-			WHERE workspace = ?1 AND id = ?2`, ws, id, agent.TurnWaiting.String(), p.Question, p.Answer, jsonOf(p.Artifacts), timeOf(&p.Wake))
+		_, err = tx.ExecContext(ctx, `UPDATE turns SET status = ?3, question = ?4, answer = ?5, artifacts = ?6, wake = ?7, tries = 0,
+			input_tokens = ?8, output_tokens = ?9, model = ?10
+			WHERE workspace = ?1 AND id = ?2`, ws, id, agent.TurnWaiting.String(), p.Question, p.Answer, jsonOf(p.Artifacts), timeOf(&p.Wake),
+			p.Usage.InputTokens, p.Usage.OutputTokens, p.Model)
 		return err
 	})
 	if err != nil {
@@ -178,7 +180,7 @@ func (d *DB) Finish(ctx context.Context, f loop.Finish) error {
 		if err != nil || t.Status.Ended() {
 			return err
 		}
-		if err := d.cancelled(ctx, tx, f); err != nil {
+		if err := d.apart(ctx, tx, t, f); err != nil {
 			return err
 		}
 		t.Status, t.Answer, t.Ended = f.Turn.Status, f.Turn.Answer, stored(f.Turn.Ended)

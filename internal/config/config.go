@@ -60,6 +60,8 @@ type Config struct {
 	Audit Audit
 	// Log says how much is logged and in which form.
 	Log Log
+	// Budgets bound what language models may cost.
+	Budgets Budgets
 	// Limits bound what one turn, one file and one decision may take.
 	Limits Limits
 
@@ -147,6 +149,15 @@ const (
 	FormatText = "text"
 	FormatJSON = "json"
 )
+
+// Budgets are what models may cost, in the words of budget.ParseBounds and
+// budget.ParsePrices; empty means no bound and no price.
+type Budgets struct {
+	// Person bounds each person, Workspace all together.
+	Person, Workspace string
+	// Prices are those of a million tokens, by model.
+	Prices string
+}
 
 // Limits are upper bounds; reaching one is said, never hidden.
 type Limits struct {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // setting is one value Sous can be told: where it may be given and how its text is read and shown.
@@ -27,7 +28,7 @@ type setting struct {
 
 // settings lists every setting in the order in which doctor shows them.
 func settings() []setting {
-	return slices.Concat(placeSettings(), connectionSettings(), recordSettings(), limitSettings())
+	return slices.Concat(placeSettings(), connectionSettings(), recordSettings(), budgetSettings(), limitSettings())
 }
 
 func placeSettings() []setting {
@@ -187,6 +188,17 @@ func recordSettings() []setting {
 	}
 }
 
+func budgetSettings() []setting {
+	return []setting{
+		line(func(c *Config) *string { return &c.Budgets.Person },
+			setting{key: "budgets.person", env: "SOUS_BUDGET_PERSON", doc: "what models may cost each person, such as: 200000 tokens a day; 20 EUR a month"}),
+		line(func(c *Config) *string { return &c.Budgets.Workspace },
+			setting{key: "budgets.workspace", env: "SOUS_BUDGET_WORKSPACE", doc: "what they may cost all together, in the same words"}),
+		line(func(c *Config) *string { return &c.Budgets.Prices },
+			setting{key: "budgets.prices", env: "SOUS_MODEL_PRICES", doc: "prices of a million tokens in and out, such as: gpt-4.1-mini 0.40/1.60 USD"}),
+	}
+}
+
 func limitSettings() []setting {
 	const day = 24 * time.Hour
 	return []setting{
@@ -233,6 +245,19 @@ func pathTo(field func(*Config) *string, s setting) setting {
 func name(field func(*Config) *string, s setting) setting {
 	s.allowed = fmt.Sprintf("a name of at most %d characters", maxName)
 	return text(field, s, checkName)
+}
+
+// maxLine is the length, in characters, of the longest list on one line.
+const maxLine = 2000
+
+func line(field func(*Config) *string, s setting) setting {
+	s.allowed = fmt.Sprintf("one line of at most %d characters", maxLine)
+	return text(field, s, func(text string) error {
+		if strings.TrimSpace(text) == "" || len(text) > maxLine || strings.ContainsFunc(text, unicode.IsControl) {
+			return errors.New("not one line of text")
+		}
+		return nil
+	})
 }
 
 func webURL(field func(*Config) *string, s setting) setting {

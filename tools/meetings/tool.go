@@ -115,6 +115,9 @@ func (c ToolConfig) run(ctx context.Context, inv tools.Invocation, in minutesIn)
 		t.Date = in.Date
 	}
 	m, report, err := Summarise(ctx, c.Summarise, t)
+	if inv.Used != nil {
+		inv.Used(report.Model, report.Usage)
+	}
 	if err != nil {
 		return Result{}, err
 	}
