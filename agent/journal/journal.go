@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/admission"
 	"github.com/sous-hq/sous/agent/loop"
 )
 
@@ -118,10 +119,18 @@ func New(cfg Config) (*Engine, error) {
 		cfg.Slots = 512
 	}
 	return &Engine{
-		cfg: cfg, slots: newSlots(cfg.Slots), launched: make(chan struct{}), closed: make(chan struct{}),
+		cfg: cfg, slots: newSlots(cfg.Slots, cfg.Clock), launched: make(chan struct{}), closed: make(chan struct{}),
 		turns: map[string]*carried{}, rewake: make(chan struct{}, 1), solo: make(chan struct{}, 1),
 	}, nil
 }
+
+// Backlog tells what waits to be begun, for whoever decides whether more is taken.
+func (e *Engine) Backlog(ws agent.WorkspaceID) admission.Backlog {
+	return e.slots.waiting(string(ws))
+}
+
+// Busy counts the turns that are worked on, and how many may be at once.
+func (e *Engine) Busy() (now, most int) { return e.slots.busy() }
 
 // Launch starts the engine and takes over the turns that former processes left.
 // In a store of one process the caller makes sure that it is the one.

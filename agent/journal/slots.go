@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
+
+	"github.com/sous-hq/sous/agent/admission"
 )
 
 // errClosed says that no more turns are begun.
@@ -13,9 +16,13 @@ var errClosed = errors.New("no more turns are begun")
 // in order, and workspaces in turn, so that a busy one does not keep the others
 // waiting; who was waited for comes before who is new.
 type slots struct {
+	now    func() time.Time
 	mu     sync.Mutex
 	free   int
+	size   int
 	closed bool
+	// each is about how long a slot is held.
+	each time.Duration
 	// urgent waits before fresh.
 	urgent, fresh lanes
 }
@@ -34,8 +41,8 @@ type waiter struct {
 	run func(error)
 }
 
-func newSlots(n int) *slots {
-	return &slots{free: n, urgent: lanes{of: map[string][]*waiter{}}, fresh: lanes{of: map[string][]*waiter{}}}
+func newSlots(n int, now func() time.Time) *slots {
+	return &slots{now: now, free: n, size: n, urgent: lanes{of: map[string][]*waiter{}}, fresh: lanes{of: map[string][]*waiter{}}}
 }
 
 // enter has run called in a goroutine of its own when there is a slot, and gives
@@ -44,7 +51,8 @@ func (s *slots) enter(ctx context.Context, workspace string, urgent bool, run fu
 	s.wait(workspace, urgent, &waiter{ctx, func(err error) {
 		go func() {
 			if err == nil {
-				defer s.leave()
+				began := s.now()
+				defer func() { s.took(s.now().Sub(began)); s.leave() }()
 			}
 			run(err)
 		}()
@@ -131,11 +139,38 @@ func (s *slots) close() {
 	s.serve()
 }
 
-// waiting counts who waits for a slot, new ones alone: of a workspace and in all.
-func (s *slots) waiting(workspace string) (own, all int) {
+// waiting tells what waits for a slot to be begun and how long a new one of the
+// workspace will: workspaces are served in turn, and what was waited for comes first.
+func (s *slots) waiting(workspace string) admission.Backlog {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.fresh.of[workspace]), s.fresh.n
+	b := admission.Backlog{Own: len(s.fresh.of[workspace]), All: s.fresh.n}
+	share := float64(max(len(s.fresh.turn), 1))
+	if b.Own == 0 && b.All > 0 {
+		share++
+	}
+	if s.free <= 0 || b.Own > 0 {
+		b.Wait = admission.Waits(s.urgent.n+b.Own, s.size, 1/share, s.each)
+	}
+	return b
+}
+
+// took notes how long a slot was held without a pause, as a moving average over the
+// last twenty or so.
+func (s *slots) took(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.each == 0 {
+		s.each = d
+	}
+	s.each += (d - s.each) / 20
+}
+
+// busy counts the slots that are taken, of how many.
+func (s *slots) busy() (taken, of int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.size - s.free, s.size
 }
 
 func (l *lanes) add(workspace string, w *waiter) {

@@ -81,7 +81,7 @@ func (a *Assistant) Accept(ctx context.Context, by agent.Actor, in Incoming) (Ac
 	if err != nil {
 		return Acceptance{}, err
 	}
-	acc, err := a.Store.Accept(InReplica(ctx, a.engine.Carrier()), t, m, in.Ordered)
+	acc, err := a.take(ctx, t, m, in.Ordered)
 	if errors.Is(err, ErrTakenOver) {
 		return Acceptance{}, agent.WrapError(agent.Unavailable, err, "Sous was away for a moment; try again")
 	}
@@ -100,6 +100,21 @@ func (a *Assistant) Accept(ctx context.Context, by agent.Actor, in Incoming) (Ac
 		}
 	}
 	return acc, nil
+}
+
+// take stores the turn once there is room for it. What a person ordered by a button,
+// such as an undo, does not wait for room.
+func (a *Assistant) take(ctx context.Context, t agent.Turn, m agent.Message, o *Ordered) (Acceptance, error) {
+	leave := func(error) {}
+	if o == nil {
+		var err error
+		if leave, err = a.Gate.Enter(ctx, t.Workspace); err != nil {
+			return Acceptance{}, err
+		}
+	}
+	acc, err := a.Store.Accept(InReplica(ctx, a.engine.Carrier()), t, m, o)
+	leave(err)
+	return acc, err
 }
 
 // admit checks an event and makes the turn and message it stands for.

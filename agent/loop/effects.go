@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/admission"
 	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/agent/model"
@@ -55,6 +56,8 @@ type Config struct {
 	Names func() *redact.Directory
 	// Budget is asked before each request to a model; nil bounds nothing.
 	Budget Budget
+	// Gate decides whether new work is taken; nil takes all.
+	Gate *admission.Gate
 	// Observe is told of each outcome and each ended turn, for metrics.
 	Observe Observer
 }

@@ -81,6 +81,9 @@ func (p *Embedding) Embed(ctx context.Context, texts []string) (Embeddings, erro
 	return all, nil
 }
 
+// OpenFor returns how long requests will still be turned away, 0 when they are not.
+func (p *Embedding) OpenFor() time.Duration { return p.cb.RemainingDelay() }
+
 // ready is the text as it leaves the process. Servers refuse an empty one.
 func (p *Embedding) ready(text string) string {
 	text = p.c.Mask(strings.ToValidUTF8(text, "\uFFFD"))

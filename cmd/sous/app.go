@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/admission"
 	"github.com/sous-hq/sous/agent/budget"
 	"github.com/sous-hq/sous/agent/journal"
 	"github.com/sous-hq/sous/agent/loop"
@@ -41,12 +42,16 @@ type app struct {
 	documents *documents.Reader
 	meetings  meetings.ToolConfig
 	// teams are those a request may belong to.
-	teams   func() []string
-	models  *models
-	budget  *budget.Meter
-	metrics *telemetry.Metrics
-	policy  *policy.Engine
-	unwatch func()
+	teams  func() []string
+	models *models
+	// embedder is the embedding model, nil without one.
+	embedder *embedder
+	budget   *budget.Meter
+	// admission decides whether new turns are taken; nil where none are run.
+	admission *admission.Gate
+	metrics   *telemetry.Metrics
+	policy    *policy.Engine
+	unwatch   func()
 	// stopIndexing ends the indexer and waits for it.
 	stopIndexing func()
 	engine       *journal.Engine
@@ -135,7 +140,7 @@ func (a *app) join(ctx context.Context, n need) error {
 	effects, err := loop.NewEffects(loop.Config{
 		Store: a.db, Model: a.models.chat, Executor: executor, Prompter: prompter{a.cfg, a.people.source}, Limits: limits,
 		Keeper: keeper{a}, Hub: loop.NewHub(), Log: a.log, Observe: observer{a.metrics},
-		People: a.people.source, May: a.mayDecide, Names: a.redacted, Budget: a.budget,
+		People: a.people.source, May: a.mayDecide, Names: a.redacted, Budget: a.budget, Gate: a.gateFor(n),
 	})
 	if err != nil {
 		return err

@@ -66,7 +66,7 @@ func (c *cli) root() *cobra.Command {
 	root.AddCommand(
 		c.serveCommand(), c.askCommand(), c.chatCommand(),
 		c.approvalsCommand(), c.decideCommand(true), c.decideCommand(false), c.undoCommand(),
-		c.turnsCommand(), c.effectsCommand(), c.privacyCommand(), c.backupCommand(), c.restoreCommand(), c.storeCommand(), c.pauseCommand(), c.resumeCommand(),
+		c.statusCommand(), c.turnsCommand(), c.effectsCommand(), c.privacyCommand(), c.backupCommand(), c.restoreCommand(), c.storeCommand(), c.pauseCommand(), c.resumeCommand(),
 		c.ticketsCommand(), c.memoryCommand(), c.feedbackCommand(), c.auditCommand(), c.checkCommand(), c.policyCommand(), c.peopleCommand(), c.slackCommand(),
 		c.doctorCommand(), c.versionCommand(), c.readDocumentsCommand(),
 	)

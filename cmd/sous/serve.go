@@ -165,6 +165,9 @@ func (a *app) handler(svc service, token string) (http.Handler, error) {
 	if err := a.metrics.StuckTurns(a.countStuck); err != nil {
 		return nil, err
 	}
+	if err := a.figures(); err != nil {
+		return nil, err
+	}
 	var pages *web.Server
 	apiHandler, err := api.New(api.Config{
 		Service: svc, Log: a.log, MaxUpload: a.cfg.Limits.UploadBytes,

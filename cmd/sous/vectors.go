@@ -8,6 +8,7 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/model"
+	"github.com/sous-hq/sous/integrations/api"
 	"github.com/sous-hq/sous/integrations/openai"
 	"github.com/sous-hq/sous/internal/config"
 	"github.com/sous-hq/sous/internal/redact"
@@ -73,6 +74,20 @@ func (e *embedder) of(name string) (*model.Embedding, error) {
 	return m, nil
 }
 
+// breakers lists the breakers of the models in use.
+func (e *embedder) breakers() []api.Breaker {
+	if e == nil {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var all []api.Breaker
+	for name, m := range e.models {
+		all = append(all, api.Breaker{Of: "embeddings " + name, State: m.State(), For: m.OpenFor()})
+	}
+	return all
+}
+
 // embeddingEndpoint is the language model's unless it has one of its own: a key
 // is never sent to another address than it is for.
 func embeddingEndpoint(cfg config.Config, name string) openai.Config {
@@ -96,6 +111,7 @@ func (a *app) joinMemory() error {
 	if err != nil {
 		return err
 	}
+	a.embedder = e
 	if e != nil {
 		a.indexer, err = memory.NewIndexer(memory.IndexerConfig{
 			Index: a.db.index, Store: a.db.memories, Embedder: e, Clock: time.Now, Log: a.log, By: owner(a.cfg),

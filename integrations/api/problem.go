@@ -3,12 +3,16 @@ package api
 import (
 	"encoding/json"
 	"io"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/model"
 )
 
 // problem is an error on the wire: RFC 9457 problem details with the kind.
@@ -19,6 +23,8 @@ type problem struct {
 	Detail string `json:"detail"`
 	// Kind is the name of the agent.Kind.
 	Kind string `json:"kind"`
+	// after is when it may be tried again, 0 for nobody knows.
+	after time.Duration
 	// Errors says which parts of a request are wrong.
 	Errors []*huma.ErrorDetail `json:"errors,omitempty"`
 }
@@ -37,11 +43,20 @@ func (p *problem) GetStatus() int { return p.Status }
 // ContentType implements huma.ContentTypeFilter.
 func (p *problem) ContentType(string) string { return problemMedia }
 
+// GetHeaders implements huma.HeadersError: who is turned away for now is told when to
+// come again.
+func (p *problem) GetHeaders() http.Header {
+	if p.Status != http.StatusServiceUnavailable || p.after <= 0 {
+		return nil
+	}
+	return http.Header{"Retry-After": {strconv.Itoa(int(math.Ceil(p.after.Seconds())))}}
+}
+
 // problemOf says of an error what people may read.
 func problemOf(err error) *problem {
 	k := agent.KindOf(err)
 	code := status(k)
-	return &problem{Title: http.StatusText(code), Status: code, Detail: agent.PublicText(err), Kind: k.String()}
+	return &problem{Title: http.StatusText(code), Status: code, Detail: agent.PublicText(err), Kind: k.String(), after: model.RetryAfter(err)}
 }
 
 // status maps an error's kind to HTTP.

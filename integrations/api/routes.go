@@ -115,6 +115,7 @@ func (s *server) routes(h huma.API) {
 		return acceptance(acc), err
 	}))
 	s.letters(h)
+	s.status(h)
 	s.approvals(h)
 	s.records(h)
 	s.control(h)

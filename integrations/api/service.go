@@ -90,6 +90,7 @@ type Service interface {
 	Approvals
 	Decisions
 	Letters
+	Statuses
 	Records
 	Control
 	Feedback

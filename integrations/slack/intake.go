@@ -12,6 +12,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/admission"
 	"github.com/sous-hq/sous/agent/delivery"
 	"github.com/sous-hq/sous/agent/loop"
 )
@@ -193,6 +194,10 @@ func (b *Bot) accept(ctx context.Context, by agent.Actor, at where, in loop.Inco
 			b.notice(ctx, at, in.Event, agent.PublicText(err))
 			return nil
 		case agent.Internal, agent.Unavailable, agent.Cancelled:
+		}
+		if admission.IsBusy(err) {
+			// It is kept and handed in again until there is room.
+			b.notice(ctx, at, in.Event+"/busy", "I have more to do than I can begin right now. Your request is kept and I take it up by myself; there is no need to send it again.")
 		}
 		return err
 	}

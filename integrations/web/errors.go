@@ -3,12 +3,15 @@ package web
 import (
 	"encoding/json"
 	"log/slog"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/model"
 )
 
 // status maps an error's kind to HTTP, here and nowhere else.
@@ -38,6 +41,9 @@ func status(k agent.Kind) int {
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil && agent.KindOf(err) == agent.Cancelled {
 		return // nobody is left to read it
+	}
+	if after := model.RetryAfter(err); after > 0 && agent.KindOf(err) == agent.Unavailable {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
 	}
 	s.failWith(w, r, status(agent.KindOf(err)), err)
 }

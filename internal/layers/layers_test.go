@@ -46,6 +46,7 @@ func rules() []rule {
 		{under: "agent/policy", layer: 1, what: "a concept", also: []string{"agent/approval", "agent/audit", "tools"}},
 		{under: "agent/approval", layer: 1, what: "a concept", also: []string{"agent/audit"}},
 		{under: "agent/audit", layer: 1, what: "a concept"},
+		{under: "agent/admission", layer: 1, what: "a concept", also: []string{"agent/model"}},
 		{under: "agent/budget", layer: 1, what: "a concept"},
 		{under: "agent/feedback", layer: 1, what: "a concept"},
 		{under: "agent/install", layer: 1, what: "a concept"},

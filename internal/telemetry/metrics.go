@@ -25,6 +25,7 @@ type Metrics struct {
 	toolCalls     *prometheus.CounterVec
 	approvals     *prometheus.CounterVec
 	feedback      *prometheus.CounterVec
+	shed          *prometheus.CounterVec
 	httpRequests  *prometheus.CounterVec
 	httpSeconds   *prometheus.HistogramVec
 }
@@ -43,6 +44,7 @@ func New(version string) *Metrics {
 		toolCalls:     counter("sous_tool_calls_total", "Calls of a tool, by tool and outcome.", "tool", "outcome"),
 		approvals:     counter("sous_approvals_total", "Approvals, by the state they reached.", "state"),
 		feedback:      counter("sous_feedback_total", "What people said of answers, by verdict; who changes their mind counts again.", "verdict"),
+		shed:          counter("sous_shed_total", "Requests that were not taken for want of room, by what had none: line, store or queue.", "why"),
 		httpRequests:  counter("sous_http_requests_total", "HTTP requests, by route and status code.", "route", "code"),
 		httpSeconds:   prometheus.NewHistogramVec(histogram("sous_http_seconds", "Seconds until an HTTP request was answered.", seconds), []string{"route", "code"}),
 	}
@@ -51,7 +53,7 @@ func New(version string) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	}, func() float64 { return 1 })
 	m.registry.MustRegister(
-		m.turns, m.turnSeconds, m.modelRequests, m.modelSeconds, m.toolCalls, m.approvals, m.feedback, m.httpRequests, m.httpSeconds, build,
+		m.turns, m.turnSeconds, m.modelRequests, m.modelSeconds, m.toolCalls, m.approvals, m.feedback, m.shed, m.httpRequests, m.httpSeconds, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -90,6 +92,36 @@ func (m *Metrics) Approval(state string) {
 // Feedback counts one word on an answer, good or bad.
 func (m *Metrics) Feedback(verdict string) {
 	m.feedback.WithLabelValues(verdict).Inc()
+}
+
+// Shed counts a request that was not taken for want of room.
+func (m *Metrics) Shed(why string) {
+	m.shed.WithLabelValues(why).Inc()
+}
+
+// Figures has read asked, at each scrape, for figures that stand under one name, by the values of its
+// labels. Like PendingApprovals it leaves them out when that fails; each name is registered once.
+func (m *Metrics) Figures(name, help string, labels []string, read func() (map[[2]string]float64, error)) error {
+	return m.registry.Register(figures{prometheus.NewDesc(name, help, labels, nil), len(labels), read})
+}
+
+type figures struct {
+	desc   *prometheus.Desc
+	labels int
+	read   func() (map[[2]string]float64, error)
+}
+
+func (f figures) Describe(ch chan<- *prometheus.Desc) { ch <- f.desc }
+
+func (f figures) Collect(ch chan<- prometheus.Metric) {
+	all, err := f.read()
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(f.desc, err)
+		return
+	}
+	for labels, v := range all {
+		ch <- prometheus.MustNewConstMetric(f.desc, prometheus.GaugeValue, v, labels[:f.labels]...)
+	}
 }
 
 // PendingApprovals has pending asked, at each scrape, for how many approvals wait for a person; when it
