@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/delivery"
 )
 
@@ -25,7 +26,7 @@ type clerk struct {
 	front   func() delivery.Front
 	log     *slog.Logger
 	backoff time.Duration
-	busy    *sync.WaitGroup
+	busy    *crew
 	// ending is closed when there is no time left to try again.
 	ending chan struct{}
 
@@ -37,6 +38,9 @@ type clerk struct {
 	settled delivery.Settled
 	filer   bool
 }
+
+// errEnded is said to whoever comes when the front end has ended.
+var errEnded = agent.Errorf(agent.Unavailable, "Sous is about to stop; please try again")
 
 type keeping struct {
 	delivery.Delivery
@@ -55,8 +59,11 @@ func (c *clerk) keep(ctx context.Context, d delivery.Delivery) (fresh bool, err 
 	c.mu.Lock()
 	c.keeping = append(c.keeping, keeping{d, done})
 	if !c.keeper {
-		c.keeper = true
-		c.busy.Go(c.keepAll)
+		if c.keeper = c.busy.Go(c.keepAll); !c.keeper {
+			c.keeping = nil
+			c.mu.Unlock()
+			return false, errEnded
+		}
 	}
 	c.mu.Unlock()
 	select {
@@ -101,8 +108,8 @@ func (c *clerk) settle(s delivery.Settled) {
 	c.settled.Posts = append(c.settled.Posts, s.Posts...)
 	c.settled.Over = append(c.settled.Over, s.Over...)
 	if !c.filer {
-		c.filer = true
-		c.busy.Go(c.file)
+		// After the end nobody notes it; the next process looks for the posts.
+		c.filer = c.busy.Go(c.file)
 	}
 }
 

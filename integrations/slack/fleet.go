@@ -49,7 +49,7 @@ type Fleet struct {
 	keys linkKeys
 	// wake asks Run to look at the installations now.
 	wake chan struct{}
-	busy sync.WaitGroup
+	busy crew
 
 	mu   sync.Mutex
 	bots map[agent.WorkspaceID]*berth

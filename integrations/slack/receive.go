@@ -137,12 +137,14 @@ func (b *Bot) within(ctx context.Context, kind string, body []byte) (any, error)
 	b.taking.Add(1)
 	defer b.taking.Add(-1)
 	done := make(chan result, 1)
-	b.busy.Go(func() {
+	if !b.busy.Go(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
 		defer cancel()
 		answer, err := b.dispatch(ctx, kind, body)
 		done <- result{answer, err}
-	})
+	}) {
+		return nil, errEnded
+	}
 	late := time.NewTimer(b.AckWithin)
 	defer late.Stop()
 	select {

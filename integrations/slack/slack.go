@@ -193,7 +193,7 @@ type Bot struct {
 	clerk  *clerk
 	// plainApp says that Slack does not know the app as an agent.
 	plainApp atomic.Bool
-	busy     sync.WaitGroup
+	busy     crew
 	// offers are the turns with something that can still be taken back.
 	offers map[string]offer
 	// issuing are the reviews whose outlets are being made; true says that there is

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -20,7 +19,7 @@ type sockets struct {
 	count   int
 	backoff time.Duration
 	log     *slog.Logger
-	busy    *sync.WaitGroup
+	busy    *crew
 	// within takes a delivery in, keep puts one away that cannot be read.
 	within func(ctx context.Context, kind string, body []byte) (any, error)
 	keep   func(ctx context.Context, kind string, body []byte, why error) error
