@@ -97,8 +97,20 @@ func open(t *testing.T, width, height int64) *tab {
 type action = chromedp.Action[chromedp.Void]
 
 func seen(css chromedp.CSS) action               { return chromedp.WaitVisible(css) }
-func click(css chromedp.CSS) action              { return chromedp.Click(css) }
 func types(css chromedp.CSS, text string) action { return chromedp.SendKeys(css, text) }
+
+// click clicks on what is there. What the page replaces between being found and being
+// clicked on, as it does with what is live, is looked for again.
+func click(css chromedp.CSS) action {
+	return chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		for n := 0; ; n++ {
+			_, err := chromedp.Run(ctx, chromedp.Click(css))
+			if err == nil || n == 5 || !strings.Contains(err.Error(), "node with given id") {
+				return err
+			}
+		}
+	})
+}
 
 // does runs a script for what it does.
 func does(script string) action {
