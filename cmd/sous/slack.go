@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"log/slog"
@@ -102,7 +103,8 @@ func (a *app) newBot() error {
 	}
 	if a.cfg.DatabaseURL.IsSet() {
 		// Other replicas show what this one leaves, and this one what they leave.
-		c.Holder, c.Spread = rand.Text(), a.db.spread
+		// Who was in this data directory before is gone: what it showed is ours.
+		c.Holder, c.Spread = cmp.Or(a.home(), rand.Text()), a.db.spread
 	}
 	if a.hooks.slack != nil {
 		a.hooks.slack(&c)

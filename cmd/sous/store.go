@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -118,8 +119,21 @@ func (a *app) openSQLite(ctx context.Context) (*stores, error) {
 	}, nil
 }
 
+// home names the data directory this process holds; "" when it holds none or it can
+// keep no name, which costs a moment after a crash.
+func (a *app) home() string {
+	if a.dir == nil {
+		return ""
+	}
+	name, err := a.dir.Name()
+	if err != nil {
+		a.log.Warn("the data directory has no name", slog.Any("err", err))
+	}
+	return name
+}
+
 func (a *app) openPostgres(ctx context.Context) (*stores, error) {
-	c := postgres.Config{URL: a.cfg.DatabaseURL.Reveal(), Keys: keysFolder(a.cfg), Clock: time.Now, Log: a.log, Version: version(), News: a.slackNews}
+	c := postgres.Config{URL: a.cfg.DatabaseURL.Reveal(), Keys: keysFolder(a.cfg), Clock: time.Now, Log: a.log, Version: version(), News: a.slackNews, Home: a.home()}
 	if a.hooks.postgres != nil {
 		a.hooks.postgres(&c)
 	}

@@ -46,6 +46,10 @@ type Config struct {
 	Clock func() time.Time
 	// Log hears of what the store does by itself; nil for nobody.
 	Log *slog.Logger
+	// Home names, in capital letters and digits, a place that one process at a time can
+	// hold and that this one holds: whoever was there before is gone for sure, and its
+	// turns are taken over at once; "" when nothing is known of that.
+	Home string
 	// Version is what runs here, as the other replicas are told it.
 	Version string
 	// Patience is how long a transaction waits for a connection when all are busy; 0
@@ -67,9 +71,10 @@ type DB struct {
 	log   *slog.Logger
 	keys  auditKeys
 	// process names this one in what it tells others, version what it runs.
-	process, version             string
+	process, version, home       string
 	patience, beatEvery, silence time.Duration
 	news                         func(what string)
+	succeeded                    atomic.Bool
 	// recorded counts the audit rows this process wrote.
 	recorded atomic.Int64
 	pauses   *pause.Watch
@@ -93,13 +98,16 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		return nil, err
 	}
 	process := rand.Text()
+	if c.Home != "" {
+		process = c.Home + "." + process
+	}
 	pc.ConnConfig.RuntimeParams["application_name"] = connName(process)
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, publicError(fmt.Errorf("open store: %w", err))
 	}
 	d := &DB{
-		pool: pool, clock: c.Clock, log: c.Log, process: process, version: c.Version,
+		pool: pool, clock: c.Clock, log: c.Log, process: process, version: c.Version, home: c.Home,
 		patience: cmp.Or(c.Patience, acquireTime), beatEvery: cmp.Or(c.Beat, beatEvery), silence: cmp.Or(c.Silence, silence), news: c.News,
 	}
 	if err := d.start(ctx, c.Keys); err != nil {

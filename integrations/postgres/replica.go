@@ -50,6 +50,9 @@ func (d *DB) Join(ctx context.Context, m loop.Member) (func(context.Context) err
 	if m.Changed == nil {
 		m.Changed = func(string) {}
 	}
+	if err := d.succeed(ctx); err != nil {
+		return nil, publicError(fmt.Errorf("join the replicas: %w", err))
+	}
 	host, _ := os.Hostname()
 	_, err := d.pool.Exec(ctx, `INSERT INTO sous.replicas (id, process, host, pid, version) VALUES ($1, $2, $3, $4, $5)`, m.ID, d.process, host, os.Getpid(), d.version)
 	if err != nil {
@@ -59,6 +62,19 @@ func (d *DB) Join(ctx context.Context, m loop.Member) (func(context.Context) err
 	r := &replica{Member: m, db: d, cancel: cancel, done: make(chan struct{}), seen: time.Now()} //nolint:forbidigo // see replica.beat
 	go r.run(run)
 	return r.leave, nil
+}
+
+// succeed marks who was at home here before as gone, once in a process's life: were
+// the home a copy after all, the two would else take each other for gone for ever.
+func (d *DB) succeed(ctx context.Context) error {
+	if d.home == "" || d.succeeded.Swap(true) {
+		return nil
+	}
+	_, err := d.pool.Exec(ctx, `UPDATE sous.replicas SET gone = true WHERE split_part(process, '.', 1) = $1 AND process LIKE '%.%' AND process <> $2`, d.home, d.process)
+	if err != nil {
+		d.succeeded.Store(false)
+	}
+	return err
 }
 
 func (r *replica) leave(ctx context.Context) error {

@@ -101,6 +101,56 @@ func TestAReplicaThatLeavesIsTakenOverAndForgotten(t *testing.T) {
 	}
 }
 
+// Nobody waits for the silence of a process that cannot be there any more.
+func TestWhoComesAfterAnotherInTheSamePlaceTakesItsTurnsOverAtOnce(t *testing.T) {
+	t.Parallel()
+	c := postgres.Config{URL: pgtest.New(t).URL, Keys: t.TempDir() + "/keys", Beat: 200 * time.Millisecond, Silence: time.Hour}
+	open := func(home string) *postgres.DB {
+		t.Helper()
+		c := c
+		c.Home = home
+		db, err := postgres.Open(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		return db
+	}
+	elsewhere := join(t, open("ELSEWHERE"), "elsewhere")
+	was := join(t, open("HERE"), "was")
+	heard := make(chan string, 8)
+	c.News = func(what string) { heard <- what }
+	db := open("HERE")
+	is := join(t, db, "is")
+	for got := ""; got != "was"; {
+		select {
+		case got = <-is.gone:
+		case got = <-elsewhere.gone:
+		case <-time.After(20 * time.Second):
+			t.Fatal("who was here before is not taken over")
+		}
+	}
+	select {
+	case <-was.lost:
+	case <-time.After(20 * time.Second):
+		t.Error("who was here before is not told")
+	}
+	// Back under another name it does not begin anew, as a copy of the place would.
+	join(t, db, "is again")
+	select {
+	case <-elsewhere.lost:
+		t.Error("who is elsewhere was taken for gone")
+	case <-is.lost:
+		t.Error("it took itself for gone")
+	case <-time.After(100 * time.Millisecond):
+	}
+	wait(t, heard, "") // it may have missed some
+	if err := open("ELSEWHERE").Spread(t.Context(), "groups"); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, heard, "groups")
+}
+
 func TestASilentReplicaIsTakenOverAndItsLateWritesAreRefused(t *testing.T) {
 	t.Parallel()
 	db, _, base := openDB(t)

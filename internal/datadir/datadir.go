@@ -3,7 +3,9 @@
 package datadir
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base32"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -81,6 +83,31 @@ func (d *Dir) Announce(h Holder) error {
 		return fmt.Errorf("announce: %w", err)
 	}
 	return nil
+}
+
+// Name is a name of this directory that stays the same while it is held by one
+// process after the other: a random text kept in it, with the machine and the path, so
+// that a copy elsewhere has another. It has 26 letters and digits.
+func (d *Dir) Name() (string, error) {
+	file := filepath.Join(d.path, "name")
+	kept, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		kept = []byte(rand.Text())
+		err = os.WriteFile(file, kept, 0o600)
+	}
+	if err != nil {
+		return "", fmt.Errorf("name of the data directory: %w", err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("name of the data directory: %w", err)
+	}
+	path, err := filepath.Abs(d.path)
+	if err != nil {
+		return "", fmt.Errorf("name of the data directory: %w", err)
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s", kept, host, path))
+	return base32.StdEncoding.EncodeToString(sum[:])[:26], nil
 }
 
 // Release gives the directory back.

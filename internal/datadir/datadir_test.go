@@ -75,3 +75,31 @@ func TestTheSocketIsForItsOwnerAlone(t *testing.T) {
 		}
 	}
 }
+
+func TestADirectorysNameStaysAndACopyHasAnother(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data")
+	name := func(path string) string {
+		t.Helper()
+		d, err := datadir.Hold(path, datadir.Holder{What: "serve"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = d.Release() }()
+		n, err := d.Name()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	first := name(path)
+	if again := name(path); again != first || len(first) != 26 {
+		t.Errorf("%q and then %q", first, again)
+	}
+	copied := filepath.Join(t.TempDir(), "data")
+	if err := os.CopyFS(copied, os.DirFS(path)); err != nil {
+		t.Fatal(err)
+	}
+	if name(copied) == first {
+		t.Error("the copy has the same name")
+	}
+}
