@@ -189,7 +189,9 @@ func table(out io.Writer, rows []row) error {
 		line(fmt.Sprintf("%d mentions: ack p50, p99, max ms", rows[0].Bursts[i].N), func(r row) string {
 			return fmt.Sprintf("%.0f %.0f %.0f", r.Bursts[i].P50, r.Bursts[i].P99, r.Bursts[i].Max)
 		})
-		line("answered, twice", func(r row) string { return fmt.Sprintf("%d, %d", r.Bursts[i].Answered, r.Bursts[i].Doubled) })
+		line("delivered again, answered, twice", func(r row) string {
+			return fmt.Sprintf("%d, %d, %d", r.Bursts[i].Retried, r.Bursts[i].Answered, r.Bursts[i].Doubled)
+		})
 		line("all answered after s", func(r row) string { return fmt.Sprint(r.Bursts[i].Seconds) })
 	}
 	return w.Flush()
