@@ -302,41 +302,6 @@ func approvalsOf(ctx context.Context, q handle, s selection) ([]approval.Approva
 	}, query, args...)
 }
 
-// Sweep implements privacy.Store: it takes the dead rows out of the tables, or
-// writes the tables anew so that their free space holds nothing either. What the server has in its write-ahead log, its replicas
-// and its backups goes when they do.
-func (d *DB) Sweep(ctx context.Context, scrub bool) error {
-	tables := []string{"audit_payload", "subject_keys", "memory_chunks", "memory_index", "memory_readers", "memory_people", "ticket_words"}
-	for _, t := range traces.Tables() {
-		if t.Where != "" {
-			tables = append(tables, t.Name)
-		}
-	}
-	for i, t := range tables {
-		tables[i] = "sous." + t
-	}
-	rows, err := d.pool.Query(ctx, `SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables
-		WHERE schemaname = 'sous' AND tablename ~ '^memory_(vectors_|queue|audience)' AND tableowner = current_user ORDER BY 1`)
-	if err != nil {
-		return publicError(err)
-	}
-	memories, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return publicError(err)
-	}
-	tables = append(tables, memories...)
-	how := "VACUUM "
-	if scrub {
-		how = "VACUUM FULL "
-	}
-	for _, t := range tables {
-		if _, err := d.pool.Exec(ctx, how+t); err != nil {
-			return publicError(fmt.Errorf("it is erased, but the dead rows of %s could not be swept: %w", t, err))
-		}
-	}
-	return nil
-}
-
 // Hold implements privacy.Store.
 func (d *DB) Hold(ctx context.Context, by agent.Actor, subject agent.ActorID, reason string) (privacy.Hold, error) {
 	h := privacy.Hold{Subject: subject, By: by.ID, Reason: reason, At: d.now()}

@@ -1,0 +1,96 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/internal/traces"
+)
+
+// Sweep implements privacy.Store: it takes the dead rows out of the tables, or
+// writes the tables anew so that their free space holds nothing either. A row is
+// dead only when nobody sees it any more: transactions that began before are waited
+// for, and one that does not end is Unavailable. Only the owner of the tables can
+// have them written anew. What the server has in its write-ahead log, its replicas
+// and its backups goes when they do.
+func (d *DB) Sweep(ctx context.Context, scrub bool) error {
+	tables := []string{"audit_payload", "subject_keys", "memory_chunks", "memory_index", "memory_readers", "memory_people", "ticket_words", "deliveries"}
+	for _, t := range traces.Tables() {
+		if t.Where != "" {
+			tables = append(tables, t.Name)
+		}
+	}
+	rows, err := d.pool.Query(ctx, `SELECT quote_ident(schemaname) || '.' || quote_ident(tablename), pg_has_role(tableowner, 'USAGE') FROM pg_tables
+		WHERE schemaname = 'sous' AND (tablename ~ '^memory_(vectors_|queue|audience)' OR tablename = ANY ($1)) ORDER BY 1`, tables)
+	if err != nil {
+		return publicError(err)
+	}
+	type table struct {
+		Name string
+		Ours bool
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[table])
+	if err != nil {
+		return publicError(err)
+	}
+	if others := slices.ContainsFunc(all, func(t table) bool { return !t.Ours }); others && scrub {
+		// The server would pass them over with a warning.
+		return agent.Errorf(agent.Forbidden, "it is erased, but only the owner of the tables can have their files written anew: do it again with the owner's SOUS_DATABASE_URL")
+	}
+	if err := d.settled(ctx); err != nil {
+		return err
+	}
+	how := "VACUUM "
+	if scrub {
+		// What the planner knows of the columns are values, too.
+		how = "VACUUM (FULL, ANALYZE) "
+		all = append(all, table{"pg_catalog.pg_statistic", true})
+	}
+	for _, t := range all {
+		if _, err := d.pool.Exec(ctx, how+t.Name); err != nil {
+			return publicError(fmt.Errorf("it is erased, but the dead rows of %s could not be swept: %w", t.Name, err))
+		}
+	}
+	return nil
+}
+
+// settled waits until no transaction of the database is open that may see what was
+// erased before. That each holds a lock on its own number can be read by anybody.
+func (d *DB) settled(ctx context.Context) error {
+	ending := time.NewTimer(d.patience)
+	defer ending.Stop()
+	var before []string
+	for first := true; ; first = false {
+		rows, err := d.pool.Query(ctx, `SELECT l.virtualtransaction FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+			WHERE l.locktype = 'virtualxid' AND l.mode = 'ExclusiveLock' AND l.granted AND l.virtualtransaction = l.virtualxid
+				AND a.datname = current_database() AND a.pid <> pg_backend_pid()
+			UNION ALL SELECT 'prepared ' || gid FROM pg_prepared_xacts WHERE database = current_database()`)
+		if err != nil {
+			return publicError(err)
+		}
+		open, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return publicError(err)
+		}
+		if first {
+			before = open
+		}
+		before = slices.DeleteFunc(before, func(v string) bool { return !slices.Contains(open, v) })
+		if len(before) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ending.C:
+			return agent.Errorf(agent.Unavailable,
+				"it is erased, but %d transactions on the database that began before still see it, a backup perhaps, so it stays in the files: do it again when they have ended", len(before))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
