@@ -2,11 +2,14 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/internal/traces"
@@ -54,6 +57,36 @@ func (d *DB) Sweep(ctx context.Context, scrub bool) error {
 	for _, t := range all {
 		if _, err := d.pool.Exec(ctx, how+t.Name); err != nil {
 			return publicError(fmt.Errorf("it is erased, but the dead rows of %s could not be swept: %w", t.Name, err))
+		}
+		if scrub {
+			if err := d.unlearn(ctx, t.Name); err != nil {
+				return publicError(fmt.Errorf("it is erased, but what the server has learned of %s could not be: %w", t.Name, err))
+			}
+		}
+	}
+	return nil
+}
+
+// unlearn drops what the planner knows of a table in which nothing is left: it is
+// not made anew from no rows, and giving a column the type it has drops it. Columns
+// that a policy names cannot be given one, and hold no more than a workspace.
+func (d *DB) unlearn(ctx context.Context, table string) error {
+	rows, err := d.pool.Query(ctx, `SELECT format('ALTER TABLE %s ALTER COLUMN %I TYPE %s', a.attrelid::regclass, a.attname, format_type(a.atttypid, a.atttypmod))
+		FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+		WHERE c.oid = $1::regclass AND c.relnamespace = 'sous'::regnamespace AND pg_relation_size(c.oid) = 0 AND a.attnum > 0
+			AND NOT a.attisdropped AND a.attgenerated = '' AND a.attname <> 'workspace'`, table)
+	if err != nil {
+		return err
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	for _, alter := range all {
+		_, err := d.pool.Exec(ctx, alter)
+		var pg *pgconn.PgError
+		if err != nil && (!errors.As(err, &pg) || pg.Code != pgerrcode.FeatureNotSupported) {
+			return err
 		}
 	}
 	return nil

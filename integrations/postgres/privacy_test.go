@@ -137,3 +137,41 @@ func TestASweepWaitsForWhoStillSees(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestASweepTakesWhatTheServerHasLearned: of a table that is empty by then, too.
+func TestASweepTakesWhatTheServerHasLearned(t *testing.T) {
+	t.Parallel()
+	db, _, base := openDB(t)
+	conn, err := pgx.Connect(t.Context(), base.AdminURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	learned := func() (n int) {
+		t.Helper()
+		if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_stats WHERE schemaname = 'sous' AND most_common_vals::text LIKE '%planted%'`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for _, q := range []string{
+		`INSERT INTO sous.journal (workspace, turn, n, effect, result) SELECT 'acme', 't', n, 'think', 'planted' FROM generate_series(1, 50) n`,
+		`ANALYZE sous.journal`,
+	} {
+		if _, err := conn.Exec(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if learned() == 0 {
+		t.Fatal("the server has learned nothing")
+	}
+	if _, err := conn.Exec(t.Context(), `DELETE FROM sous.journal`); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Sweep(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if n := learned(); n > 0 {
+		t.Errorf("the server still knows %d values", n)
+	}
+}
