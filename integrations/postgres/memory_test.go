@@ -2,12 +2,14 @@ package postgres_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/integrations/postgres"
+	"github.com/sous-hq/sous/internal/testkit/embedtest"
 	"github.com/sous-hq/sous/internal/testkit/storetest"
 	"github.com/sous-hq/sous/memory"
 )
@@ -76,4 +78,37 @@ func TestRecallOfManyPassages(t *testing.T) {
 		m := postgres.WideMemories(db)
 		return storetest.Vectors{Store: m, Index: m, Clock: clock}
 	})
+}
+
+func TestWithoutPgvectorRecallIsByWordsAndSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	db, clock, base := openDB(t)
+	// The type stands in the way of whoever would install the extension.
+	for _, query := range []string{`DROP EXTENSION vector`, `CREATE TYPE public.vector AS (missing int)`} {
+		if err := administrator(t, base)(query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store := postgres.NewMemories(db)
+	m, err := memory.New(memory.Config{Store: store, Index: store, Embedder: &embedtest.Embedder{}, Clock: clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Begin(t.Context(), "a model", 8); agent.KindOf(err) != agent.Unavailable || !strings.Contains(agent.PublicText(err), "no pgvector 0.8 or newer") {
+		t.Errorf("beginning a generation: %v", err)
+	}
+	if all, err := store.Generations(t.Context()); err != nil || len(all) != 0 {
+		t.Errorf("there are generations: %v, %v; want none", all, err)
+	}
+	item := memory.Item{
+		ID: "i1", Workspace: "w", Kind: memory.Fact, Author: "ann", At: time.Unix(1, 0), Remembered: time.Unix(1, 0),
+		Label: agent.Label{Readers: agent.Readers{Scope: agent.WholeWorkspace}}, Chunks: []memory.Chunk{{Text: "The automobile is red."}},
+	}
+	if _, _, err := store.SaveItem(t.Context(), item); err != nil {
+		t.Fatal(err)
+	}
+	hits, err := m.Recall(t.Context(), memory.Query{Reader: agent.Actor{Workspace: "w", ID: "bob", Kind: agent.Member}, Text: "which automobile?"})
+	if err != nil || len(hits) != 1 {
+		t.Errorf("recall gives %d hits, %v; want the one by words", len(hits), err)
+	}
 }
