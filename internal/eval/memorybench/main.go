@@ -41,7 +41,8 @@ func main() {
 	}
 }
 
-// options are the flags.
+// options are the flags. Times are only worth something beside the load they were
+// taken under; the processor time of a search depends on it less.
 type options struct {
 	sizes            []int
 	only, file, plot string

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// The plot: two panels, the time of a query and the rate of writing, over the
+// The plot: two panels, the processor time of a query and the rate of writing, over the
 // number of passages, both axes logarithmic.
 const (
 	panelWidth, panelHeight = 380.0, 260.0
@@ -36,14 +36,14 @@ func draw(results, path string) error {
 
 func panels(all []figures) []panel {
 	colours := map[string]string{"SQLite": "#1f6feb", "PostgreSQL": "#cf5a00"}
-	query := panel{title: "Recall by words and vectors, p50", unit: "ms", from: 1, to: 1000}
+	query := panel{title: "Processor time of a search by words and vectors", unit: "ms", from: 1, to: 1000}
 	write := panel{title: "Writing", unit: "passages/s", from: 100, to: 100_000}
 	for _, store := range []string{"SQLite", "PostgreSQL"} {
 		for n, r := range readers() {
 			l := line{name: fmt.Sprintf("%s, may read %s", store, r.share), colour: colours[store], dash: []string{"", "6 3", "2 3"}[n]}
 			for _, f := range all {
 				if f.Store == store {
-					l.points = append(l.points, [2]float64{float64(f.Chunks), f.Readers[r.share].P50})
+					l.points = append(l.points, [2]float64{float64(f.Chunks), f.Readers[r.share].CPU})
 				}
 			}
 			query.lines = append(query.lines, l)
