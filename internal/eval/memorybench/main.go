@@ -18,7 +18,7 @@ import (
 )
 
 func main() {
-	sizes := flag.String("sizes", "10000,50000", "how many passages, one size after another")
+	sizes := flag.String("sizes", "10000,50000", "how many passages, one size after another; empty draws alone")
 	only := flag.String("only", "", "measure this store alone: sqlite or postgres")
 	file := flag.String("results", "", "file of results to add to, as JSON lines")
 	plot := flag.String("plot", "", "file to draw all results of the file into, as SVG")
@@ -28,6 +28,9 @@ func main() {
 	flag.Parse()
 	o := options{only: *only, file: *file, plot: *plot, queries: *queries, hold: *hold, again: *again}
 	for s := range strings.SplitSeq(*sizes, ",") {
+		if *sizes == "" {
+			break
+		}
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1000 {
 			fmt.Fprintln(os.Stderr, "memorybench: sizes are numbers from 1000 on")
