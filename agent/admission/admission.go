@@ -31,9 +31,9 @@ type Config struct {
 	// Least and Most bound how many are taken at once, Start is how many at first [4,
 	// 128, 16]. In between the limit follows how long the store takes.
 	Least, Most, Start uint
-	// Line is how many may stand in line for each that is taken at once [200].
+	// Line is how many may stand in line for each that is taken at once [1500].
 	Line float64
-	// Patience is how long somebody stands in line [20 s].
+	// Patience is how long somebody stands in line [30 s].
 	Patience time.Duration
 	// Wait is how long what was taken may wait until it is begun [10 min], and Queue
 	// how many turns of a workspace may [20,000]; of all it is four times that.
@@ -62,7 +62,7 @@ func orElse[T uint | int | float64 | time.Duration](v, other T) T {
 // New returns a gate.
 func New(c Config) *Gate {
 	c.Least, c.Most, c.Start = orElse(c.Least, 4), orElse(c.Most, 128), orElse(c.Start, 16)
-	c.Line, c.Patience = orElse(c.Line, 200), orElse(c.Patience, 20*time.Second)
+	c.Line, c.Patience = orElse(c.Line, 1500), orElse(c.Patience, 30*time.Second)
 	c.Wait, c.Queue = orElse(c.Wait, 10*time.Minute), orElse(c.Queue, 20_000)
 	if c.Shed == nil {
 		c.Shed = func(string) {}

@@ -47,8 +47,8 @@ func rush(t *testing.T, g *admission.Gate, n int, each time.Duration) (taken, sh
 
 func TestWhatComesAtOnceIsQueuedNotShed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		if taken, shed := rush(t, admission.New(admission.Config{}), 500, 5*time.Millisecond); taken != 500 || shed != 0 {
-			t.Errorf("%d taken and %d shed of 500 at once", taken, shed)
+		if taken, shed := rush(t, admission.New(admission.Config{}), 5000, 5*time.Millisecond); taken != 5000 || shed != 0 {
+			t.Errorf("%d taken and %d shed of 5000 at once", taken, shed)
 		}
 	})
 }
