@@ -57,24 +57,19 @@ func (d *DB) record(ctx context.Context, tx pgx.Tx, entries ...audit.Entry) erro
 // append writes the row right after the last one. The head is locked until the
 // transaction ends, and goes back with it: numbers have no gaps.
 func (d *DB) append(ctx context.Context, tx pgx.Tx, e audit.Entry) error {
-	err := tx.QueryRow(ctx, `UPDATE audit_heads SET seq = seq + 1 WHERE workspace = $1 RETURNING seq`, e.Workspace).Scan(&e.Seq)
-	if err != nil {
+	t, ok := tx.(*txn)
+	if !ok || t.head == nil || t.ws != e.Workspace {
+		return fmt.Errorf("the transaction does not hold the workspace %s", e.Workspace)
+	}
+	if err := d.heads.know(ctx, tx, t.ws, t.head); err != nil {
 		return err
 	}
+	e.Seq = t.head.size + 1
 	r, err := d.seal(ctx, tx, e)
 	if err != nil {
 		return err
 	}
-	var tier any
-	if r.Tier != nil {
-		tier = r.Tier.Number()
-	}
-	_, err = tx.Exec(ctx, insertAudit, r.Workspace, r.Seq, r.At.UnixMicro(), r.Kind, r.Actor, r.Subject, r.Key, r.Turn, r.Call, r.Tool,
-		tier, r.Ruling, r.Rule, r.Approval, r.Status, r.Args, r.Note, r.Digest, r.Fields)
-	if err != nil {
-		return err
-	}
-	return grow(ctx, tx, r)
+	return t.head.add(r)
 }
 
 // Audit implements audit.Reader.

@@ -74,7 +74,7 @@ func (d *DB) RotateKEK(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("rotate key: %w", err)
 	}
-	err = d.transact(ctx, begin("BEGIN", roleApp, ""), func(tx pgx.Tx) error {
+	err = d.transact(ctx, begin("begin", roleApp, ""), func(tx pgx.Tx) error {
 		for _, ws := range all {
 			if err := rewrap(ctx, tx, agent.WorkspaceID(ws), ring); err != nil {
 				return err

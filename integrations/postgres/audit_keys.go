@@ -79,7 +79,7 @@ func (d *DB) storeProof(ctx context.Context) (proof []byte, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("make key check: %w", err)
 	}
-	err = d.transact(ctx, begin("BEGIN", roleApp, ""), func(tx pgx.Tx) error {
+	err = d.transact(ctx, begin("begin", roleApp, ""), func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO keyring_check (id, proof) VALUES (1, $1) ON CONFLICT DO NOTHING`, mine)
 		if err != nil {
 			return err

@@ -52,7 +52,7 @@ func OpenRecord(ctx context.Context, url string) (*Record, error) {
 		if !serves {
 			r.role = roleAuditor
 		}
-		_, err = conn.Exec(ctx, begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", r.role, ""))
+		_, err = open(ctx, conn, begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", r.role, ""))
 	}
 	if err != nil {
 		return nil, errors.Join(publicError(err), r.Close())

@@ -14,26 +14,6 @@ import (
 
 var _ audit.Trees = (*DB)(nil)
 
-// grow adds the row's hash to the tree, and those of the subtrees it completes:
-// two hashes a row on average.
-func grow(ctx context.Context, tx pgx.Tx, r audit.Row) error {
-	n := r.Seq - 1
-	add, err := tlog.StoredHashesForRecordHash(n, r.Hash(), treeReader{ctx, tx, r.Workspace})
-	if err != nil {
-		return fmt.Errorf("grow tree: %w", err)
-	}
-	hashes := make([][]byte, len(add))
-	for i := range add {
-		hashes[i] = add[i][:]
-	}
-	_, err = tx.Exec(ctx, `INSERT INTO audit_tree (workspace, id, hash)
-		SELECT $1, $2 + n - 1, hash FROM unnest($3::bytea[]) WITH ORDINALITY h (hash, n)`, r.Workspace, tlog.StoredHashIndex(0, n), hashes)
-	if err != nil {
-		return fmt.Errorf("grow tree: %w", err)
-	}
-	return nil
-}
-
 // treeReader reads stored hashes of a workspace's tree.
 type treeReader struct {
 	ctx context.Context //nolint:containedctx // tlog.HashReader has no room for it, and a reader lives for one call

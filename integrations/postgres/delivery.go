@@ -20,7 +20,7 @@ func (d *DB) jot(ctx context.Context, ws agent.WorkspaceID, f func(tx pgx.Tx) er
 	if ws == "" {
 		return errors.New("a write needs a workspace")
 	}
-	return d.transact(ctx, begin("BEGIN", roleApp, ws), f)
+	return d.transact(ctx, begin("begin", roleApp, ws), f)
 }
 
 // Keep implements delivery.Store.

@@ -34,7 +34,7 @@ func (m *Memories) Work(ctx context.Context, generation int64, most int) (memory
 	if err != nil || w.Workspace == "" {
 		return memory.Work{}, wrap("take work", err)
 	}
-	err = m.db.transact(ctx, begin("BEGIN", roleApp, w.Workspace), func(tx pgx.Tx) error {
+	err = m.db.transact(ctx, begin("begin", roleApp, w.Workspace), func(tx pgx.Tx) error {
 		items, err := every(ctx, tx, func(row sqlRow) (q queued, err error) {
 			err = row.Scan(&q.seq, &q.next, &q.title, &q.live)
 			return q, err
@@ -113,7 +113,7 @@ func (m *Memories) SaveVectors(ctx context.Context, w memory.Work, vectors [][]f
 	if err != nil {
 		return err
 	}
-	err = m.db.transact(ctx, begin("BEGIN", roleApp, w.Workspace), func(tx pgx.Tx) error {
+	err = m.db.transact(ctx, begin("begin", roleApp, w.Workspace), func(tx pgx.Tx) error {
 		g, err := generationIn(ctx, tx, w.Generation)
 		if err != nil {
 			return err

@@ -31,7 +31,7 @@ func vectorTable(generation int64) string { return fmt.Sprintf("sous.memory_vect
 // asKeeper runs f in a transaction that may change generations, by functions that
 // run in the owner's name. Replicas that do follow each other.
 func (d *DB) asKeeper(ctx context.Context, f func(tx pgx.Tx) error) error {
-	return d.transact(ctx, begin("BEGIN", roleWatch, "")+`; SELECT memory_generation_lock()`, f)
+	return d.transact(ctx, begin("begin", roleWatch, "").and(`SELECT sous.memory_generation_lock()`), f)
 }
 
 // become changes who a transaction works as.
@@ -176,7 +176,7 @@ func (m *Memories) Switch(ctx context.Context, by agent.Actor, id int64, note st
 		if err := become(ctx, tx, roleApp, by.Workspace); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `SELECT 1`+lockWorkspace(by.Workspace), pgx.QueryExecModeSimpleProtocol); err != nil {
+		if err := tx.(*txn).hold(ctx, by.Workspace); err != nil {
 			return err
 		}
 		return m.db.record(ctx, tx, audit.Entry{Workspace: by.Workspace, Kind: audit.MemoryWritten, Actor: by.ID, Note: note})

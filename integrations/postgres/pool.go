@@ -59,17 +59,20 @@ func prepareConn(c *pgx.ConnConfig) {
 // begin takes a connection and opens a transaction on it. A connection that turns
 // out to be dead by then, as all are after the server was started again, is not the
 // caller's trouble: nothing was done on it, so another is taken.
-func (d *DB) begin(ctx context.Context, query string) (pgx.Tx, func(), error) {
+func (d *DB) begin(ctx context.Context, o opening) (*txn, func(), error) {
 	for dead := int32(0); ; dead++ {
 		conn, err := d.acquire(ctx)
 		if err != nil {
 			return nil, nil, err
 		}
-		tx, err := conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: query})
+		tx, err := open(ctx, conn.Conn(), o)
 		if err == nil {
 			return tx, conn.Release, nil
 		}
 		closed := conn.Conn().IsClosed()
+		if !closed {
+			_ = tx.Rollback(context.WithoutCancel(ctx))
+		}
 		conn.Release()
 		if !closed || ctx.Err() != nil || dead > d.pool.Config().MaxConns {
 			return nil, nil, err

@@ -12,7 +12,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -77,6 +76,7 @@ type DB struct {
 	succeeded                    atomic.Bool
 	// recorded counts the audit rows this process wrote.
 	recorded atomic.Int64
+	heads    heads
 	pauses   *pause.Watch
 }
 
@@ -136,7 +136,7 @@ const pingTime = 5 * time.Second
 func (d *DB) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
-	return d.transact(ctx, begin("BEGIN", roleApp, ""), func(tx pgx.Tx) error {
+	return d.transact(ctx, begin("begin", roleApp, ""), func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE keyring_check SET id = id`)
 		return err
 	})
@@ -168,27 +168,6 @@ const (
 	roleAuditor = "sous_auditor"
 )
 
-// begin is the one round trip that opens a transaction: role, schema and
-// workspace go with it when it ends. The workspace travels as hexadecimal, so
-// no name can be read as SQL.
-func begin(mode, role string, ws agent.WorkspaceID) string {
-	return mode + `; SELECT set_config('search_path', 'sous', true), set_config('role', '` + role + `', true), ` +
-		`set_config('sous.workspace', ` + literal(string(ws)) + `, true)`
-}
-
-func literal(s string) string {
-	return `convert_from(decode('` + hex.EncodeToString([]byte(s)) + `', 'hex'), 'UTF8')`
-}
-
-// lockWorkspace makes writers of one workspace follow each other, in every
-// process: what a transaction has read stays true until it ends.
-func lockWorkspace(ws agent.WorkspaceID) string {
-	name := literal(string(ws))
-	return `; INSERT INTO audit_heads (workspace, seq) SELECT ` + name + `, 0
-			WHERE NOT EXISTS (SELECT 1 FROM audit_heads WHERE workspace = ` + name + `) ON CONFLICT DO NOTHING` +
-		`; SELECT 1 FROM audit_heads WHERE workspace = ` + name + ` FOR UPDATE`
-}
-
 // write runs f in one transaction that holds the workspace, with what is pending of
 // the turn the work is for; any error rolls all of it back. f must do its work
 // through tx alone.
@@ -200,13 +179,13 @@ func (d *DB) write(ctx context.Context, ws agent.WorkspaceID, f func(tx pgx.Tx) 
 }
 
 // carrying is transact that records what is pending of the turn the work is for.
-func (d *DB) carrying(ctx context.Context, begin string, f func(tx pgx.Tx) error) error {
+func (d *DB) carrying(ctx context.Context, o opening, f func(tx pgx.Tx) error) error {
 	p := loop.PendingOf(ctx)
 	if p == nil {
-		return d.transact(ctx, begin, f)
+		return d.transact(ctx, o, f)
 	}
 	var saved func()
-	err := d.transact(ctx, begin, func(tx pgx.Tx) error {
+	err := d.transact(ctx, o, func(tx pgx.Tx) error {
 		if err := f(tx); err != nil {
 			return err
 		}
@@ -222,12 +201,10 @@ func (d *DB) carrying(ctx context.Context, begin string, f func(tx pgx.Tx) error
 
 // beginWrite is begin for a write: it names the process, refuses one that others
 // took for gone, and takes the workspace.
-func (d *DB) beginWrite(ctx context.Context, ws agent.WorkspaceID) string {
-	query := begin("BEGIN", roleApp, ws) + `, set_config('sous.process', '` + d.process + `', true)`
-	if id := loop.ReplicaOf(ctx); id != "" {
-		query += `; SELECT still(` + literal(id) + `)`
-	}
-	return query + lockWorkspace(ws)
+func (d *DB) beginWrite(ctx context.Context, ws agent.WorkspaceID) opening {
+	o := begin("begin", roleApp, ws)
+	o.process, o.replica, o.lock = d.process, loop.ReplicaOf(ctx), true
+	return o
 }
 
 // pauseLock is the advisory lock between intents, which share it, and the pause
@@ -239,18 +216,18 @@ func (d *DB) intend(ctx context.Context, ws agent.WorkspaceID, f func(tx pgx.Tx)
 	if ws == "" {
 		return errors.New("a write needs a workspace")
 	}
-	return d.carrying(ctx, d.beginWrite(ctx, ws)+fmt.Sprintf("; SELECT pg_advisory_xact_lock_shared(%d)", pauseLock), f)
+	return d.carrying(ctx, d.beginWrite(ctx, ws).and(fmt.Sprintf("SELECT pg_advisory_xact_lock_shared(%d)", pauseLock)), f)
 }
 
 // read runs f in one read-only transaction in the workspace.
 func (d *DB) read(ctx context.Context, ws agent.WorkspaceID, f func(tx pgx.Tx) error) error {
-	return d.transact(ctx, begin("BEGIN READ ONLY", roleApp, ws), f)
+	return d.transact(ctx, begin("begin read only", roleApp, ws), f)
 }
 
 // watch runs f in one read-only transaction that sees, in every workspace, what
 // a process has to look after.
 func (d *DB) watch(ctx context.Context, f func(tx pgx.Tx) error) error {
-	return d.transact(ctx, begin("BEGIN READ ONLY", roleWatch, ""), f)
+	return d.transact(ctx, begin("begin read only", roleWatch, ""), f)
 }
 
 // transactTries is how often a transaction is begun anew that the database gave
@@ -259,9 +236,9 @@ const transactTries = 6
 
 // transact runs f in a transaction, again when the database could not order it
 // among others; f must not mind.
-func (d *DB) transact(ctx context.Context, begin string, f func(tx pgx.Tx) error) error {
+func (d *DB) transact(ctx context.Context, o opening, f func(tx pgx.Tx) error) error {
 	for try := 1; ; try++ {
-		err := d.transactOnce(ctx, begin, f)
+		err := d.transactOnce(ctx, o, f)
 		if err == nil || try == transactTries || !outOfOrder(err) {
 			return tools.Again(publicError(err))
 		}
@@ -270,8 +247,8 @@ func (d *DB) transact(ctx context.Context, begin string, f func(tx pgx.Tx) error
 	}
 }
 
-func (d *DB) transactOnce(ctx context.Context, begin string, f func(tx pgx.Tx) error) error {
-	tx, release, err := d.begin(ctx, begin)
+func (d *DB) transactOnce(ctx context.Context, o opening, f func(tx pgx.Tx) error) error {
+	tx, release, err := d.begin(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -283,7 +260,11 @@ func (d *DB) transactOnce(ctx context.Context, begin string, f func(tx pgx.Tx) e
 		_ = tx.Rollback(end)
 		return err
 	}
-	return tx.Commit(ctx)
+	if err := tx.Commit(ctx); err != nil {
+		return err
+	}
+	d.heads.keep(tx)
+	return nil
 }
 
 // storable returns text as the database can keep it: it takes neither NUL nor

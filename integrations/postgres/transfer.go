@@ -89,7 +89,7 @@ const loadAtOnce = 1000
 // and compares what it holds then with what was given to it.
 func (d *DB) Load(ctx context.Context, dump func(ctx context.Context, f func(transfer.Row) error) error) (transfer.Sums, error) {
 	var sums transfer.Sums
-	err := d.transact(ctx, "BEGIN; SET LOCAL search_path TO sous; SET LOCAL idle_in_transaction_session_timeout = 0", func(tx pgx.Tx) error {
+	err := d.transact(ctx, opening{raw: "BEGIN; SET LOCAL search_path TO sous; SET LOCAL idle_in_transaction_session_timeout = 0"}, func(tx pgx.Tx) error {
 		l := &loading{tx: tx, given: transfer.Sums{}, columns: map[string][]string{}, types: map[string]map[string]string{}, place: map[int64]string{}}
 		// The owner fills the tables past their policies, which come back with the
 		// end of the transaction.

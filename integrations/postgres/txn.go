@@ -1,0 +1,230 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sous-hq/sous/agent"
+)
+
+// opening says how a transaction begins. Role, schema and workspace go with it when
+// it ends.
+type opening struct {
+	// mode is the statement that begins it.
+	mode string
+	role string
+	ws   agent.WorkspaceID
+	// process is who writes, replica the name it carries turns under; one that others
+	// took for gone is refused.
+	process, replica string
+	// lock holds the workspace: writers follow each other, in every process, and what
+	// one of them has read stays true until its transaction ends.
+	lock bool
+	// more are statements without a result, with all their names qualified.
+	more []string
+	// raw stands for all of it: statements without arguments.
+	raw string
+}
+
+// begin opens a transaction under the role in the workspace.
+func begin(mode, role string, ws agent.WorkspaceID) opening {
+	return opening{mode: mode, role: role, ws: ws}
+}
+
+func (o opening) and(statement string) opening {
+	o.more = append(o.more[:len(o.more):len(o.more)], statement)
+	return o
+}
+
+const (
+	setPlace = `SELECT set_config('search_path', 'sous', true), set_config('role', $1, true), ` +
+		`set_config('sous.workspace', $2, true), set_config('sous.process', $3, true)`
+	holdHead = `SELECT seq FROM sous.audit_heads WHERE workspace = $1 FOR UPDATE`
+)
+
+// txn is a transaction that sends what it writes together: what is queued goes with
+// the next read, or with the commit. It implements pgx.Tx.
+type txn struct {
+	conn *pgx.Conn
+	ws   agent.WorkspaceID
+	// batch is what is queued.
+	batch *pgx.Batch
+	// head is where the record of the workspace stands, nil when it is not held.
+	head  *head
+	ended bool
+}
+
+// open begins the transaction, in one round trip unless the workspace is new.
+func open(ctx context.Context, conn *pgx.Conn, o opening) (*txn, error) {
+	t := &txn{conn: conn, batch: &pgx.Batch{}}
+	if o.raw != "" {
+		_, err := conn.Exec(ctx, o.raw)
+		return t, err
+	}
+	t.batch.Queue(o.mode)
+	t.batch.Queue(setPlace, o.role, string(o.ws), o.process)
+	if o.replica != "" {
+		t.batch.Queue(`SELECT sous.still($1)`, o.replica)
+	}
+	if o.lock {
+		t.queueHold(o.ws)
+	}
+	for _, s := range o.more {
+		t.batch.Queue(s)
+	}
+	err := t.send(ctx)
+	if err == nil && o.lock && t.head == nil {
+		err = t.hold(ctx, o.ws)
+	}
+	return t, err
+}
+
+// queueHold takes the workspace, if it has a head.
+func (t *txn) queueHold(ws agent.WorkspaceID) {
+	t.ws = ws
+	t.batch.Queue(holdHead, string(ws)).QueryRow(func(row pgx.Row) error {
+		var h head
+		err := row.Scan(&h.size)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			return nil
+		case err == nil:
+			t.head = &h
+		}
+		return err
+	})
+}
+
+// hold takes the workspace, which may be new.
+func (t *txn) hold(ctx context.Context, ws agent.WorkspaceID) error {
+	t.Later(`INSERT INTO sous.audit_heads (workspace, seq) VALUES ($1, 0) ON CONFLICT DO NOTHING`, string(ws))
+	t.queueHold(ws)
+	if err := t.send(ctx); err != nil {
+		return err
+	}
+	if t.head == nil {
+		return fmt.Errorf("the record of %s has no head", ws)
+	}
+	return nil
+}
+
+// Later queues a statement of which nobody needs the result before the end.
+func (t *txn) Later(query string, args ...any) { t.batch.Queue(query, args...) }
+
+// flush sends what is queued.
+func (t *txn) flush(ctx context.Context) error {
+	if t.head != nil {
+		t.head.write(t)
+	}
+	return t.send(ctx)
+}
+
+func (t *txn) send(ctx context.Context) error {
+	if t.batch.Len() == 0 {
+		return nil
+	}
+	b := t.batch
+	t.batch = &pgx.Batch{}
+	return t.conn.SendBatch(ctx, b).Close()
+}
+
+// Commit implements pgx.Tx.
+func (t *txn) Commit(ctx context.Context) error {
+	if t.ended {
+		return pgx.ErrTxClosed
+	}
+	if t.head != nil {
+		t.head.write(t)
+	}
+	t.batch.Queue("commit").Exec(func(tag pgconn.CommandTag) error {
+		if tag.String() == "ROLLBACK" {
+			return pgx.ErrTxCommitRollback
+		}
+		return nil
+	})
+	err := t.send(ctx)
+	if err != nil && !t.conn.IsClosed() && t.conn.PgConn().TxStatus() != 'I' {
+		return errors.Join(err, t.Rollback(context.WithoutCancel(ctx)))
+	}
+	t.ended = true
+	return err
+}
+
+// Rollback implements pgx.Tx.
+func (t *txn) Rollback(ctx context.Context) error {
+	if t.ended {
+		return pgx.ErrTxClosed
+	}
+	t.ended = true
+	t.batch = &pgx.Batch{}
+	_, err := t.conn.Exec(ctx, "rollback")
+	if err != nil {
+		// The connection must not come back with a transaction open.
+		_ = t.conn.Close(ctx)
+	}
+	return err
+}
+
+// Exec implements pgx.Tx.
+func (t *txn) Exec(ctx context.Context, query string, args ...any) (pgconn.CommandTag, error) {
+	if err := t.flush(ctx); err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	return t.conn.Exec(ctx, query, args...)
+}
+
+// Query implements pgx.Tx.
+func (t *txn) Query(ctx context.Context, query string, args ...any) (pgx.Rows, error) {
+	if err := t.flush(ctx); err != nil {
+		return nil, err
+	}
+	return t.conn.Query(ctx, query, args...)
+}
+
+// QueryRow implements pgx.Tx.
+func (t *txn) QueryRow(ctx context.Context, query string, args ...any) pgx.Row {
+	if err := t.flush(ctx); err != nil {
+		return failedRow{err}
+	}
+	return t.conn.QueryRow(ctx, query, args...)
+}
+
+type failedRow struct{ err error }
+
+func (r failedRow) Scan(...any) error { return r.err }
+
+// SendBatch implements pgx.Tx.
+func (t *txn) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	if err := t.flush(ctx); err != nil {
+		return pgx.FailedBatchResults(b, err)
+	}
+	return t.conn.SendBatch(ctx, b)
+}
+
+// CopyFrom implements pgx.Tx.
+func (t *txn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error) {
+	if err := t.flush(ctx); err != nil {
+		return 0, err
+	}
+	return t.conn.CopyFrom(ctx, table, columns, rows)
+}
+
+// Conn implements pgx.Tx.
+func (t *txn) Conn() *pgx.Conn { return t.conn }
+
+// Begin implements pgx.Tx; nothing here nests.
+func (t *txn) Begin(context.Context) (pgx.Tx, error) {
+	return nil, errors.New("transactions are not nested")
+}
+
+// LargeObjects implements pgx.Tx; there are none.
+func (t *txn) LargeObjects() pgx.LargeObjects { return pgx.LargeObjects{} }
+
+// Prepare implements pgx.Tx.
+func (t *txn) Prepare(ctx context.Context, name, query string) (*pgconn.StatementDescription, error) {
+	return t.conn.Prepare(ctx, name, query)
+}
