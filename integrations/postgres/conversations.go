@@ -81,46 +81,39 @@ func messageInto(m *agent.Message) []any {
 }
 
 // say appends the message to its conversation.
-func say(ctx context.Context, tx pgx.Tx, ws agent.WorkspaceID, m agent.Message) error {
-	_, err := tx.Exec(ctx, `INSERT INTO messages (workspace, id, conversation, seq, turn, author, text, files, label, at)
+func say(tx pgx.Tx, ws agent.WorkspaceID, m agent.Message) {
+	later(tx, `INSERT INTO messages (workspace, id, conversation, seq, turn, author, text, files, label, at)
 		VALUES ($1, $2, $3, (SELECT COALESCE(MAX(seq), 0) + 1 FROM messages WHERE workspace = $1 AND conversation = $3),
 			$4, $5, $6, $7, $8, $9)`,
 		ws, m.ID, m.Conversation, m.Turn, jsonOf(m.Author), storable(m.Text), jsonOf(m.Files), jsonOf(m.Label), timeOf(&m.At))
-	if err != nil {
-		return fmt.Errorf("store message: %w", err)
-	}
-	_, err = tx.Exec(ctx, `UPDATE conversations SET last = GREATEST(last, $3) WHERE workspace = $1 AND id = $2`,
+	later(tx, `UPDATE conversations SET last = GREATEST(last, $3) WHERE workspace = $1 AND id = $2`,
 		ws, m.Conversation, timeOf(&m.At))
-	return err
 }
 
 // converse makes sure of the conversation and that its place is the one the
 // latest event came from: channels change their kind and members.
-func converse(ctx context.Context, tx pgx.Tx, ws agent.WorkspaceID, p agent.Place, m agent.Message) error {
+func converse(tx pgx.Tx, ws agent.WorkspaceID, p agent.Place, m agent.Message) error {
 	place, err := jsonOf(p).Value()
 	if err != nil {
 		return err
 	}
 	open := p.Kind != agent.DM && p.Kind != agent.Private
-	res, err := tx.Exec(ctx, `INSERT INTO conversations (workspace, id, title, place, open, last) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (workspace, id) DO UPDATE SET place = excluded.place, open = excluded.open
-			WHERE conversations.place <> excluded.place`,
-		ws, m.Conversation, title(storable(m.Text)), place, open, timeOf(&m.At))
-	if err != nil {
-		return fmt.Errorf("store conversation: %w", err)
+	members := p.Members
+	if members == nil {
+		// NULL is compared with nobody.
+		members = []agent.ActorID{}
 	}
-	if res.RowsAffected() == 0 {
-		return nil
-	}
-	_, err = tx.Exec(ctx, `DELETE FROM conversation_members WHERE workspace = $1 AND conversation = $2`, ws, m.Conversation)
-	if err != nil {
-		return fmt.Errorf("store members: %w", err)
-	}
-	_, err = tx.Exec(ctx, `INSERT INTO conversation_members (workspace, actor, conversation)
-		SELECT $1, member, $2 FROM unnest($3::text[]) member ON CONFLICT DO NOTHING`, ws, m.Conversation, p.Members)
-	if err != nil {
-		return fmt.Errorf("store members: %w", err)
-	}
+	later(tx, `WITH changed AS (
+			INSERT INTO conversations (workspace, id, title, place, open, last) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (workspace, id) DO UPDATE SET place = excluded.place, open = excluded.open
+				WHERE conversations.place <> excluded.place
+			RETURNING 1),
+		gone AS (
+			DELETE FROM conversation_members WHERE workspace = $1 AND conversation = $2 AND actor <> ALL ($7::text[])
+			AND EXISTS (SELECT FROM changed))
+		INSERT INTO conversation_members (workspace, actor, conversation)
+			SELECT $1, member, $2 FROM unnest($7::text[]) member WHERE EXISTS (SELECT FROM changed) ON CONFLICT DO NOTHING`,
+		ws, m.Conversation, title(storable(m.Text)), place, open, timeOf(&m.At), members)
 	return nil
 }
 

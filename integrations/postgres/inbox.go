@@ -27,22 +27,24 @@ func (d *DB) Accept(ctx context.Context, t agent.Turn, m agent.Message, ordered 
 	t.Request, m.Conversation, m.Turn = m.ID, t.Conversation, t.ID
 	var acc loop.Acceptance
 	err := d.write(ctx, t.Workspace, func(tx pgx.Tx) (err error) {
+		var was was
+		if was, err = look(ctx, tx, t); err != nil {
+			return err
+		}
 		var known bool
-		if acc, known, err = seen(ctx, tx, t); err != nil || known {
+		if acc, known = was.seen(); known {
+			return nil
+		}
+		if err := converse(tx, t.Workspace, t.Place, m); err != nil {
 			return err
 		}
-		if err := converse(ctx, tx, t.Workspace, t.Place, m); err != nil {
-			return err
+		if ordered == nil && was.asks {
+			acc = loop.Acceptance{Turn: was.asking, Answered: was.asking.ID}
+			return d.answer(ctx, tx, t, m, was.asking)
 		}
-		if ordered == nil {
-			asking, ok, err := asking(ctx, tx, t)
-			if err != nil {
-				return err
-			}
-			if ok {
-				acc = loop.Acceptance{Turn: asking, Answered: asking.ID}
-				return d.answer(ctx, tx, t, m, asking)
-			}
+		t.Status = agent.TurnRunning
+		if was.busy {
+			t.Status = agent.TurnQueued
 		}
 		acc, err = d.admit(ctx, tx, t, m, ordered)
 		return err
@@ -53,41 +55,50 @@ func (d *DB) Accept(ctx context.Context, t agent.Turn, m agent.Message, ordered 
 	return acc, nil
 }
 
-// seen looks for the event among those that were accepted before.
-func seen(ctx context.Context, tx pgx.Tx, t agent.Turn) (loop.Acceptance, bool, error) {
-	was, ok, err := first(tx.QueryRow(ctx, `SELECT `+turnColumns+` FROM turns t
-		WHERE t.workspace = $1 AND t.id = $2`, t.Workspace, t.ID), scanTurn)
-	if err != nil || ok {
-		return loop.Acceptance{Turn: was, Duplicate: true}, ok, err
-	}
-	was, ok, err = first(tx.QueryRow(ctx, `SELECT `+turnColumns+` FROM replies r
-		JOIN turns t ON t.workspace = r.workspace AND t.id = r.turn
-		WHERE r.workspace = $1 AND r.event = $2`, t.Workspace, t.ID), scanTurn)
-	return loop.Acceptance{Turn: was, Duplicate: true, Answered: was.ID}, ok, err
+// was is what there is when an event comes in.
+type was struct {
+	// turn is the one the event made, replied the one it answered.
+	turn, replied agent.Turn
+	made, replies bool
+	// asking is the turn of the conversation that waits for this actor's answer.
+	asking agent.Turn
+	asks   bool
+	// busy says that a turn of the conversation runs or is about to.
+	busy bool
 }
 
-// asking returns the turn of the conversation that waits for this actor's answer.
-func asking(ctx context.Context, tx pgx.Tx, t agent.Turn) (agent.Turn, bool, error) {
-	return first(tx.QueryRow(ctx, `SELECT `+turnColumns+` FROM turns t
-		WHERE t.workspace = $1 AND t.conversation = $2 AND t.question <> '' AND t.actor_id = $3
-		ORDER BY t.seq LIMIT 1`, t.Workspace, t.Conversation, t.Actor.ID), scanTurn)
+// look finds all of it in one round trip.
+func look(ctx context.Context, tx pgx.Tx, t agent.Turn) (w was, err error) {
+	var counted bool
+	err = together(ctx, tx,
+		want(&w.turn, &w.made, scanTurn, `SELECT `+turnColumns+` FROM turns t WHERE t.workspace = $1 AND t.id = $2`, t.Workspace, t.ID),
+		want(&w.replied, &w.replies, scanTurn, `SELECT `+turnColumns+` FROM replies r
+			JOIN turns t ON t.workspace = r.workspace AND t.id = r.turn
+			WHERE r.workspace = $1 AND r.event = $2`, t.Workspace, t.ID),
+		want(&w.asking, &w.asks, scanTurn, `SELECT `+turnColumns+` FROM turns t
+			WHERE t.workspace = $1 AND t.conversation = $2 AND t.question <> '' AND t.actor_id = $3
+			ORDER BY t.seq LIMIT 1`, t.Workspace, t.Conversation, t.Actor.ID),
+		want(&w.busy, &counted, scanBool, `SELECT EXISTS (SELECT 1 FROM turns WHERE workspace = $1 AND conversation = $2
+			AND ended IS NULL AND status IN ('queued', 'running'))`, t.Workspace, t.Conversation),
+	)
+	return w, err
+}
+
+// seen is what the event came to when it was accepted before.
+func (w was) seen() (loop.Acceptance, bool) {
+	if w.made {
+		return loop.Acceptance{Turn: w.turn, Duplicate: true}, true
+	}
+	return loop.Acceptance{Turn: w.replied, Duplicate: true, Answered: w.replied.ID}, w.replies
 }
 
 // answer hands the message to the turn that asked. The question is taken back
 // at once: a second message is a request of its own.
 func (d *DB) answer(ctx context.Context, tx pgx.Tx, t agent.Turn, m agent.Message, to agent.Turn) error {
 	m.Turn = to.ID
-	if err := say(ctx, tx, t.Workspace, m); err != nil {
-		return err
-	}
-	_, err := tx.Exec(ctx, `INSERT INTO replies (workspace, event, turn) VALUES ($1, $2, $3)`, t.Workspace, t.ID, to.ID)
-	if err != nil {
-		return fmt.Errorf("store reply: %w", err)
-	}
-	_, err = tx.Exec(ctx, `UPDATE turns SET question = '' WHERE workspace = $1 AND id = $2`, t.Workspace, to.ID)
-	if err != nil {
-		return fmt.Errorf("take the question back: %w", err)
-	}
+	say(tx, t.Workspace, m)
+	later(tx, `INSERT INTO replies (workspace, event, turn) VALUES ($1, $2, $3)`, t.Workspace, t.ID, to.ID)
+	later(tx, `UPDATE turns SET question = '' WHERE workspace = $1 AND id = $2`, t.Workspace, to.ID)
 	s := loop.Signal{Type: loop.SignalReply, By: t.Actor.ID, Text: m.Text, Outside: m.Label.Integrity == agent.External}
 	if err := send(ctx, tx, address{t.Workspace, to.ID, loop.InboxTopic}, s); err != nil {
 		return err
@@ -99,37 +110,21 @@ func (d *DB) answer(ctx context.Context, tx pgx.Tx, t agent.Turn, m agent.Messag
 
 // admit makes a turn of the event: running when its conversation is free.
 func (d *DB) admit(ctx context.Context, tx pgx.Tx, t agent.Turn, m agent.Message, ordered *loop.Ordered) (loop.Acceptance, error) {
-	var busy bool
-	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM turns WHERE workspace = $1 AND conversation = $2
-		AND ended IS NULL AND status IN ('queued', 'running'))`, t.Workspace, t.Conversation).Scan(&busy)
-	if err != nil {
-		return loop.Acceptance{}, fmt.Errorf("look for a running turn: %w", err)
-	}
-	t.Status = agent.TurnRunning
-	carrier := loop.ReplicaOf(ctx)
-	if busy {
-		t.Status, carrier = agent.TurnQueued, ""
+	carrier := ""
+	if t.Status == agent.TurnRunning {
+		carrier = loop.ReplicaOf(ctx)
 	}
 	var order any
 	entry := audit.Entry{Workspace: t.Workspace, Kind: audit.TurnAccepted, Actor: t.Actor.ID, Turn: t.ID}
 	if ordered != nil {
 		order, entry.Tool, entry.Args = jsonOf(ordered), ordered.Tool, ordered.Args
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO turns
+	later(tx, `INSERT INTO turns
 		(workspace, id, conversation, seq, place, actor, actor_id, request, ordered, status, created, carrier)
 		VALUES ($1, $2, $3, (SELECT COALESCE(MAX(seq), 0) + 1 FROM turns WHERE workspace = $1), $4, $5, $6, $7, $8, $9, $10, $11)`,
 		t.Workspace, t.ID, t.Conversation, jsonOf(t.Place), jsonOf(t.Actor), t.Actor.ID, t.Request, order, t.Status.String(), timeOf(&t.Created), carrier)
-	if err != nil {
-		return loop.Acceptance{}, fmt.Errorf("store turn: %w", err)
-	}
-	if err := say(ctx, tx, t.Workspace, m); err != nil {
-		return loop.Acceptance{}, err
-	}
-	if err := d.record(ctx, tx, entry); err != nil {
-		return loop.Acceptance{}, err
-	}
-	got, err := turnByID(ctx, tx, t.Workspace, t.ID)
-	return loop.Acceptance{Turn: got, Start: !busy}, err
+	say(tx, t.Workspace, m)
+	return loop.Acceptance{Turn: t, Start: t.Status == agent.TurnRunning}, d.record(ctx, tx, entry)
 }
 
 // Claim implements loop.Inbox. A parked turn does not hold the conversation up.

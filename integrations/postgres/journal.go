@@ -31,22 +31,17 @@ func scanCheckpoint(row sqlRow) (loop.Checkpoint, error) {
 
 // journal writes what is pending of a turn that has not ended; saved is to be
 // called when that is committed.
-func journal(ctx context.Context, tx pgx.Tx, p *loop.Pending) (saved func(), err error) {
+func journal(tx pgx.Tx, p *loop.Pending) (saved func()) {
 	all, heard := p.Unsaved()
 	for _, c := range all {
-		_, err := tx.Exec(ctx, `INSERT INTO journal (workspace, turn, n, effect, result)
+		later(tx, `INSERT INTO journal (workspace, turn, n, effect, result)
 			SELECT workspace, id, $3, $4, $5 FROM turns WHERE workspace = $1 AND id = $2 AND ended IS NULL
 			ON CONFLICT DO NOTHING`, p.Workspace, p.Turn, c.N, c.Effect, storable(string(c.Result)))
-		if err != nil {
-			return nil, fmt.Errorf("write journal: %w", err)
-		}
 	}
 	if heard > 0 {
-		if _, err := tx.Exec(ctx, `UPDATE turns SET heard = $3 WHERE workspace = $1 AND id = $2 AND heard < $3`, p.Workspace, p.Turn, heard); err != nil {
-			return nil, fmt.Errorf("write journal: %w", err)
-		}
+		later(tx, `UPDATE turns SET heard = $3 WHERE workspace = $1 AND id = $2 AND heard < $3`, p.Workspace, p.Turn, heard)
 	}
-	return func() { p.Saved(all, heard) }, nil
+	return func() { p.Saved(all, heard) }
 }
 
 // Record implements loop.Journal.
@@ -61,11 +56,7 @@ func (d *DB) Record(ctx context.Context, all []*loop.Pending) error {
 		err := d.write(ctx, ws, func(tx pgx.Tx) error {
 			saved = saved[:0]
 			for _, p := range some {
-				s, err := journal(ctx, tx, p)
-				if err != nil {
-					return err
-				}
-				saved = append(saved, s)
+				saved = append(saved, journal(tx, p))
 			}
 			return nil
 		})

@@ -189,9 +189,8 @@ func (d *DB) carrying(ctx context.Context, o opening, f func(tx pgx.Tx) error) e
 		if err := f(tx); err != nil {
 			return err
 		}
-		var err error
-		saved, err = journal(ctx, tx, p)
-		return err
+		saved = journal(tx, p)
+		return nil
 	})
 	if err == nil {
 		saved()

@@ -106,9 +106,9 @@ func (d *DB) SetStatus(ctx context.Context, ws agent.WorkspaceID, id string, s a
 			t.Status, t.Ended = s, d.now()
 			return d.end(ctx, tx, t)
 		}
-		_, err = tx.Exec(ctx, `UPDATE turns SET status = $3, question = CASE WHEN $3 = 'waiting' THEN question ELSE '' END
+		later(tx, `UPDATE turns SET status = $3, question = CASE WHEN $3 = 'waiting' THEN question ELSE '' END
 			WHERE workspace = $1 AND id = $2 AND (status <> $3 OR question <> '')`, ws, id, s.String())
-		return err
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("set turn status: %w", err)
@@ -123,14 +123,14 @@ func (d *DB) Park(ctx context.Context, ws agent.WorkspaceID, id string, p loop.P
 		if err != nil || t.Status.Ended() {
 			return err
 		}
-		if err := d.addSteps(ctx, tx, t, p.Steps); err != nil {
+		if err := d.addSteps(tx, t, p.Steps); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `UPDATE turns SET status = $3, question = $4, answer = $5, artifacts = $6, wake = $7, tries = 0,
+		later(tx, `UPDATE turns SET status = $3, question = $4, answer = $5, artifacts = $6, wake = $7, tries = 0,
 			input_tokens = $8, output_tokens = $9, model = $10
 			WHERE workspace = $1 AND id = $2`, ws, id, agent.TurnWaiting.String(), storable(p.Question), storable(p.Answer), jsonOf(p.Artifacts), timeOf(&p.Wake),
 			p.Usage.InputTokens, p.Usage.OutputTokens, p.Model)
-		return err
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("park turn: %w", err)
@@ -138,7 +138,7 @@ func (d *DB) Park(ctx context.Context, ws agent.WorkspaceID, id string, p loop.P
 	return nil
 }
 
-func (d *DB) addSteps(ctx context.Context, tx pgx.Tx, t agent.Turn, steps []agent.Step) error {
+func (d *DB) addSteps(tx pgx.Tx, t agent.Turn, steps []agent.Step) error {
 	for _, s := range steps {
 		if s.N < 1 {
 			return agent.Errorf(agent.Invalid, "steps count from 1, not %d", s.N)
@@ -146,12 +146,10 @@ func (d *DB) addSteps(ctx context.Context, tx pgx.Tx, t agent.Turn, steps []agen
 		if s.At.IsZero() {
 			s.At = d.now()
 		}
-		_, err := tx.Exec(ctx, `INSERT INTO steps (workspace, turn, n, kind, title, tool, status, detail, at)
+		at := s.At
+		later(tx, `INSERT INTO steps (workspace, turn, n, kind, title, tool, status, detail, at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`,
-			t.Workspace, t.ID, s.N, s.Kind, storable(s.Title), storable(s.Tool), s.Status, storable(s.Detail), timeOf(&s.At))
-		if err != nil {
-			return fmt.Errorf("add step: %w", err)
-		}
+			t.Workspace, t.ID, s.N, s.Kind, storable(s.Title), storable(s.Tool), s.Status, storable(s.Detail), timeOf(&at))
 	}
 	return nil
 }
@@ -204,11 +202,9 @@ func (d *DB) Finish(ctx context.Context, f loop.Finish) error {
 			if m.At.IsZero() {
 				m.At = t.Ended
 			}
-			if err := say(ctx, tx, t.Workspace, m); err != nil {
-				return err
-			}
+			say(tx, t.Workspace, m)
 		}
-		if err := d.addSteps(ctx, tx, t, f.Steps); err != nil {
+		if err := d.addSteps(tx, t, f.Steps); err != nil {
 			return err
 		}
 		for _, e := range f.Reads {
@@ -221,9 +217,7 @@ func (d *DB) Finish(ctx context.Context, f loop.Finish) error {
 			}
 		}
 		if f.Kept == nil || f.Kept() {
-			if _, err := tx.Exec(ctx, `DELETE FROM journal WHERE workspace = $1 AND turn = $2`, t.Workspace, t.ID); err != nil {
-				return err
-			}
+			later(tx, `DELETE FROM journal WHERE workspace = $1 AND turn = $2`, t.Workspace, t.ID)
 		}
 		return d.end(ctx, tx, t)
 	})
@@ -235,13 +229,10 @@ func (d *DB) Finish(ctx context.Context, f loop.Finish) error {
 
 // end writes the last state of a turn and its audit row.
 func (d *DB) end(ctx context.Context, tx pgx.Tx, t agent.Turn) error {
-	_, err := tx.Exec(ctx, `UPDATE turns SET status = $3, answer = $4, prompt = $5, model = $6, degraded = $7,
+	later(tx, `UPDATE turns SET status = $3, answer = $4, prompt = $5, model = $6, degraded = $7,
 		input_tokens = $8, output_tokens = $9, artifacts = $10, ended = $11, question = '', carrier = '', stuck = NULL WHERE workspace = $1 AND id = $2`,
 		t.Workspace, t.ID, t.Status.String(), storable(t.Answer), t.Prompt, t.Model, t.Degraded,
 		t.Usage.InputTokens, t.Usage.OutputTokens, jsonOf(t.Artifacts), timeOf(&t.Ended))
-	if err != nil {
-		return err
-	}
 	return d.record(ctx, tx, audit.Entry{
 		Workspace: t.Workspace, Kind: audit.TurnEnded, Actor: t.Actor.ID, Turn: t.ID, Status: t.Status.String(),
 	})

@@ -115,12 +115,59 @@ func (t *txn) hold(ctx context.Context, ws agent.WorkspaceID) error {
 // Later queues a statement of which nobody needs the result before the end.
 func (t *txn) Later(query string, args ...any) { t.batch.Queue(query, args...) }
 
+// later queues a statement of which nobody needs the result: it goes with what is
+// read next, or with the end.
+func later(tx pgx.Tx, query string, args ...any) { tx.(*txn).Later(query, args...) }
+
+// together reads with all the queries at once; each hands its rows over itself.
+func together(ctx context.Context, tx pgx.Tx, queries ...func(b *pgx.Batch)) error {
+	t := tx.(*txn)
+	t.settle()
+	for _, q := range queries {
+		q(t.batch)
+	}
+	return t.send(ctx)
+}
+
+// want reads the first row, if there is one, into where it goes.
+func want[T any](into *T, found *bool, scan func(sqlRow) (T, error), query string, args ...any) func(b *pgx.Batch) {
+	return func(b *pgx.Batch) {
+		b.Queue(query, args...).QueryRow(func(row pgx.Row) (err error) {
+			*into, *found, err = first(row, scan)
+			return err
+		})
+	}
+}
+
+// wantAll reads all rows.
+func wantAll[T any](into *[]T, scan func(sqlRow) (T, error), query string, args ...any) func(b *pgx.Batch) {
+	return func(b *pgx.Batch) {
+		b.Queue(query, args...).Query(func(rows pgx.Rows) error {
+			all := []T{}
+			for rows.Next() {
+				v, err := scan(rows)
+				if err != nil {
+					return err
+				}
+				all = append(all, v)
+			}
+			*into = all
+			return rows.Err()
+		})
+	}
+}
+
 // flush sends what is queued.
 func (t *txn) flush(ctx context.Context) error {
+	t.settle()
+	return t.send(ctx)
+}
+
+// settle queues the rows of the record.
+func (t *txn) settle() {
 	if t.head != nil {
 		t.head.write(t)
 	}
-	return t.send(ctx)
 }
 
 func (t *txn) send(ctx context.Context) error {
@@ -137,9 +184,7 @@ func (t *txn) Commit(ctx context.Context) error {
 	if t.ended {
 		return pgx.ErrTxClosed
 	}
-	if t.head != nil {
-		t.head.write(t)
-	}
+	t.settle()
 	t.batch.Queue("commit").Exec(func(tag pgconn.CommandTag) error {
 		if tag.String() == "ROLLBACK" {
 			return pgx.ErrTxCommitRollback
