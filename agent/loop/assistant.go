@@ -14,7 +14,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/sous-hq/sous/agent"
-	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/tools"
 )
 
@@ -40,11 +39,8 @@ type Incoming struct {
 
 // View is a turn as a front end shows it.
 type View struct {
-	agent.Turn
-	Question  string              `json:"question,omitempty"`
-	Steps     []agent.Step        `json:"steps"`
-	Approvals []approval.Approval `json:"approvals"`
-	Effects   []Effect            `json:"effects"`
+	Shown
+	Question string `json:"question,omitempty"`
 	// Stuck is why it was set aside, nil when it was not.
 	Stuck *Stuck `json:"stuck,omitempty"`
 }
@@ -278,27 +274,18 @@ func (a *Assistant) Upload(ctx context.Context, by agent.Actor, place agent.Plac
 
 // View returns a turn with its steps, approvals and effects.
 func (a *Assistant) View(ctx context.Context, by agent.Actor, id string) (View, error) {
-	t, _, _, err := a.Store.Turn(ctx, by.Workspace, id)
+	shown, err := a.Store.WholeTurn(ctx, by.Workspace, id)
 	if err != nil {
 		return View{}, err
 	}
-	if !t.Place.Readers().Includes(by) {
+	if !shown.Place.Readers().Includes(by) {
 		return View{}, agent.Errorf(agent.NotFound, "there is no turn %s", id)
 	}
-	v := View{Turn: t}
-	if v.Steps, err = a.Store.Steps(ctx, by.Workspace, id); err != nil {
-		return View{}, err
-	}
-	if v.Approvals, err = a.Store.Approvals(ctx, by.Workspace, ApprovalFilter{Turn: id}); err != nil {
-		return View{}, err
-	}
-	if v.Effects, err = a.Store.Effects(ctx, by.Workspace, id); err != nil {
-		return View{}, err
-	}
+	v := View{Shown: shown}
 	if n := len(v.Steps); v.Status == agent.TurnWaiting && n > 0 && v.Steps[n-1].Kind == "question" {
 		v.Question = v.Steps[n-1].Title
 	}
-	why, aside, err := a.setAside(ctx, t)
+	why, aside, err := a.setAside(ctx, v.Turn)
 	if aside {
 		v.Stuck = &why
 	}
@@ -319,6 +306,14 @@ func (a *Assistant) Watch(ctx context.Context, by agent.Actor, id string, after 
 		a.Hub.End(v.Turn)
 	}
 	return next, nil
+}
+
+// Attend yields the events of a turn that this process has accepted just now: nothing
+// of it needs to be read. Who may see it is the caller's business.
+func (a *Assistant) Attend(ctx context.Context, t agent.Turn) func() (Event, bool) {
+	next := a.Hub.Watch(ctx, t.ID, 0)
+	a.Hub.of(t.ID, t.Workspace)
+	return next
 }
 
 // heardTime is how long one look at a turn that others changed may take.

@@ -398,7 +398,7 @@ func (e *Effects) ending(t agent.Turn, request agent.Message, in finishIn) Finis
 		}
 	}
 	answer := agent.Message{
-		ID: t.ID + "/answer", Conversation: t.Conversation, Turn: t.ID, Text: in.Answer, At: now,
+		ID: AnswerID(t.ID), Conversation: t.Conversation, Turn: t.ID, Text: in.Answer, At: now,
 		Author: agent.Actor{Workspace: t.Workspace, ID: "sous", Kind: agent.System, Name: "Sous"},
 		Label:  label,
 	}

@@ -68,6 +68,19 @@ type Finish struct {
 	Kept func() bool
 }
 
+// AnswerID is the id of a turn's answer among the messages.
+func AnswerID(turn string) string { return turn + "/answer" }
+
+// Shown is a turn with what belongs to it.
+type Shown struct {
+	agent.Turn
+	Steps     []agent.Step        `json:"steps"`
+	Approvals []approval.Approval `json:"approvals"`
+	Effects   []Effect            `json:"effects"`
+	// AnswerLabel is the label of the answer, the zero one before there is an answer.
+	AnswerLabel agent.Label `json:"-"`
+}
+
 // Parked is what a turn that waits for people shows.
 type Parked struct {
 	// Question is what it asks its actor in words; "" when it waits for
@@ -107,6 +120,8 @@ type Turns interface {
 	// Turn returns the turn, the message that asked and what was ordered, if
 	// anything.
 	Turn(ctx context.Context, ws agent.WorkspaceID, id string) (agent.Turn, agent.Message, *Ordered, error)
+	// WholeTurn returns a turn with all that is shown of it.
+	WholeTurn(ctx context.Context, ws agent.WorkspaceID, id string) (Shown, error)
 	// Recent lists turns, newest first; conversation "" means all.
 	Recent(ctx context.Context, ws agent.WorkspaceID, conversation string, limit int) ([]agent.Turn, error)
 	// SetStatus moves a turn that has not ended; on one that has it is a no-op.

@@ -79,6 +79,38 @@ func (d *DB) Turn(ctx context.Context, ws agent.WorkspaceID, id string) (agent.T
 	return t, m, &o, nil
 }
 
+// WholeTurn implements loop.Turns, in two round trips.
+func (d *DB) WholeTurn(ctx context.Context, ws agent.WorkspaceID, id string) (loop.Shown, error) {
+	var all loop.Shown
+	var found, answered bool
+	var effects []effect
+	err := d.read(ctx, ws, func(tx pgx.Tx) error {
+		return together(ctx, tx,
+			want(&all.Turn, &found, scanTurn, `SELECT `+turnColumns+` FROM turns t WHERE t.workspace = $1 AND t.id = $2`, ws, id),
+			wantAll(&all.Steps, scanStep, selectSteps, ws, id),
+			wantAll(&all.Approvals, scanApproval, approvalSelect+` WHERE a.workspace = $1 AND a.turn = $2 ORDER BY a.created, a.id LIMIT $3`, ws, id, approvalRows),
+			wantAll(&effects, scanEffect, `SELECT `+effectColumns+` FROM effects WHERE workspace = $1 AND turn = $2 ORDER BY seq`, ws, id),
+			want(&all.AnswerLabel, &answered, scanLabel, `SELECT label FROM messages WHERE workspace = $1 AND id = $2`, ws, loop.AnswerID(id)),
+		)
+	})
+	if err == nil && !found {
+		err = noTurn(id)
+	}
+	if err != nil {
+		return loop.Shown{}, fmt.Errorf("read turn: %w", err)
+	}
+	all.Effects = make([]loop.Effect, len(effects))
+	for i, e := range effects {
+		all.Effects[i] = e.Effect
+	}
+	return all, nil
+}
+
+func scanLabel(row sqlRow) (l agent.Label, err error) {
+	err = row.Scan(jsonOf(&l))
+	return l, err
+}
+
 // Recent implements loop.Turns.
 func (d *DB) Recent(ctx context.Context, ws agent.WorkspaceID, conversation string, limit int) ([]agent.Turn, error) {
 	var w where
@@ -154,12 +186,13 @@ func (d *DB) addSteps(tx pgx.Tx, t agent.Turn, steps []agent.Step) error {
 	return nil
 }
 
+const selectSteps = `SELECT turn, n, kind, title, tool, status, detail, at FROM steps WHERE workspace = $1 AND turn = $2 ORDER BY n`
+
 // Steps implements loop.Turns.
 func (d *DB) Steps(ctx context.Context, ws agent.WorkspaceID, id string) ([]agent.Step, error) {
 	var all []agent.Step
 	err := d.read(ctx, ws, func(tx pgx.Tx) (err error) {
-		all, err = every(ctx, tx, scanStep, `SELECT turn, n, kind, title, tool, status, detail, at FROM steps
-			WHERE workspace = $1 AND turn = $2 ORDER BY n`, ws, id)
+		all, err = every(ctx, tx, scanStep, selectSteps, ws, id)
 		if err == nil && len(all) == 0 {
 			err = turnExists(ctx, tx, ws, id)
 		}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/slack-go/slack"
 
-	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/loop"
 )
 
@@ -21,13 +20,12 @@ func (s *show) cited(ctx context.Context, v loop.View) string {
 	if s.Cited == nil {
 		return ""
 	}
-	m, ok := s.answerOf(ctx, v)
-	if !ok || len(m.Label.Sources) == 0 {
+	if len(v.AnswerLabel.Sources) == 0 {
 		return ""
 	}
-	sources := s.Cited(ctx, s.turn.Actor, v.Answer, m.Label.Sources)
+	sources := s.Cited(ctx, s.turn.Actor, v.Answer, v.AnswerLabel.Sources)
 	var links []string
-	for _, citation := range m.Label.Sources {
+	for _, citation := range v.AnswerLabel.Sources {
 		if len(links) == maxCited {
 			break
 		}
@@ -64,18 +62,4 @@ func (s *show) linkTo(ctx context.Context, source string) string {
 		return ""
 	}
 	return url
-}
-
-// answerOf is the message that holds a turn's answer.
-func (s *show) answerOf(ctx context.Context, v loop.View) (agent.Message, bool) {
-	all, err := s.Records.Messages(ctx, v.Workspace, v.Conversation, 50)
-	if err != nil {
-		return agent.Message{}, false
-	}
-	for _, m := range all {
-		if m.Turn == v.ID && m.Author.Kind == agent.System {
-			return m, true
-		}
-	}
-	return agent.Message{}, false
 }

@@ -117,9 +117,14 @@ func (s *show) run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	next, err := s.Desk.Watch(ctx, s.turn.Actor, s.turn.ID, 0)
-	if err != nil {
-		return err
+	var next func() (loop.Event, bool)
+	if s.again {
+		var err error
+		if next, err = s.Desk.Watch(ctx, s.turn.Actor, s.turn.ID, 0); err != nil {
+			return err
+		}
+	} else {
+		next = s.Desk.Attend(ctx, s.turn)
 	}
 	events := make(chan loop.Event)
 	go func() {
@@ -176,7 +181,7 @@ func (s *show) watch(ctx context.Context, events <-chan loop.Event) error {
 	ticking := false
 	look := time.NewTicker(30 * time.Second)
 	defer look.Stop()
-	over, err := s.sync(ctx)
+	over, err := s.first(ctx)
 	for !over && err == nil {
 		if live := s.out.live(); live != ticking {
 			if ticking = live; live {
@@ -231,6 +236,14 @@ func (s *show) sweepStrays(ctx context.Context) {
 	}
 }
 
+// first shows what there is when it begins: of a turn that is new, that it is under way.
+func (s *show) first(ctx context.Context) (over bool, err error) {
+	if s.again || s.turn.Status.Ended() || s.turn.Status == agent.TurnWaiting {
+		return s.sync(ctx)
+	}
+	return s.appear(ctx, loop.View{Shown: loop.Shown{Turn: s.turn}})
+}
+
 // sync makes the thread show what the store says; over when the turn has ended and
 // all of it is shown.
 func (s *show) sync(ctx context.Context) (over bool, err error) {
@@ -238,6 +251,10 @@ func (s *show) sync(ctx context.Context) (over bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	return s.appear(ctx, v)
+}
+
+func (s *show) appear(ctx context.Context, v loop.View) (over bool, err error) {
 	if err := s.reviewed(ctx, v); err != nil {
 		return false, err
 	}
@@ -342,7 +359,7 @@ func (s *show) finish(ctx context.Context, v loop.View) error {
 		s.out.drop(ctx)
 		return s.changed(ctx, v)
 	}
-	text := mrkdwn(answer, s.trusted(ctx, v))
+	text := mrkdwn(answer, trusted(v))
 	if v.Degraded != "" {
 		text += "\n_" + escape(v.Degraded) + "_"
 	}
@@ -385,7 +402,4 @@ func (s *show) around(v loop.View, piece string, first, last bool) (blocks, simp
 
 // trusted reports whether no outsider had a part in the answer, so that its links
 // may be followed.
-func (s *show) trusted(ctx context.Context, v loop.View) bool {
-	m, ok := s.answerOf(ctx, v)
-	return ok && m.Label.Integrity > agent.External
-}
+func trusted(v loop.View) bool { return v.AnswerLabel.Integrity > agent.External }

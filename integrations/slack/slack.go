@@ -33,6 +33,7 @@ type Desk interface {
 	Upload(ctx context.Context, by agent.Actor, place agent.Place, name, media string, content []byte) (agent.FileRef, error)
 	View(ctx context.Context, by agent.Actor, id string) (loop.View, error)
 	Watch(ctx context.Context, by agent.Actor, id string, after int) (func() (loop.Event, bool), error)
+	Attend(ctx context.Context, t agent.Turn) func() (loop.Event, bool)
 	Stop(ctx context.Context, by agent.Actor, id string) error
 	Undo(ctx context.Context, by agent.Actor, key string) (loop.Acceptance, error)
 }

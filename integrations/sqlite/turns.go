@@ -76,6 +76,34 @@ func (d *DB) Turn(ctx context.Context, ws agent.WorkspaceID, id string) (agent.T
 	return t, m, &o, nil
 }
 
+// WholeTurn implements loop.Turns.
+func (d *DB) WholeTurn(ctx context.Context, ws agent.WorkspaceID, id string) (loop.Shown, error) {
+	var all loop.Shown
+	var err error
+	if all.Turn, err = turnByID(ctx, d.sql, ws, id); err != nil {
+		return loop.Shown{}, d.publicError(fmt.Errorf("read turn: %w", err))
+	}
+	if all.Steps, err = every(ctx, d.sql, scanStep, selectSteps, ws, id); err != nil {
+		return loop.Shown{}, d.publicError(fmt.Errorf("read steps: %w", err))
+	}
+	if all.Approvals, err = d.Approvals(ctx, ws, loop.ApprovalFilter{Turn: id}); err != nil {
+		return loop.Shown{}, err
+	}
+	if all.Effects, err = d.Effects(ctx, ws, id); err != nil {
+		return loop.Shown{}, err
+	}
+	all.AnswerLabel, _, err = first(d.sql.QueryRowContext(ctx, `SELECT label FROM messages WHERE workspace = ? AND id = ?`, ws, loop.AnswerID(id)), scanLabel)
+	if err != nil {
+		return loop.Shown{}, d.publicError(fmt.Errorf("read answer: %w", err))
+	}
+	return all, nil
+}
+
+func scanLabel(row sqlRow) (l agent.Label, err error) {
+	err = row.Scan(jsonOf(&l))
+	return l, err
+}
+
 // Recent implements loop.Turns.
 func (d *DB) Recent(ctx context.Context, ws agent.WorkspaceID, conversation string, limit int) ([]agent.Turn, error) {
 	query, args := `SELECT `+turnColumns+` FROM turns t WHERE t.workspace = ?`, []any{ws}
@@ -151,10 +179,11 @@ func (d *DB) addSteps(ctx context.Context, tx *sql.Tx, t agent.Turn, steps []age
 	return nil
 }
 
+const selectSteps = `SELECT turn, n, kind, title, tool, status, detail, at FROM steps WHERE workspace = ? AND turn = ? ORDER BY n`
+
 // Steps implements loop.Turns.
 func (d *DB) Steps(ctx context.Context, ws agent.WorkspaceID, id string) ([]agent.Step, error) {
-	all, err := every(ctx, d.sql, scanStep, `SELECT turn, n, kind, title, tool, status, detail, at FROM steps
-		WHERE workspace = ? AND turn = ? ORDER BY n`, ws, id)
+	all, err := every(ctx, d.sql, scanStep, selectSteps, ws, id)
 	if err == nil && len(all) == 0 {
 		err = turnExists(ctx, d.sql, ws, id)
 	}
