@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	mathrand "math/rand/v2"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -77,6 +78,12 @@ type DB struct {
 	// recorded counts the audit rows this process wrote.
 	recorded atomic.Int64
 	heads    heads
+	// gathered counts how often statistics were gathered; beside is what runs beside
+	// the work, until life ends.
+	gathered atomic.Int32
+	beside   sync.WaitGroup
+	life     context.Context //nolint:containedctx // it ends with the store
+	die      context.CancelFunc
 	pauses   *pause.Watch
 }
 
@@ -110,6 +117,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		pool: pool, clock: c.Clock, log: c.Log, process: process, version: c.Version, home: c.Home,
 		patience: cmp.Or(c.Patience, acquireTime), beatEvery: cmp.Or(c.Beat, beatEvery), silence: cmp.Or(c.Silence, silence), news: c.News,
 	}
+	d.life, d.die = context.WithCancel(context.WithoutCancel(ctx))
 	if err := d.start(ctx, c.Keys); err != nil {
 		pool.Close()
 		return nil, publicError(err)
@@ -147,6 +155,8 @@ func connName(process string) string { return "sous " + process }
 
 // Close closes the store.
 func (d *DB) Close() error {
+	d.die()
+	d.beside.Wait()
 	d.pool.Close()
 	return nil
 }
@@ -263,6 +273,7 @@ func (d *DB) transactOnce(ctx context.Context, o opening, f func(tx pgx.Tx) erro
 		return err
 	}
 	d.heads.keep(tx)
+	d.grown()
 	return nil
 }
 

@@ -21,20 +21,24 @@ type followed struct {
 	turn agent.Turn
 	// again says that a former process may have shown some of it.
 	again bool
+	// said is what the turn was asked, "" when that has to be read.
+	said string
 }
 
 // track begins to show a turn, once in this process.
-func (b *Bot) track(t agent.Turn, again bool) {
-	if _, ok := whereOf(t.Conversation); !ok {
+func (b *Bot) track(t agent.Turn, again bool) { b.begin(followed{turn: t, again: again}) }
+
+func (b *Bot) begin(f followed) {
+	if _, ok := whereOf(f.turn.Conversation); !ok {
 		return
 	}
 	b.mu.Lock()
-	if b.followed[t.ID] {
+	if b.followed[f.turn.ID] {
 		b.mu.Unlock()
 		return
 	}
-	b.followed[t.ID] = true
-	b.fresh = append(b.fresh, followed{t, again})
+	b.followed[f.turn.ID] = true
+	b.fresh = append(b.fresh, f)
 	b.mu.Unlock()
 	b.rouse()
 }
@@ -73,6 +77,12 @@ type show struct {
 	status string
 	// stage is what the agent session was last said to be.
 	stage string
+	// said is what the turn was asked, once known.
+	said string
+	// quick says that the turn may be over before a hint of its progress is read:
+	// hints wait for it.
+	quick bool
+	hint  string
 	out   stream
 }
 
@@ -92,7 +102,7 @@ func (b *Bot) follow(ctx context.Context, f followed) {
 		return
 	}
 	at, _ := whereOf(f.turn.Conversation)
-	s := &show{Bot: b, turn: f.turn, at: at, again: f.again, posted: map[string]string{}, cards: map[string][]place{}, looks: map[string]string{}, drafts: map[string]bool{}}
+	s := &show{Bot: b, turn: f.turn, at: at, again: f.again, said: f.said, quick: !f.again, posted: map[string]string{}, cards: map[string][]place{}, looks: map[string]string{}, drafts: map[string]bool{}}
 	s.actor, _ = userOf(f.turn.Actor.ID)
 	s.out = stream{show: s}
 	err := s.run(mine)
@@ -181,6 +191,8 @@ func (s *show) watch(ctx context.Context, events <-chan loop.Event) error {
 	ticking := false
 	look := time.NewTicker(30 * time.Second)
 	defer look.Stop()
+	hint := time.NewTimer(hintAfter)
+	defer hint.Stop()
 	over, err := s.first(ctx)
 	for !over && err == nil {
 		if live := s.out.live(); live != ticking {
@@ -216,12 +228,21 @@ func (s *show) watch(ctx context.Context, events <-chan loop.Event) error {
 			}
 		case <-tick.C:
 			s.out.flush(ctx)
+		case <-hint.C:
+			s.quick = false
+			s.say(ctx, s.hint)
+			if s.stage == "" {
+				s.session(ctx, slack.AgentSessionStatusProcessing)
+			}
 		case <-look.C:
 			over, err = s.sync(ctx)
 		}
 	}
 	return err
 }
+
+// hintAfter is how long a turn may take before it is said that it is under way.
+const hintAfter = 300 * time.Millisecond
 
 // sweepStrays deletes what an interrupted stream of this turn left in the thread.
 func (s *show) sweepStrays(ctx context.Context) {
@@ -272,7 +293,7 @@ func (s *show) appear(ctx context.Context, v loop.View) (over bool, err error) {
 		s.session(ctx, slack.AgentSessionStatusSuspended)
 	case v.Status == agent.TurnQueued:
 		s.say(ctx, "Waiting for the request before it")
-	case s.status == "":
+	case s.status == "" && s.hint == "":
 		s.say(ctx, "Thinking")
 	}
 	if v.Status == agent.TurnRunning {
@@ -292,7 +313,7 @@ func (s *show) put(ctx context.Context, key string, m post) error {
 	if s.posted[key] != "" {
 		return nil
 	}
-	s.status = ""
+	s.status, s.hint = "", ""
 	m.channel, m.thread, m.key = s.at.channel, s.at.thread(), key
 	ts, err := s.post.once(ctx, m)
 	if err == nil {
@@ -304,6 +325,9 @@ func (s *show) put(ctx context.Context, key string, m post) error {
 
 // say sets the status line under the thread; it is a hint, so it is tried once.
 func (s *show) say(ctx context.Context, status string) {
+	if s.hint = status; s.quick {
+		return
+	}
 	if s.at.thread() == "" || status == s.status {
 		return
 	}

@@ -202,7 +202,7 @@ func (b *Bot) accept(ctx context.Context, by agent.Actor, at where, in loop.Inco
 		return err
 	}
 	b.engageIn(in.Conversation)
-	b.track(acc.Turn, acc.Duplicate)
+	b.begin(followed{turn: acc.Turn, again: acc.Duplicate, said: in.Text})
 	return nil
 }
 

@@ -16,7 +16,7 @@ const maxTitle = 80
 // Slack shows a stop button and lists the thread under the words it began with
 // (docs.slack.dev/ai/agent-sessions). It is a hint, so it is tried once.
 func (s *show) session(ctx context.Context, status string) {
-	if s.at.thread() == "" || status == s.stage || s.plainApp.Load() {
+	if s.at.thread() == "" || status == s.stage || s.plainApp.Load() || s.quick && status == slack.AgentSessionStatusProcessing {
 		return
 	}
 	s.stage = status
@@ -36,12 +36,16 @@ func (s *show) session(ctx context.Context, status string) {
 
 // asked is what the turn was asked, "" when that cannot be read.
 func (s *show) asked(ctx context.Context) string {
+	if s.said != "" {
+		return s.said
+	}
 	all, err := s.Records.Messages(ctx, s.turn.Workspace, s.turn.Conversation, 50)
 	if err != nil {
 		return ""
 	}
 	for _, m := range all {
 		if m.Turn == s.turn.ID && m.Author.ID == s.turn.Actor.ID {
+			s.said = m.Text
 			return m.Text
 		}
 	}
