@@ -56,19 +56,13 @@ func every[T any](ctx context.Context, q handle, scan func(sqlRow) (T, error), q
 
 // list is every in a transaction of its own, in the workspace.
 func list[T any](ctx context.Context, d *DB, ws agent.WorkspaceID, scan func(sqlRow) (T, error), query string, args ...any) (all []T, err error) {
-	err = d.read(ctx, ws, func(tx pgx.Tx) error {
-		all, err = every(ctx, tx, scan, query, args...)
-		return err
-	})
+	err = d.reads(ctx, ws, wantAll(&all, scan, query, args...))
 	return all, err
 }
 
 // one is first in a transaction of its own, in the workspace.
 func one[T any](ctx context.Context, d *DB, ws agent.WorkspaceID, scan func(sqlRow) (T, error), query string, args ...any) (v T, ok bool, err error) {
-	err = d.read(ctx, ws, func(tx pgx.Tx) error {
-		v, ok, err = first(tx.QueryRow(ctx, query, args...), scan)
-		return err
-	})
+	err = d.reads(ctx, ws, want(&v, &ok, scan, query, args...))
 	return v, ok, err
 }
 

@@ -129,9 +129,18 @@ func (d *DB) admit(ctx context.Context, tx pgx.Tx, t agent.Turn, m agent.Message
 
 // Claim implements loop.Inbox. A parked turn does not hold the conversation up.
 func (d *DB) Claim(ctx context.Context, ws agent.WorkspaceID, conversation string) (agent.Turn, bool, error) {
+	// Most conversations have nobody waiting: then nothing is held up to find out.
+	waiting, _, err := one(ctx, d, ws, scanBool, `SELECT EXISTS (SELECT FROM turns
+		WHERE workspace = $1 AND conversation = $2 AND ended IS NULL AND status = 'queued')`, ws, conversation)
+	if err != nil || !waiting {
+		if err != nil {
+			err = fmt.Errorf("claim turn: %w", err)
+		}
+		return agent.Turn{}, false, err
+	}
 	var got agent.Turn
 	var ok bool
-	err := d.write(ctx, ws, func(tx pgx.Tx) error {
+	err = d.write(ctx, ws, func(tx pgx.Tx) error {
 		id, queued, err := first(tx.QueryRow(ctx, `UPDATE turns SET status = 'running', carrier = $3
 			WHERE workspace = $1 AND ended IS NULL
 			AND seq = (SELECT MIN(seq) FROM turns WHERE workspace = $1 AND conversation = $2 AND ended IS NULL AND status = 'queued')

@@ -157,6 +157,7 @@ func (l *Ledger) Intend(ctx context.Context, i tools.Intent) (tools.Record, erro
 	var rec tools.Record
 	var refused error
 	err = l.db.intend(ctx, ws, func(tx pgx.Tx) error {
+		refused = nil
 		e, known, err := effectByKey(ctx, tx, ws, i.Key)
 		switch {
 		case err != nil:

@@ -78,6 +78,7 @@ type DB struct {
 	// recorded counts the audit rows this process wrote.
 	recorded atomic.Int64
 	heads    heads
+	writers  writers
 	// gathered counts how often statistics were gathered; beside is what runs beside
 	// the work, until life ends.
 	gathered atomic.Int32
@@ -178,59 +179,20 @@ const (
 	roleAuditor = "sous_auditor"
 )
 
-// write runs f in one transaction that holds the workspace, with what is pending of
-// the turn the work is for; any error rolls all of it back. f must do its work
-// through tx alone.
-func (d *DB) write(ctx context.Context, ws agent.WorkspaceID, f func(tx pgx.Tx) error) error {
-	if ws == "" {
-		return errors.New("a write needs a workspace")
-	}
-	return d.carrying(ctx, d.beginWrite(ctx, ws), f)
-}
-
-// carrying is transact that records what is pending of the turn the work is for.
-func (d *DB) carrying(ctx context.Context, o opening, f func(tx pgx.Tx) error) error {
-	p := loop.PendingOf(ctx)
-	if p == nil {
-		return d.transact(ctx, o, f)
-	}
-	var saved func()
-	err := d.transact(ctx, o, func(tx pgx.Tx) error {
-		if err := f(tx); err != nil {
-			return err
-		}
-		saved = journal(tx, p)
-		return nil
-	})
-	if err == nil {
-		saved()
-	}
-	return err
-}
-
-// beginWrite is begin for a write: it names the process, refuses one that others
-// took for gone, and takes the workspace.
-func (d *DB) beginWrite(ctx context.Context, ws agent.WorkspaceID) opening {
-	o := begin("begin", roleApp, ws)
-	o.process, o.replica, o.lock = d.process, loop.ReplicaOf(ctx), true
-	return o
-}
-
-// pauseLock is the advisory lock between intents, which share it, and the pause
-// of everything: the lock of the workspace orders those of one workspace alone.
-const pauseLock = 0x736f7575
-
-// intend is write for what must not begin while it is paused.
-func (d *DB) intend(ctx context.Context, ws agent.WorkspaceID, f func(tx pgx.Tx) error) error {
-	if ws == "" {
-		return errors.New("a write needs a workspace")
-	}
-	return d.carrying(ctx, d.beginWrite(ctx, ws).and(fmt.Sprintf("SELECT pg_advisory_xact_lock_shared(%d)", pauseLock)), f)
-}
-
 // read runs f in one read-only transaction in the workspace.
 func (d *DB) read(ctx context.Context, ws agent.WorkspaceID, f func(tx pgx.Tx) error) error {
 	return d.transact(ctx, begin("begin read only", roleApp, ws), f)
+}
+
+// reads reads with all the queries in one transaction in the workspace, in two round
+// trips.
+func (d *DB) reads(ctx context.Context, ws agent.WorkspaceID, queries ...func(b *pgx.Batch)) error {
+	return d.read(ctx, ws, func(tx pgx.Tx) error {
+		for _, q := range queries {
+			q(tx.(*txn).batch)
+		}
+		return nil
+	})
 }
 
 // watch runs f in one read-only transaction that sees, in every workspace, what

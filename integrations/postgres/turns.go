@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -59,16 +58,15 @@ func (d *DB) Turn(ctx context.Context, ws agent.WorkspaceID, id string) (agent.T
 	var m agent.Message
 	var raw json.RawMessage
 	into := append(append(turnInto(&t), messageInto(&m)...), rawColumn{&raw})
-	err := d.read(ctx, ws, func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, `SELECT `+turnColumns+`, `+messageColumns+`, t.ordered FROM turns t
+	_, found, err := one(ctx, d, ws, func(row sqlRow) (struct{}, error) { return struct{}{}, row.Scan(into...) },
+		`SELECT `+turnColumns+`, `+messageColumns+`, t.ordered FROM turns t
 			JOIN messages m ON m.workspace = t.workspace AND m.id = t.request
-			WHERE t.workspace = $1 AND t.id = $2`, ws, id).Scan(into...)
-	})
+			WHERE t.workspace = $1 AND t.id = $2`, ws, id)
 	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return agent.Turn{}, agent.Message{}, nil, noTurn(id)
 	case err != nil:
 		return agent.Turn{}, agent.Message{}, nil, fmt.Errorf("read turn: %w", err)
+	case !found:
+		return agent.Turn{}, agent.Message{}, nil, noTurn(id)
 	case raw == nil:
 		return t, m, nil, nil
 	}
@@ -84,15 +82,13 @@ func (d *DB) WholeTurn(ctx context.Context, ws agent.WorkspaceID, id string) (lo
 	var all loop.Shown
 	var found, answered bool
 	var effects []effect
-	err := d.read(ctx, ws, func(tx pgx.Tx) error {
-		return together(ctx, tx,
-			want(&all.Turn, &found, scanTurn, `SELECT `+turnColumns+` FROM turns t WHERE t.workspace = $1 AND t.id = $2`, ws, id),
-			wantAll(&all.Steps, scanStep, selectSteps, ws, id),
-			wantAll(&all.Approvals, scanApproval, approvalSelect+` WHERE a.workspace = $1 AND a.turn = $2 ORDER BY a.created, a.id LIMIT $3`, ws, id, approvalRows),
-			wantAll(&effects, scanEffect, `SELECT `+effectColumns+` FROM effects WHERE workspace = $1 AND turn = $2 ORDER BY seq`, ws, id),
-			want(&all.AnswerLabel, &answered, scanLabel, `SELECT label FROM messages WHERE workspace = $1 AND id = $2`, ws, loop.AnswerID(id)),
-		)
-	})
+	err := d.reads(ctx, ws,
+		want(&all.Turn, &found, scanTurn, `SELECT `+turnColumns+` FROM turns t WHERE t.workspace = $1 AND t.id = $2`, ws, id),
+		wantAll(&all.Steps, scanStep, selectSteps, ws, id),
+		wantAll(&all.Approvals, scanApproval, approvalSelect+` WHERE a.workspace = $1 AND a.turn = $2 ORDER BY a.created, a.id LIMIT $3`, ws, id, approvalRows),
+		wantAll(&effects, scanEffect, `SELECT `+effectColumns+` FROM effects WHERE workspace = $1 AND turn = $2 ORDER BY seq`, ws, id),
+		want(&all.AnswerLabel, &answered, scanLabel, `SELECT label FROM messages WHERE workspace = $1 AND id = $2`, ws, loop.AnswerID(id)),
+	)
 	if err == nil && !found {
 		err = noTurn(id)
 	}

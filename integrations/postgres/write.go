@@ -1,0 +1,155 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	mathrand "math/rand/v2"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/loop"
+	"github.com/sous-hq/sous/internal/groupcommit"
+	"github.com/sous-hq/sous/tools"
+)
+
+// write runs f in a transaction that holds the workspace, with what is pending of the
+// turn the work is for; any error rolls all of it back. f must do its work through tx
+// alone and not mind being run again: writers that come at the same time share a
+// transaction, and when one of them fails the others go each by itself.
+func (d *DB) write(ctx context.Context, ws agent.WorkspaceID, f func(tx pgx.Tx) error) error {
+	return d.carrying(ctx, d.beginWrite(ctx, ws), f)
+}
+
+// intend is write for what must not begin while it is paused.
+func (d *DB) intend(ctx context.Context, ws agent.WorkspaceID, f func(tx pgx.Tx) error) error {
+	return d.carrying(ctx, d.beginWrite(ctx, ws).and(fmt.Sprintf("SELECT pg_advisory_xact_lock_shared(%d)", pauseLock)), f)
+}
+
+// beginWrite is begin for a write: it names the process, refuses one that others
+// took for gone, and takes the workspace.
+func (d *DB) beginWrite(ctx context.Context, ws agent.WorkspaceID) opening {
+	o := begin("begin", roleApp, ws)
+	o.process, o.replica, o.lock = d.process, loop.ReplicaOf(ctx), true
+	return o
+}
+
+// pauseLock is the advisory lock between intents, which share it, and the pause
+// of everything: the lock of the workspace orders those of one workspace alone.
+const pauseLock = 0x736f7575
+
+// carrying joins f with others that begin alike, and records what is pending of the
+// turn the work is for.
+func (d *DB) carrying(ctx context.Context, o opening, f func(tx pgx.Tx) error) error {
+	if o.ws == "" {
+		return errors.New("a write needs a workspace")
+	}
+	p := loop.PendingOf(ctx)
+	if p == nil {
+		return d.join(ctx, o, f)
+	}
+	var saved func()
+	err := d.join(ctx, o, func(tx pgx.Tx) error {
+		if err := f(tx); err != nil {
+			return err
+		}
+		saved = journal(tx, p)
+		return nil
+	})
+	if err == nil {
+		saved()
+	}
+	return err
+}
+
+// alike names the transactions that writers can share.
+type alike struct {
+	ws      agent.WorkspaceID
+	replica string
+	intends bool
+}
+
+// writers are where those of this process meet that write in a workspace.
+type writers struct{ all sync.Map }
+
+func (w *writers) of(o opening) *groupcommit.Group[pgx.Tx] {
+	key := alike{o.ws, o.replica, len(o.more) > 0}
+	if g, ok := w.all.Load(key); ok {
+		return g.(*groupcommit.Group[pgx.Tx])
+	}
+	g, _ := w.all.LoadOrStore(key, &groupcommit.Group[pgx.Tx]{})
+	return g.(*groupcommit.Group[pgx.Tx])
+}
+
+// join runs f in a transaction with others.
+func (d *DB) join(ctx context.Context, o opening, f func(tx pgx.Tx) error) error {
+	err := d.writers.of(o).Do(ctx, f, func(next func() *groupcommit.Job[pgx.Tx]) {
+		// Others depend on it: it does not end with the context of one of them.
+		d.lead(context.WithoutCancel(ctx), o, next)
+	})
+	return tools.Again(publicError(err))
+}
+
+// lead runs jobs in one transaction, each in its own when one of them fails.
+func (d *DB) lead(ctx context.Context, o opening, next func() *groupcommit.Job[pgx.Tx]) {
+	var jobs []*groupcommit.Job[pgx.Tx]
+	var err error
+	for try := 1; ; try++ {
+		err = d.transactOnce(ctx, o, func(tx pgx.Tx) error { return runAll(tx, &jobs, next) })
+		if err == nil || try == transactTries || !outOfOrder(err) {
+			break
+		}
+		rest(ctx, time.Duration(try)*time.Millisecond*time.Duration(1+mathrand.IntN(10)))
+	}
+	switch {
+	case err == nil:
+		return
+	case len(jobs) == 0:
+		// The database is away: for all of them.
+		for j := next(); j != nil; j = next() {
+			j.Err = err
+		}
+	case len(jobs) > 1 && undone(err):
+		for _, j := range jobs {
+			j.Err = d.transact(ctx, o, j.Run)
+		}
+	default:
+		for _, j := range jobs {
+			j.Err = err
+		}
+	}
+}
+
+// errJob is in the chain of an error that a job returned: nothing was committed.
+var errJob = errors.New("a writer failed")
+
+// runAll runs the jobs there are, and those that have come meanwhile.
+func runAll(tx pgx.Tx, jobs *[]*groupcommit.Job[pgx.Tx], next func() *groupcommit.Job[pgx.Tx]) error {
+	for i := 0; ; i++ {
+		if i == len(*jobs) {
+			j := next()
+			if j == nil {
+				return nil
+			}
+			*jobs = append(*jobs, j)
+		}
+		if err := (*jobs)[i].Run(tx); err != nil {
+			if len(*jobs) == 1 {
+				return err
+			}
+			return fmt.Errorf("%w: %w", errJob, err)
+		}
+	}
+}
+
+// undone reports whether it is certain that nothing was committed: the server said
+// so, or nobody has asked it to.
+func undone(err error) bool {
+	var pg *pgconn.PgError
+	return errors.Is(err, errJob) || errors.As(err, &pg)
+}
