@@ -6,9 +6,9 @@ import (
 	"github.com/sous-hq/sous/agent"
 )
 
-// ErrAgain says that a keyed tool could not reach what it keeps its things in, and
-// that running it again with the same key is how to go on: it makes the effect
-// once. The call waits, as it does when the ledger is away, instead of leaving it
+// ErrAgain says that a tool that reads, or a keyed one, could not reach what it
+// keeps its things in, and that running it again with the same key is how to go on:
+// it makes the effect once. The call waits, as it does when the ledger is away, instead of leaving it
 // to a person to find out what became of it.
 var ErrAgain = errors.New("it is tried again with the same key")
 

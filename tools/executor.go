@@ -322,7 +322,8 @@ func (e *Executor) unless(ctx context.Context, x *execution, otherwise func() (a
 	return e.settle(ctx, x, unknown(x, errLost))
 }
 
-// read runs a call that changes nothing; its failure is an outcome.
+// read runs a call that changes nothing; its failure is an outcome, except when what
+// Sous itself keeps things in is away: then the call waits for it, as effects do.
 func (e *Executor) read(ctx context.Context, x *execution) (agent.Outcome, error) {
 	if why, err := e.ledger.Paused(ctx, x.Call); err != nil {
 		return agent.Outcome{}, fmt.Errorf("read %s: %w", x.Call.Tool, err)
@@ -336,6 +337,9 @@ func (e *Executor) read(ctx context.Context, x *execution) (agent.Outcome, error
 	inv := x.inv
 	inv.Used = func(name string, u agent.Usage) { used, model = used.Add(u), name }
 	r, err := x.bound.run(ctx, inv)
+	if errors.Is(err, ErrAgain) && ctx.Err() == nil {
+		return agent.Outcome{}, fmt.Errorf("read %s: %w", x.Call.Tool, err)
+	}
 	o := done(x.Proposal, r)
 	if err != nil {
 		o = x.failed(agent.Failed, err)

@@ -450,8 +450,8 @@ func TestAnErrorAfterWhichNothingIsKnownIsUnknown(t *testing.T) {
 }
 
 // A tool whose own store is away knows that its key makes the effect once.
-func TestAKeyedToolThatIsAwayIsTriedAgainAndOthersAreLeftToAPerson(t *testing.T) {
-	for tool, waits := range map[string]bool{"press_keyed": true, "press_lookup": false, "press_neither": false} {
+func TestAReadingOrKeyedToolThatIsAwayIsTriedAgainAndOthersAreLeftToAPerson(t *testing.T) {
+	for tool, waits := range map[string]bool{"look": true, "press_keyed": true, "press_lookup": false, "press_neither": false} {
 		b := setUp(t)
 		plan := b.Plan(tool, green())
 		b.machine.fail = tools.Again(agent.Errorf(agent.Unavailable, "the store is away"))
