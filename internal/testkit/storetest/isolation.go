@@ -135,7 +135,7 @@ var noWorkspace = map[string]string{
 var makesItsOwn = []string{
 	"DB.Accept", "DB.SaveFile", "DB.Keep", "DB.Settle", "DB.SaveCheckpoint", "DB.SetToken", "DB.Install", "DB.OpenReview", "DB.Pause", "DB.Hold", "DB.Take",
 	"DB.Forget", "Ledger.Ask", "Ledger.Refuse", "Tracker.Create", "RoutingCases.Record", "Feedback.Rate", "Memories.SaveItem", "DB.Show",
-	"DB.Erase", "DB.EraseSubject", "DB.RecordSettings", "DB.Purge", "Feedback.Forget", "Ledger.Intend", "DB.Untaken", "DB.Uninstall", "DB.Record",
+	"DB.Erase", "DB.EraseSubject", "DB.Spread", "DB.RecordSettings", "DB.Purge", "Feedback.Forget", "Ledger.Intend", "DB.Untaken", "DB.Uninstall", "DB.Record",
 }
 
 // late are methods that take away what others need to work.
