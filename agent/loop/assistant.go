@@ -78,6 +78,9 @@ func (a *Assistant) Accept(ctx context.Context, by agent.Actor, in Incoming) (Ac
 		return Acceptance{}, err
 	}
 	acc, err := a.take(ctx, t, m, in.Ordered)
+	for until := time.Now().Add(backTime); errors.Is(err, ErrTakenOver) && a.back(ctx, until); { //nolint:forbidigo // it waits, it stamps nothing
+		acc, err = a.take(ctx, t, m, in.Ordered)
+	}
 	if errors.Is(err, ErrTakenOver) {
 		return Acceptance{}, agent.WrapError(agent.Unavailable, err, "Sous was away for a moment; try again")
 	}
@@ -96,6 +99,19 @@ func (a *Assistant) Accept(ctx context.Context, by agent.Actor, in Incoming) (Ac
 		}
 	}
 	return acc, nil
+}
+
+// backTime is how long a request waits for a process that others took for gone to be
+// back among them under a new name.
+const backTime = 3 * time.Second
+
+// back waits a moment; false when it has waited long enough.
+func (a *Assistant) back(ctx context.Context, until time.Time) bool {
+	select {
+	case <-ctx.Done():
+	case <-time.After(50 * time.Millisecond):
+	}
+	return ctx.Err() == nil && time.Now().Before(until) //nolint:forbidigo // as above
 }
 
 // take stores the turn once there is room for it. What a person ordered by a button,

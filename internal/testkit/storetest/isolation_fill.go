@@ -41,7 +41,7 @@ func (w Whole) fill(t *testing.T) []string {
 		must(err)
 	}
 	accept("e1", "c")
-	must(w.Park(ctx, "acme", "e1", loop.Parked{Question: marker, Steps: []agent.Step{{N: 1, Title: marker}}}))
+	must(w.Park(ctx, "acme", "e1", loop.Parked{Question: marker, Usage: agent.Usage{InputTokens: 1}, Model: marker, Steps: []agent.Step{{N: 1, Title: marker}}}))
 	accept("e2", "c") // the answer to the question
 	accept("e3", "c2")
 	accept("e4", "c2")
@@ -174,11 +174,16 @@ func (a *arguments) known(typ reflect.Type) (any, bool) {
 	if slices.Contains([]string{"bob", "carol"}, a.id) {
 		who = agent.ActorID(a.id)
 	}
+	// Most ask for what was before; this one for what has been since.
+	when := now.Add(time.Hour)
+	if a.method == "DB.Spent" {
+		when = now.Add(-time.Hour)
+	}
 	mine := agent.Label{Readers: agent.Only("ann")}
 	pending := &loop.Pending{Workspace: ws, Turn: a.id}
 	pending.Add(checkpoint(9, "x", `{"n":9}`), now)
 	for _, v := range []any{
-		ws, a.by, who, now.Add(time.Hour), time.Hour, json.RawMessage(`{}`), mine,
+		ws, a.by, who, when, time.Hour, json.RawMessage(`{}`), mine,
 		agent.Write{By: a.by, Key: a.method + " of " + a.id, Label: mine},
 		agent.Place{ID: "d", Kind: agent.DM, Members: []agent.ActorID{"ann"}},
 		delivery.Front{Workspace: ws, Source: "slack"},
