@@ -15,7 +15,7 @@ type fault struct {
 
 // faults are mistakes that would open the gates, each in one place.
 func faults() []fault {
-	return slices.Concat(gateFaults(), wordFaults(), storeFaults(), dataFaults())
+	return slices.Concat(gateFaults(), wordFaults(), storeFaults(), workspaceFaults(), dataFaults())
 }
 
 func gateFaults() []fault {
@@ -171,6 +171,47 @@ func storeFaults() []fault {
 			name: "a pause is not looked at when it counts", file: "integrations/sqlite/effects.go",
 			old: "over, paused, err := pausedIn(ctx, tx, subjectOf(i.Proposal.Call))", new: "over, paused, err := pausedIn(ctx, tx, subjectOf(agent.Call{}))",
 			tests: []string{"./integrations/sqlite"}, run: "TestPauses",
+		},
+	}
+}
+
+// workspaceFaults are mistakes in what keeps workspaces, readers and replicas apart.
+func workspaceFaults() []fault {
+	return []fault{
+		{
+			name: "row-level security lets everything through", file: "integrations/postgres/migrations/0003_rights.sql",
+			old: "USING (current_user = ''sous_app'' AND workspace = current_setting(''sous.workspace'', true))", new: "USING (true)",
+			tests: []string{"./integrations/postgres"}, run: "TestNothingOfAnother|Guard|TestEvery|Polic",
+		},
+		{
+			name: "a query without its workspace (SQLite)", file: "integrations/sqlite/journal.go",
+			old: "FROM journal WHERE workspace = ? AND turn = ?", new: "FROM journal WHERE ? <> '' AND turn = ?",
+			tests: []string{"./integrations/sqlite"}, run: "TestNothingOfAnother",
+		},
+		{
+			name: "readers are not looked at (SQLite)", file: "integrations/sqlite/memory.go",
+			old: "r.item = i.seq AND r.actor = ?2 AND r.workspace = ?1", new: "r.item = i.seq AND r.workspace = ?1",
+			tests: []string{"./integrations/sqlite"}, run: "TestMemor|TestRecall",
+		},
+		{
+			name: "readers are not looked at (PostgreSQL)", file: "integrations/postgres/memory.go",
+			old: "r.item = i.seq AND r.actor = $2 AND r.workspace = $1", new: "r.item = i.seq AND r.workspace = $1",
+			tests: []string{"./integrations/postgres"}, run: "TestMemor|TestRecall",
+		},
+		{
+			name: "readers are not looked at in recall (PostgreSQL)", file: "integrations/postgres/memory_recall.sql",
+			old: "r.workspace = $1 AND r.actor = $2 AND r.audience = a.id", new: "r.workspace = $1 AND $2 <> '' AND r.audience = a.id",
+			tests: []string{"./integrations/postgres"}, run: "TestMemor|TestRecall",
+		},
+		{
+			name: "a late worker's outcome counts (PostgreSQL)", file: "integrations/postgres/ledger.go",
+			old: "case e.fence != s.Fence:", new: "case false:",
+			tests: []string{"./integrations/postgres"}, run: "TestLedger|TestApprovals|Fence|TestPauses",
+		},
+		{
+			name: "a sweep does not wait for who still sees", file: "integrations/postgres/privacy_sweep.go",
+			old: "if err := d.settled(ctx); err != nil {", new: "if err := d.settled(ctx); false {",
+			tests: []string{"./integrations/postgres"}, run: "TestASweep",
 		},
 	}
 }
