@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,6 +32,35 @@ type bank struct {
 	mu    sync.Mutex
 	paid  map[string]int // by the key of the effect
 	asked map[string]int
+	// open counts the connections that are not closed.
+	open atomic.Int64
+}
+
+// settled waits until nothing that was sent to the bank is still on its way: a look-up
+// can only find what has arrived. Connections are taken in order, so when the one made
+// here has been answered, those before it are known.
+func (b *bank) settled(t *testing.T, address string) {
+	t.Helper()
+	direct := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := direct.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	for b.open.Load() > 0 {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// count is told what becomes of the bank's connections.
+func (b *bank) count(_ net.Conn, s http.ConnState) {
+	switch s {
+	case http.StateNew:
+		b.open.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		b.open.Add(-1)
+	case http.StateActive, http.StateIdle:
+	}
 }
 
 func (b *bank) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -135,7 +166,9 @@ func (n *network) pay(t *testing.T, class tools.Class) tools.Tool {
 func TestOverANetworkThatLosesAnswersNoPaymentIsMadeTwice(t *testing.T) {
 	const payments = 500
 	b := &bank{paid: map[string]int{}, asked: map[string]int{}}
-	server := httptest.NewServer(b)
+	server := httptest.NewUnstartedServer(b)
+	server.Config.ConnState = b.count
+	server.Start()
 	t.Cleanup(server.Close)
 	n := newNetwork(t, server.URL)
 	classes := []tools.Class{tools.Keyed, tools.Lookup, tools.Neither}
@@ -160,6 +193,7 @@ func TestOverANetworkThatLosesAnswersNoPaymentIsMadeTwice(t *testing.T) {
 		}
 		o, err := e.Execute(t.Context(), p)
 		mended()
+		b.settled(t, server.URL)
 		e.Ledger.Fail = nil
 		if dies != (err != nil) || !dies && o.Status != agent.Unknown {
 			t.Fatalf("%s, dies %t: %+v, %v", class, dies, o, err)

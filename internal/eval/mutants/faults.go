@@ -133,8 +133,8 @@ func storeFaults() []fault {
 			tests: []string{"./integrations/sqlite"}, run: "TestLedger|TestApprovals",
 		},
 		{
-			name: "no lock on the quorum (PostgreSQL)", file: "integrations/postgres/postgres.go",
-			old: "WHERE workspace = ` + name + ` FOR UPDATE`", new: "WHERE workspace = ` + name + ` `",
+			name: "no lock on the quorum (PostgreSQL)", file: "integrations/postgres/txn.go",
+			old: "WHERE workspace = $1 FOR UPDATE`", new: "WHERE workspace = $1`",
 			tests: []string{"./integrations/postgres"}, run: "TestLedger|TestApprovals",
 		},
 		{

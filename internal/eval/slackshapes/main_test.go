@@ -33,7 +33,7 @@ func TestWhatDiffersIsNamed(t *testing.T) {
 	}
 	for _, want := range []string{
 		"auth.test.team_id is string, in the sample float64", "auth.test.is_enterprise_install is not in the sample", `event "call_rejected" is not handled`,
-		`"wrong_fields":2`, `"samples":2,"parsed":1,"refused_by_name":1,"panics":0,"manifests":5,"manifest_valid":true`,
+		"auth.test.enterprise_id is not in the sample", `"wrong_fields":3`, `"samples":2,"parsed":1,"refused_by_name":1,"panics":0,"manifests":5,"manifest_valid":true`,
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("it does not say %s:\n%s", want, out.String())
