@@ -145,3 +145,8 @@ func bounded(limit, most int) int {
 	}
 	return limit
 }
+
+func scanBool(row sqlRow) (b bool, err error) {
+	err = row.Scan(&b)
+	return b, err
+}

@@ -133,9 +133,18 @@ func (d *DB) admit(ctx context.Context, tx *sql.Tx, t agent.Turn, m agent.Messag
 
 // Claim implements loop.Inbox. A parked turn does not hold the conversation up.
 func (d *DB) Claim(ctx context.Context, ws agent.WorkspaceID, conversation string) (agent.Turn, bool, error) {
+	// Most conversations have nobody waiting: then nothing is held up to find out.
+	waiting, _, err := first(d.sql.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM turns
+		WHERE workspace = ? AND conversation = ? AND ended IS NULL AND status = 'queued')`, ws, conversation), scanBool)
+	if err != nil || !waiting {
+		if err != nil {
+			err = d.publicError(fmt.Errorf("claim turn: %w", err))
+		}
+		return agent.Turn{}, false, err
+	}
 	var got agent.Turn
 	var ok bool
-	err := d.tx(ctx, func(tx *sql.Tx) error {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
 		id, queued, err := first(tx.QueryRowContext(ctx, `UPDATE turns SET status = 'running', carrier = ?3
 			WHERE workspace = ?1 AND ended IS NULL
 			AND seq = (SELECT MIN(seq) FROM turns WHERE workspace = ?1 AND conversation = ?2 AND ended IS NULL AND status = 'queued')

@@ -24,7 +24,7 @@ import (
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/pause"
-	"github.com/sous-hq/sous/tools"
+	"github.com/sous-hq/sous/internal/groupcommit"
 )
 
 //go:embed migrations/*.sql
@@ -53,8 +53,10 @@ type DB struct {
 	// and woken at once; SQLite's own waiting sleeps and serves at random, and
 	// is left for other processes.
 	writer chan struct{}
-	keys   auditKeys
-	audit  auditStatements
+	// together is where those meet that come while another writes.
+	together groupcommit.Group[*sql.Tx]
+	keys     auditKeys
+	audit    auditStatements
 	// recorded counts the audit rows this process wrote.
 	recorded atomic.Int64
 	pauses   *pause.Watch
@@ -153,32 +155,6 @@ func stored(t time.Time) time.Time {
 		return time.Time{}
 	}
 	return t.UTC().Truncate(time.Microsecond)
-}
-
-// tx runs f in one transaction, with what is pending of the turn the work is for;
-// any error rolls all of it back. f must do its work through tx alone: another
-// write from inside it would wait for itself.
-func (d *DB) tx(ctx context.Context, f func(tx *sql.Tx) error) error {
-	select {
-	case d.writer <- struct{}{}:
-		defer func() { <-d.writer }()
-	case <-ctx.Done():
-		return tools.Again(ctx.Err())
-	}
-	tx, err := d.sql.BeginTx(ctx, nil)
-	if err != nil {
-		return tools.Again(d.publicError(err))
-	}
-	saved, err := d.carrying(ctx, tx, f)
-	if err != nil {
-		_ = tx.Rollback()
-		return tools.Again(d.publicError(err))
-	}
-	if err := tx.Commit(); err != nil {
-		return tools.Again(d.publicError(err))
-	}
-	saved()
-	return nil
 }
 
 // publicError gives SQLite's own failures a kind and a text people can act on;
