@@ -18,6 +18,9 @@ const (
 	// paused, turn or tool say which one, the note is the reason.
 	PauseSet    Kind = "pause.set"
 	PauseLifted Kind = "pause.lifted"
+	// KeysRotated says that the keys of the record were replaced; the status is the public
+	// half of the new signer.
+	KeysRotated Kind = "keys.rotated"
 	// TurnStopped says that somebody asked a turn to stop; that it did is its end.
 	TurnStopped Kind = "turn.stopped"
 )

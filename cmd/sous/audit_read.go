@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -221,7 +222,7 @@ keys are replaced first; what the old ones signed and sealed still counts.`,
 				return err
 			}
 			if rotate {
-				err := c.holding(cmd.Context(), "audit keys", func(_ *session, a *app) error { return a.rotateKeys(cmd.Context()) })
+				err := c.holding(cmd.Context(), "audit keys", func(s *session, a *app) error { return a.rotateKeys(cmd.Context(), s.by.ID) })
 				if err != nil {
 					return err
 				}
@@ -240,8 +241,8 @@ keys are replaced first; what the old ones signed and sealed still counts.`,
 	return cmd
 }
 
-// rotateKeys signs what there is with the old key, then makes new ones.
-func (a *app) rotateKeys(ctx context.Context) error {
+// rotateKeys signs what there is with the old key, makes new ones, and records it.
+func (a *app) rotateKeys(ctx context.Context, by agent.ActorID) error {
 	p, err := a.checkpointer()
 	if err != nil {
 		return err
@@ -252,6 +253,9 @@ func (a *app) rotateKeys(ctx context.Context) error {
 	if err := a.db.RotateKEK(ctx); err != nil {
 		return err
 	}
-	_, err = keyring.RotateSigner(keysFolder(a.cfg))
-	return err
+	signer, err := keyring.RotateSigner(keysFolder(a.cfg))
+	if err != nil {
+		return err
+	}
+	return a.db.RecordSettings(ctx, audit.Entry{Workspace: workspace, Kind: audit.KeysRotated, Actor: by, Status: signer}, math.MaxInt64)
 }

@@ -193,7 +193,7 @@ func (s *Server) handle(h handler) http.Handler {
 			return
 		}
 		if got, ok := s.session(r); ok && s.Now().Sub(got.Issued) > renew {
-			s.issue(w, r, got.Person, got.ID)
+			s.issue(w, r, got)
 		}
 		if err := h(w, r, by); err != nil {
 			s.fail(w, r, err)

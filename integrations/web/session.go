@@ -20,9 +20,10 @@ import (
 const (
 	// minToken is the shortest token accepted, in characters.
 	minToken = 16
-	// idle is how long a browser stays signed in without a request, renew how
-	// old its cookie may get before it is given a fresh one.
-	idle  = 12 * time.Hour
+	// idle is how long a browser stays signed in without a request, whole how long in
+	// all, renew how old its cookie may get before it is given a fresh one.
+	idle  = 8 * time.Hour
+	whole = 24 * time.Hour
 	renew = 15 * time.Minute
 )
 
@@ -32,11 +33,11 @@ type Session struct {
 	Person agent.ActorID
 	// ID is random and public: it names the session in logs.
 	ID string
-	// Issued is when its cookie was made.
-	Issued time.Time
+	// Began is when the browser signed in, Issued when its cookie was made.
+	Began, Issued time.Time
 }
 
-// A session is a cookie "person.id.issued.mac" with an HMAC-SHA-256 under a key
+// A session is a cookie "person.id.began.issued.mac" with an HMAC-SHA-256 under a key
 // made from the token, so it outlives a restart and dies with the token. The
 // person is in base64, and empty for the operator.
 func sessionKey(token string) []byte {
@@ -80,9 +81,10 @@ func secure(r *http.Request) bool {
 func cookieName(r *http.Request) string { return "sous" + localPort(r) }
 
 // issue signs the browser in, or renews its session under the same id.
-func (s *Server) issue(w http.ResponseWriter, r *http.Request, person agent.ActorID, id string) {
-	payload := base64.RawURLEncoding.EncodeToString([]byte(person)) + "." + id + "." + strconv.FormatInt(s.Now().Unix(), 10)
-	sum, ok := s.mac(r.Context(), person, payload)
+func (s *Server) issue(w http.ResponseWriter, r *http.Request, of Session) {
+	stamp := func(t time.Time) string { return "." + strconv.FormatInt(t.Unix(), 10) }
+	payload := base64.RawURLEncoding.EncodeToString([]byte(of.Person)) + "." + of.ID + stamp(of.Began) + stamp(s.Now())
+	sum, ok := s.mac(r.Context(), of.Person, payload)
 	if !ok {
 		return
 	}
@@ -99,7 +101,7 @@ func (s *Server) session(r *http.Request) (Session, bool) {
 		return Session{}, false
 	}
 	parts := strings.Split(c.Value, ".")
-	if len(parts) != 4 {
+	if len(parts) != 5 {
 		return Session{}, false
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(parts[0])
@@ -107,16 +109,17 @@ func (s *Server) session(r *http.Request) (Session, bool) {
 		return Session{}, false
 	}
 	person := agent.ActorID(raw)
-	sum, ok := s.mac(r.Context(), person, strings.Join(parts[:3], "."))
-	if !ok || !hmac.Equal([]byte(parts[3]), []byte(sum)) {
+	sum, ok := s.mac(r.Context(), person, strings.Join(parts[:4], "."))
+	if !ok || !hmac.Equal([]byte(parts[4]), []byte(sum)) {
 		return Session{}, false
 	}
-	unix, err := strconv.ParseInt(parts[2], 10, 64)
-	if err != nil {
+	began, err := strconv.ParseInt(parts[2], 10, 64)
+	issued, err2 := strconv.ParseInt(parts[3], 10, 64)
+	if err != nil || err2 != nil {
 		return Session{}, false
 	}
-	got := Session{Person: person, ID: parts[1], Issued: time.Unix(unix, 0)}
-	return got, s.Now().Sub(got.Issued) < idle
+	got := Session{Person: person, ID: parts[1], Began: time.Unix(began, 0), Issued: time.Unix(issued, 0)}
+	return got, s.Now().Sub(got.Issued) < idle && s.Now().Sub(got.Began) < whole
 }
 
 // Authenticate returns who the request's browser is signed in as, else an error
@@ -188,7 +191,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, token, next stri
 		s.render(w, r, http.StatusForbidden, "login", loginView{Next: next, Error: sentence(agent.PublicText(err))})
 		return
 	}
-	s.issue(w, r, person, rand.Text())
+	s.issue(w, r, Session{Person: person, ID: rand.Text(), Began: s.Now()})
 	s.render(w, r, http.StatusOK, "login", loginView{Go: next})
 }
 

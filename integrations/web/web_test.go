@@ -102,14 +102,24 @@ func TestSigningIn(t *testing.T) {
 	if !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || strings.Contains(cookie.Value, token) {
 		t.Errorf("cookie %+v", cookie)
 	}
-	if now = now.Add(11 * time.Hour); !signedIn() {
-		t.Error("signed out within the day")
+	if now = now.Add(7 * time.Hour); !signedIn() {
+		t.Error("signed out within the working day")
 	}
-	if now = now.Add(11 * time.Hour); !signedIn() {
+	if now = now.Add(7 * time.Hour); !signedIn() {
 		t.Error("using the pages did not renew the session")
 	}
-	if now = now.Add(12*time.Hour + time.Minute); signedIn() {
-		t.Error("still signed in after half a day of rest")
+	if now = now.Add(8*time.Hour + time.Minute); signedIn() {
+		t.Error("still signed in after a night of rest")
+	}
+	r.get(t, "/?token="+token)
+	for range 4 {
+		now = now.Add(6*time.Hour - time.Second)
+		if !signedIn() {
+			t.Error("signed out within the day though the pages are used")
+		}
+	}
+	if now = now.Add(time.Minute); signedIn() {
+		t.Error("a session that is used never ends")
 	}
 	r.get(t, "/?token="+token)
 	if r.post(t, "/logout", nil); signedIn() {

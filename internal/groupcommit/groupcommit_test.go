@@ -51,6 +51,7 @@ func TestWhoComesWhileAnotherWritesSharesTheNextCommit(t *testing.T) {
 			synctest.Wait()
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if len(d.commits) != 2 || len(d.commits[0]) != 1 || len(d.commits[1]) != 9 {
 			t.Errorf("%v", d.commits)
 		}
@@ -64,6 +65,7 @@ func TestNobodyWaitsForACrowd(t *testing.T) {
 			go func() { _ = d.write(t.Context(), "x", fine) }()
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		n := 0
 		for _, c := range d.commits {
 			if n += len(c); len(c) > 32 {
@@ -92,6 +94,7 @@ func TestAFailureAndAPanicAreTheWritersOwn(t *testing.T) {
 		good = errors.New("not yet")
 		go func() { good = d.write(t.Context(), "good", fine) }()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if !errors.Is(failed, no) || good != nil || panicked == nil || !strings.Contains(panicked.(string), "oh") {
 			t.Errorf("%v, %v, %v", failed, good, panicked)
 		}
@@ -117,6 +120,7 @@ func TestAWriterThatIsGoneBeforeItsTurnWritesNothing(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if len(d.commits) != 2 || strings.Join(d.commits[1], "") != "second" {
 			t.Errorf("%v", d.commits)
 		}

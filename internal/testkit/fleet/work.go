@@ -60,6 +60,23 @@ func (f *Fleet) Work(askers int) *Work {
 	return w
 }
 
+// Wait waits until so many requests have ended, so many of them after a yes.
+func (w *Work) Wait(ctx context.Context, asked, parked int) error {
+	for {
+		w.mu.Lock()
+		enough := w.result.Asked >= asked && w.result.Parked >= parked
+		w.mu.Unlock()
+		if enough {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %d requests: %w", asked, ctx.Err())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
 // Stop ends the asking, waits for what is under way, and counts what there is.
 func (w *Work) Stop(ctx context.Context) (Result, error) {
 	close(w.stop)
