@@ -17,7 +17,7 @@ import (
 func openDB(t testing.TB) (*postgres.DB, *storetest.Clock, pgtest.Database) {
 	t.Helper()
 	clock, base := storetest.NewClock(), pgtest.New(t)
-	db, err := postgres.Open(t.Context(), postgres.Config{URL: base.URL, Keys: t.TempDir() + "/keys", Clock: clock.Now, Beat: 50 * time.Millisecond, Silence: 300 * time.Millisecond})
+	db, err := postgres.Open(t.Context(), postgres.Config{URL: base.URL, Keys: t.TempDir() + "/keys", Clock: clock.Now, Beat: 50 * time.Millisecond, Silence: 300 * time.Millisecond, Patience: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

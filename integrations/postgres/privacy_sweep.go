@@ -52,7 +52,6 @@ func (d *DB) Sweep(ctx context.Context, scrub bool) error {
 	if scrub {
 		// What the planner knows of the columns are values, too.
 		how = "VACUUM (FULL, ANALYZE) "
-		all = append(all, table{"pg_catalog.pg_statistic", true})
 	}
 	for _, t := range all {
 		if _, err := d.pool.Exec(ctx, how+t.Name); err != nil {
@@ -63,6 +62,16 @@ func (d *DB) Sweep(ctx context.Context, scrub bool) error {
 				return publicError(fmt.Errorf("it is erased, but what the server has learned of %s could not be: %w", t.Name, err))
 			}
 		}
+	}
+	if !scrub {
+		return nil
+	}
+	// What was learned before is dead since just now.
+	if err := d.settled(ctx); err != nil {
+		return err
+	}
+	if _, err := d.pool.Exec(ctx, how+"pg_catalog.pg_statistic"); err != nil {
+		return publicError(fmt.Errorf("it is erased, but what the server has learned of it could not be swept: %w", err))
 	}
 	return nil
 }
@@ -92,17 +101,36 @@ func (d *DB) unlearn(ctx context.Context, table string) error {
 	return nil
 }
 
-// settled waits until no transaction of the database is open that may see what was
-// erased before. That each holds a lock on its own number can be read by anybody.
+// Who may still see what was erased. A snapshot reaches as far back as the oldest
+// transaction that was writing when it was taken, whatever database of the server
+// that one was in: writers everywhere are waited for first, then who took a snapshot
+// on this database before they ended. That each transaction holds a lock on its own
+// number can be read by anybody.
+const (
+	whoWrites = `SELECT transactionid::text FROM pg_locks WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted AND pid IS DISTINCT FROM pg_backend_pid()`
+	whoReads  = `SELECT l.virtualtransaction FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+		WHERE l.locktype = 'virtualxid' AND l.mode = 'ExclusiveLock' AND l.granted AND l.virtualtransaction = l.virtualxid
+			AND a.datname = current_database() AND a.pid <> pg_backend_pid()`
+)
+
+// settled waits until no transaction of the server is open that may see what was
+// erased before.
 func (d *DB) settled(ctx context.Context) error {
 	ending := time.NewTimer(d.patience)
 	defer ending.Stop()
+	for _, query := range []string{whoWrites, whoReads} {
+		if err := d.ended(ctx, query, ending.C); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ended waits until none of the transactions that a query names at first is named.
+func (d *DB) ended(ctx context.Context, query string, late <-chan time.Time) error {
 	var before []string
 	for first := true; ; first = false {
-		rows, err := d.pool.Query(ctx, `SELECT l.virtualtransaction FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-			WHERE l.locktype = 'virtualxid' AND l.mode = 'ExclusiveLock' AND l.granted AND l.virtualtransaction = l.virtualxid
-				AND a.datname = current_database() AND a.pid <> pg_backend_pid()
-			UNION ALL SELECT 'prepared ' || gid FROM pg_prepared_xacts WHERE database = current_database()`)
+		rows, err := d.pool.Query(ctx, query)
 		if err != nil {
 			return publicError(err)
 		}
@@ -120,9 +148,9 @@ func (d *DB) settled(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-ending.C:
+		case <-late:
 			return agent.Errorf(agent.Unavailable,
-				"it is erased, but %d transactions on the database that began before still see it, a backup perhaps, so it stays in the files: do it again when they have ended", len(before))
+				"it is erased, but %d transactions on the server that began before still see it, a backup perhaps, so it stays in the files: do it again when they have ended", len(before))
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
