@@ -94,7 +94,7 @@ func (a *Assistant) Accept(ctx context.Context, by agent.Actor, in Incoming) (Ac
 	case acc.Answered != "":
 		a.engine.Wake(acc.Answered)
 	case acc.Start:
-		if err := a.start(ctx, acc.Turn, NewRequest(acc.Turn, m, in.Ordered)); err != nil {
+		if err := a.start(ctx, acc.Turn, NewRequest(acc, m, in.Ordered)); err != nil {
 			return acc, err
 		}
 	}
@@ -319,7 +319,7 @@ func (a *Assistant) Watch(ctx context.Context, by agent.Actor, id string, after 
 	}
 	a.Hub.of(id, by.Workspace)
 	if v.Status.Ended() {
-		a.Hub.End(v.Turn)
+		a.Hub.End(v.Turn, true)
 	}
 	return next, nil
 }

@@ -349,6 +349,7 @@ func (e *Effects) finish(ctx context.Context, in finishIn) (struct{}, error) {
 	if err != nil {
 		return struct{}{}, err
 	}
+	queued := true
 	if !t.Status.Ended() {
 		if err := e.withdraw(ctx, t, in); err != nil {
 			return struct{}{}, err
@@ -356,7 +357,7 @@ func (e *Effects) finish(ctx context.Context, in finishIn) (struct{}, error) {
 		f := e.ending(t, request, in)
 		// Nothing of the turn is run again after this.
 		f.Kept = PendingOf(ctx).Kept
-		if err := e.Store.Finish(WithPending(ctx, nil), f); err != nil {
+		if queued, err = e.Store.Finish(WithPending(ctx, nil), f); err != nil {
 			return struct{}{}, err
 		}
 		t = f.Turn
@@ -366,7 +367,7 @@ func (e *Effects) finish(ctx context.Context, in finishIn) (struct{}, error) {
 		}
 	}
 	e.vaults.drop(t.ID)
-	e.Hub.End(t)
+	e.Hub.End(t, queued)
 	return struct{}{}, nil
 }
 

@@ -119,10 +119,11 @@ func (h *Hub) Park(t agent.Turn) {
 	}
 }
 
-// End publishes the turn's end and frees its conversation.
-func (h *Hub) End(t agent.Turn) {
+// End publishes the turn's end and frees its conversation for the turn that is next,
+// if one may be queued.
+func (h *Hub) End(t agent.Turn, queued bool) {
 	h.Publish(Event{Turn: t.ID, Type: EventEnd, Text: t.Answer, Status: t.Status.String(), At: t.Ended})
-	if h.free != nil {
+	if queued && h.free != nil {
 		h.free(t)
 	}
 }

@@ -113,7 +113,8 @@ func (e *Effects) endAside(ctx context.Context, by agent.Actor, t agent.Turn, wh
 		Answer: fmt.Sprintf("%s ended this. It had been set aside: %s %s", displayName(by), why.Reason, settled(effects)),
 	})
 	f.CancelledBy = by.ID
-	if err := e.Store.Finish(WithPending(ctx, nil), f); err != nil {
+	queued, err := e.Store.Finish(WithPending(ctx, nil), f)
+	if err != nil {
 		return err
 	}
 	e.kept(f.Turn)
@@ -121,7 +122,7 @@ func (e *Effects) endAside(ctx context.Context, by agent.Actor, t agent.Turn, wh
 		e.Observe.Ended(f.Turn)
 	}
 	e.vaults.drop(t.ID)
-	e.Hub.End(f.Turn)
+	e.Hub.End(f.Turn, queued)
 	return nil
 }
 

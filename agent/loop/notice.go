@@ -65,9 +65,10 @@ func (e *Effects) told(ctx context.Context, t agent.Turn, text string) error {
 	answer := agent.Message{
 		ID: t.ID + "/answer", Conversation: t.Conversation, Turn: t.ID, Text: text, At: t.Ended, Author: t.Actor, Label: tools.Scanned(label, text),
 	}
-	if err := e.Store.Finish(ctx, Finish{Turn: t, Answer: answer}); err != nil {
+	queued, err := e.Store.Finish(ctx, Finish{Turn: t, Answer: answer})
+	if err != nil {
 		return fmt.Errorf("tell: %w", err)
 	}
-	e.Hub.End(t)
+	e.Hub.End(t, queued)
 	return nil
 }

@@ -62,8 +62,12 @@ type Request struct {
 }
 
 // NewRequest is what is known of a turn that has just been accepted.
-func NewRequest(t agent.Turn, m agent.Message, o *Ordered) *Request {
-	return &Request{known: true, turn: t, message: m, ordered: o}
+func NewRequest(acc Acceptance, m agent.Message, o *Ordered) *Request {
+	r := &Request{known: true, turn: acc.Turn, message: m, ordered: o}
+	if acc.First {
+		r.read, r.history = true, []agent.Message{m}
+	}
+	return r
 }
 
 // Engine runs turns durably.

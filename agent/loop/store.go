@@ -47,6 +47,8 @@ type Acceptance struct {
 	// Answered is the id of the parked turn the message answers: then no turn
 	// of its own was made and Turn is that turn.
 	Answered string
+	// First says that nothing was said in the conversation before.
+	First bool
 }
 
 // Finish is all that is recorded when a turn ends.
@@ -133,8 +135,9 @@ type Turns interface {
 	// Steps lists the visible steps of a turn in order.
 	Steps(ctx context.Context, ws agent.WorkspaceID, id string) ([]agent.Step, error)
 	// Finish ends the turn in one transaction: answer message, steps, turn, audit rows;
-	// its journal goes. Finishing an ended turn changes nothing.
-	Finish(ctx context.Context, f Finish) error
+	// its journal goes. Finishing an ended turn changes nothing. queued is false when no
+	// turn of the conversation waits to be claimed.
+	Finish(ctx context.Context, f Finish) (queued bool, err error)
 }
 
 // Conversations reads what was said.

@@ -27,6 +27,7 @@ type acceptance struct {
 	Duplicate bool       `json:"duplicate" doc:"The event had been accepted before; nothing changed."`
 	Start     bool       `json:"start" doc:"The turn is running; otherwise it waits for the one before it."`
 	Answered  string     `json:"answered,omitempty" doc:"The waiting turn whose question the message answers."`
+	First     bool       `json:"-"`
 }
 
 type messageIn struct {

@@ -21,10 +21,6 @@ const (
 	auditName = 200
 )
 
-const insertAudit = `INSERT INTO audit (workspace, seq, at, kind, actor, subject, key, turn, call, tool, tier,
-	ruling, rule, approval, status, args, note, digest, fields)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
-
 const rowColumns = `a.workspace, a.seq, a.at, a.kind, a.actor, a.subject, a.key, a.turn, a.call, a.tool, a.tier,
 	a.ruling, a.rule, a.approval, a.status, a.args, a.note, a.digest, a.fields`
 

@@ -83,9 +83,13 @@ func messageInto(m *agent.Message) []any {
 // say appends the message to its conversation.
 func say(tx pgx.Tx, ws agent.WorkspaceID, m agent.Message) {
 	later(tx, `INSERT INTO messages (workspace, id, conversation, seq, turn, author, text, files, label, at)
-		VALUES ($1, $2, $3, (SELECT COALESCE(MAX(seq), 0) + 1 FROM messages WHERE workspace = $1 AND conversation = $3),
+		VALUES ($1, $2, $3, COALESCE((SELECT seq FROM messages WHERE workspace = $1 AND conversation = $3 ORDER BY seq DESC LIMIT 1), 0) + 1,
 			$4, $5, $6, $7, $8, $9)`,
 		ws, m.ID, m.Conversation, m.Turn, jsonOf(m.Author), storable(m.Text), jsonOf(m.Files), jsonOf(m.Label), timeOf(&m.At))
+}
+
+// touch says that the message is the last of its conversation so far.
+func touch(tx pgx.Tx, ws agent.WorkspaceID, m agent.Message) {
 	later(tx, `UPDATE conversations SET last = GREATEST(last, $3) WHERE workspace = $1 AND id = $2`,
 		ws, m.Conversation, timeOf(&m.At))
 }

@@ -64,24 +64,56 @@ func (h *head) add(r audit.Row) error {
 	return nil
 }
 
+// insertRecord adds rows, the hashes of the tree over them, and the number of the
+// last one, in one statement: each costs a round of the executor.
+const insertRecord = `WITH head AS (UPDATE audit_heads SET seq = $2 WHERE workspace = $1),
+	tree AS (INSERT INTO audit_tree (workspace, id, hash) SELECT $1, $3 + n - 1, hash FROM unnest($4::bytea[]) WITH ORDINALITY h (hash, n))
+	INSERT INTO audit (workspace, seq, at, kind, actor, subject, key, turn, call, tool, tier, ruling, rule, approval, status, args, note, digest, fields)
+	SELECT $1, r.* FROM unnest($5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[],
+		$14::bigint[], $15::text[], $16::text[], $17::text[], $18::text[], $19::bytea[], $20::bytea[], $21::bytea[], $22::bytea[]) r`
+
 // write queues what is not written yet.
 func (h *head) write(t *txn) {
 	if len(h.rows) == 0 {
 		return
 	}
-	ws := string(t.ws)
-	t.Later(`UPDATE audit_heads SET seq = $2 WHERE workspace = $1`, ws, h.size)
-	for _, r := range h.rows {
-		var tier any
-		if r.Tier != nil {
-			tier = r.Tier.Number()
-		}
-		t.Later(insertAudit, r.Workspace, r.Seq, r.At.UnixMicro(), r.Kind, r.Actor, r.Subject, r.Key, r.Turn, r.Call, r.Tool,
-			tier, r.Ruling, r.Rule, r.Approval, r.Status, r.Args, r.Note, r.Digest, r.Fields)
-	}
-	t.Later(`INSERT INTO audit_tree (workspace, id, hash)
-		SELECT $1, $2 + n - 1, hash FROM unnest($3::bytea[]) WITH ORDINALITY h (hash, n)`, ws, h.at, h.hashes)
+	all := h.rows
+	t.Later(insertRecord, string(t.ws), h.size, h.at, h.hashes,
+		column(all, func(r audit.Row) int64 { return r.Seq }),
+		column(all, func(r audit.Row) int64 { return r.At.UnixMicro() }),
+		column(all, func(r audit.Row) string { return string(r.Kind) }),
+		column(all, func(r audit.Row) string { return string(r.Actor) }),
+		column(all, func(r audit.Row) string { return string(r.Subject) }),
+		column(all, func(r audit.Row) int64 { return r.Key }),
+		column(all, func(r audit.Row) string { return r.Turn }),
+		column(all, func(r audit.Row) string { return r.Call }),
+		column(all, func(r audit.Row) string { return r.Tool }),
+		column(all, tierNumber),
+		column(all, func(r audit.Row) string { return string(r.Ruling) }),
+		column(all, func(r audit.Row) string { return r.Rule }),
+		column(all, func(r audit.Row) string { return r.Approval }),
+		column(all, func(r audit.Row) string { return r.Status }),
+		column(all, func(r audit.Row) []byte { return r.Args }),
+		column(all, func(r audit.Row) []byte { return r.Note }),
+		column(all, func(r audit.Row) []byte { return r.Digest }),
+		column(all, func(r audit.Row) []byte { return r.Fields }))
 	h.rows, h.hashes = nil, nil
+}
+
+func column[T any](all []audit.Row, of func(r audit.Row) T) []T {
+	c := make([]T, len(all))
+	for i, r := range all {
+		c[i] = of(r)
+	}
+	return c
+}
+
+func tierNumber(r audit.Row) *int64 {
+	if r.Tier == nil {
+		return nil
+	}
+	n := int64(r.Tier.Number())
+	return &n
 }
 
 // heads remembers the peaks of trees as this process left them.

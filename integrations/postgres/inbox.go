@@ -35,6 +35,7 @@ func (d *DB) Accept(ctx context.Context, t agent.Turn, m agent.Message, ordered 
 		if acc, known = was.seen(); known {
 			return nil
 		}
+		fresh := !was.conversed
 		if err := converse(tx, t.Workspace, t.Place, m); err != nil {
 			return err
 		}
@@ -47,6 +48,11 @@ func (d *DB) Accept(ctx context.Context, t agent.Turn, m agent.Message, ordered 
 			t.Status = agent.TurnQueued
 		}
 		acc, err = d.admit(ctx, tx, t, m, ordered)
+		acc.First = fresh
+		say(tx, t.Workspace, m)
+		if !fresh {
+			touch(tx, t.Workspace, m)
+		}
 		return err
 	})
 	if err != nil {
@@ -63,13 +69,23 @@ type was struct {
 	// asking is the turn of the conversation that waits for this actor's answer.
 	asking agent.Turn
 	asks   bool
-	// busy says that a turn of the conversation runs or is about to.
-	busy bool
+	// busy says that a turn of the conversation runs or is about to, conversed that
+	// something was said in it.
+	busy, conversed bool
 }
 
-// look finds all of it in one round trip.
+// look finds all of it, which mostly is nothing: in one round trip then.
 func look(ctx context.Context, tx pgx.Tx, t agent.Turn) (w was, err error) {
-	var counted bool
+	var known bool
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM turns WHERE workspace = $1 AND id = $2)
+		OR EXISTS (SELECT FROM replies WHERE workspace = $1 AND event = $2)
+		OR EXISTS (SELECT FROM turns WHERE workspace = $1 AND conversation = $3 AND question <> '' AND actor_id = $4),
+		EXISTS (SELECT FROM turns WHERE workspace = $1 AND conversation = $3 AND ended IS NULL AND status IN ('queued', 'running')),
+		EXISTS (SELECT FROM conversations WHERE workspace = $1 AND id = $3)`,
+		t.Workspace, t.ID, t.Conversation, t.Actor.ID).Scan(&known, &w.busy, &w.conversed)
+	if err != nil || !known {
+		return w, err
+	}
 	err = together(ctx, tx,
 		want(&w.turn, &w.made, scanTurn, `SELECT `+turnColumns+` FROM turns t WHERE t.workspace = $1 AND t.id = $2`, t.Workspace, t.ID),
 		want(&w.replied, &w.replies, scanTurn, `SELECT `+turnColumns+` FROM replies r
@@ -78,8 +94,6 @@ func look(ctx context.Context, tx pgx.Tx, t agent.Turn) (w was, err error) {
 		want(&w.asking, &w.asks, scanTurn, `SELECT `+turnColumns+` FROM turns t
 			WHERE t.workspace = $1 AND t.conversation = $2 AND t.question <> '' AND t.actor_id = $3
 			ORDER BY t.seq LIMIT 1`, t.Workspace, t.Conversation, t.Actor.ID),
-		want(&w.busy, &counted, scanBool, `SELECT EXISTS (SELECT 1 FROM turns WHERE workspace = $1 AND conversation = $2
-			AND ended IS NULL AND status IN ('queued', 'running'))`, t.Workspace, t.Conversation),
 	)
 	return w, err
 }
@@ -97,6 +111,7 @@ func (w was) seen() (loop.Acceptance, bool) {
 func (d *DB) answer(ctx context.Context, tx pgx.Tx, t agent.Turn, m agent.Message, to agent.Turn) error {
 	m.Turn = to.ID
 	say(tx, t.Workspace, m)
+	touch(tx, t.Workspace, m)
 	later(tx, `INSERT INTO replies (workspace, event, turn) VALUES ($1, $2, $3)`, t.Workspace, t.ID, to.ID)
 	later(tx, `UPDATE turns SET question = '' WHERE workspace = $1 AND id = $2`, t.Workspace, to.ID)
 	s := loop.Signal{Type: loop.SignalReply, By: t.Actor.ID, Text: m.Text, Outside: m.Label.Integrity == agent.External}
@@ -121,9 +136,8 @@ func (d *DB) admit(ctx context.Context, tx pgx.Tx, t agent.Turn, m agent.Message
 	}
 	later(tx, `INSERT INTO turns
 		(workspace, id, conversation, seq, place, actor, actor_id, request, ordered, status, created, carrier)
-		VALUES ($1, $2, $3, (SELECT COALESCE(MAX(seq), 0) + 1 FROM turns WHERE workspace = $1), $4, $5, $6, $7, $8, $9, $10, $11)`,
+		VALUES ($1, $2, $3, COALESCE((SELECT seq FROM turns WHERE workspace = $1 ORDER BY workspace DESC, seq DESC LIMIT 1), 0) + 1, $4, $5, $6, $7, $8, $9, $10, $11)`,
 		t.Workspace, t.ID, t.Conversation, jsonOf(t.Place), jsonOf(t.Actor), t.Actor.ID, t.Request, order, t.Status.String(), timeOf(&t.Created), carrier)
-	say(tx, t.Workspace, m)
 	return loop.Acceptance{Turn: t, Start: t.Status == agent.TurnRunning}, d.record(ctx, tx, entry)
 }
 

@@ -188,7 +188,8 @@ func TestASilentReplicaIsTakenOverAndItsLateWritesAreRefused(t *testing.T) {
 		"finish": func(ctx context.Context) error {
 			turn, _ := request("e1")
 			turn.Status = agent.TurnDone
-			return db.Finish(ctx, loop.Finish{Turn: turn})
+			_, err := db.Finish(ctx, loop.Finish{Turn: turn})
+			return err
 		},
 	} {
 		if err := write(as); !errors.Is(err, loop.ErrTakenOver) || agent.KindOf(err) != agent.Unavailable {

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -207,12 +208,18 @@ func scanStep(row sqlRow) (agent.Step, error) {
 }
 
 // Finish implements loop.Turns. Who asked, where and when stay as accepted.
-func (d *DB) Finish(ctx context.Context, f loop.Finish) error {
+func (d *DB) Finish(ctx context.Context, f loop.Finish) (queued bool, err error) {
 	if !f.Turn.Status.Ended() {
-		return agent.Errorf(agent.Invalid, "a turn that ends cannot be %s", f.Turn.Status)
+		return false, agent.Errorf(agent.Invalid, "a turn that ends cannot be %s", f.Turn.Status)
 	}
-	err := d.write(ctx, f.Turn.Workspace, func(tx pgx.Tx) error {
-		t, err := turnByID(ctx, tx, f.Turn.Workspace, f.Turn.ID)
+	err = d.write(ctx, f.Turn.Workspace, func(tx pgx.Tx) error {
+		var t agent.Turn
+		err := tx.QueryRow(ctx, `SELECT `+turnColumns+`, EXISTS (SELECT FROM turns q
+			WHERE q.workspace = t.workspace AND q.conversation = t.conversation AND q.ended IS NULL AND q.status = 'queued')
+			FROM turns t WHERE t.workspace = $1 AND t.id = $2`, f.Turn.Workspace, f.Turn.ID).Scan(append(turnInto(&t), &queued)...)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return noTurn(f.Turn.ID)
+		}
 		if err != nil || t.Status.Ended() {
 			return err
 		}
@@ -232,6 +239,7 @@ func (d *DB) Finish(ctx context.Context, f loop.Finish) error {
 				m.At = t.Ended
 			}
 			say(tx, t.Workspace, m)
+			touch(tx, t.Workspace, m)
 		}
 		if err := d.addSteps(tx, t, f.Steps); err != nil {
 			return err
@@ -251,9 +259,9 @@ func (d *DB) Finish(ctx context.Context, f loop.Finish) error {
 		return d.end(ctx, tx, t)
 	})
 	if err != nil {
-		return fmt.Errorf("finish turn: %w", err)
+		return true, fmt.Errorf("finish turn: %w", err)
 	}
-	return nil
+	return queued, nil
 }
 
 // end writes the last state of a turn and its audit row.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -40,9 +41,13 @@ func (o opening) and(statement string) opening {
 	return o
 }
 
+// A plan is kept as long as its connection, and one that was made while a table was
+// nearly empty would read it whole when it is not. All that is asked by key has an
+// index, so plans that read tables whole are not offered where another will do.
 const (
 	setPlace = `SELECT set_config('search_path', 'sous', true), set_config('role', $1, true), ` +
-		`set_config('sous.workspace', $2, true), set_config('sous.process', $3, true)`
+		`set_config('sous.workspace', $2, true), set_config('sous.process', $3, true), ` +
+		`set_config('enable_seqscan', 'off', true)`
 	holdHead = `SELECT seq FROM sous.audit_heads WHERE workspace = $1 FOR UPDATE`
 )
 
@@ -119,10 +124,10 @@ func (t *txn) Later(query string, args ...any) { t.batch.Queue(query, args...) }
 // read next, or with the end.
 func later(tx pgx.Tx, query string, args ...any) { tx.(*txn).Later(query, args...) }
 
-// together reads with all the queries at once; each hands its rows over itself.
+// together reads with all the queries at once, none of them the record; each hands
+// its rows over itself.
 func together(ctx context.Context, tx pgx.Tx, queries ...func(b *pgx.Batch)) error {
 	t := tx.(*txn)
-	t.settle()
 	for _, q := range queries {
 		q(t.batch)
 	}
@@ -157,11 +162,17 @@ func wantAll[T any](into *[]T, scan func(sqlRow) (T, error), query string, args 
 	}
 }
 
-// flush sends what is queued.
-func (t *txn) flush(ctx context.Context) error {
-	t.settle()
+// flush sends what is queued, before a statement that sees it. Rows of the record wait
+// for the end, where they are written in one go, unless the statement names it.
+func (t *txn) flush(ctx context.Context, query string) error {
+	if strings.Contains(query, "audit") || t.head != nil && len(t.head.rows) >= recordRows {
+		t.settle()
+	}
 	return t.send(ctx)
 }
+
+// recordRows bounds how many rows of the record wait.
+const recordRows = 500
 
 // settle queues the rows of the record.
 func (t *txn) settle() {
@@ -216,7 +227,7 @@ func (t *txn) Rollback(ctx context.Context) error {
 
 // Exec implements pgx.Tx.
 func (t *txn) Exec(ctx context.Context, query string, args ...any) (pgconn.CommandTag, error) {
-	if err := t.flush(ctx); err != nil {
+	if err := t.flush(ctx, query); err != nil {
 		return pgconn.CommandTag{}, err
 	}
 	return t.conn.Exec(ctx, query, args...)
@@ -224,7 +235,7 @@ func (t *txn) Exec(ctx context.Context, query string, args ...any) (pgconn.Comma
 
 // Query implements pgx.Tx.
 func (t *txn) Query(ctx context.Context, query string, args ...any) (pgx.Rows, error) {
-	if err := t.flush(ctx); err != nil {
+	if err := t.flush(ctx, query); err != nil {
 		return nil, err
 	}
 	return t.conn.Query(ctx, query, args...)
@@ -232,7 +243,7 @@ func (t *txn) Query(ctx context.Context, query string, args ...any) (pgx.Rows, e
 
 // QueryRow implements pgx.Tx.
 func (t *txn) QueryRow(ctx context.Context, query string, args ...any) pgx.Row {
-	if err := t.flush(ctx); err != nil {
+	if err := t.flush(ctx, query); err != nil {
 		return failedRow{err}
 	}
 	return t.conn.QueryRow(ctx, query, args...)
@@ -244,7 +255,8 @@ func (r failedRow) Scan(...any) error { return r.err }
 
 // SendBatch implements pgx.Tx.
 func (t *txn) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	if err := t.flush(ctx); err != nil {
+	t.settle()
+	if err := t.send(ctx); err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
 	return t.conn.SendBatch(ctx, b)
@@ -252,7 +264,8 @@ func (t *txn) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 
 // CopyFrom implements pgx.Tx.
 func (t *txn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error) {
-	if err := t.flush(ctx); err != nil {
+	t.settle()
+	if err := t.send(ctx); err != nil {
 		return 0, err
 	}
 	return t.conn.CopyFrom(ctx, table, columns, rows)

@@ -83,7 +83,9 @@ type show struct {
 	// hints wait for it.
 	quick bool
 	hint  string
-	out   stream
+	// due says that the store has more to show than is shown, which waits like a hint.
+	due bool
+	out stream
 }
 
 // place is a message.
@@ -219,6 +221,12 @@ func (s *show) watch(ctx context.Context, events <-chan loop.Event) error {
 				s.say(ctx, ev.Step.Title)
 			case ev.Type == loop.EventStep && ev.Step != nil && ev.Step.Kind != "call":
 				s.say(ctx, ev.Step.Title)
+			case ev.Type == loop.EventStep && s.quick:
+				s.out.note(ev)
+				s.due = true
+				if ev.Step != nil {
+					s.say(ctx, ev.Step.Title)
+				}
 			default:
 				s.out.note(ev)
 				if ev.Step != nil {
@@ -230,6 +238,12 @@ func (s *show) watch(ctx context.Context, events <-chan loop.Event) error {
 			s.out.flush(ctx)
 		case <-hint.C:
 			s.quick = false
+			if s.due {
+				over, err = s.sync(ctx)
+			}
+			if over || err != nil {
+				continue
+			}
 			s.say(ctx, s.hint)
 			if s.stage == "" {
 				s.session(ctx, slack.AgentSessionStatusProcessing)

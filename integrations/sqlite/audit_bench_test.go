@@ -39,7 +39,7 @@ func fillRecord(b *testing.B, db *sqlite.DB, n int) {
 			}
 		}
 		f := loop.Finish{Turn: agent.Turn{ID: id, Workspace: "acme", Status: agent.TurnDone}, Reads: reads}
-		if err := db.Finish(b.Context(), f); err != nil {
+		if _, err := db.Finish(b.Context(), f); err != nil {
 			b.Fatal(err)
 		}
 		done += len(reads) + 2

@@ -30,6 +30,10 @@ func (d *DB) Accept(ctx context.Context, t agent.Turn, m agent.Message, ordered 
 		if acc, known, err = seen(ctx, tx, t); err != nil || known {
 			return err
 		}
+		had, _, err := first(tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM conversations WHERE workspace = ? AND id = ?)`, t.Workspace, t.Conversation), scanBool)
+		if err != nil {
+			return err
+		}
 		if err := converse(ctx, tx, t.Workspace, t.Place, m); err != nil {
 			return err
 		}
@@ -44,6 +48,7 @@ func (d *DB) Accept(ctx context.Context, t agent.Turn, m agent.Message, ordered 
 			}
 		}
 		acc, err = d.admit(ctx, tx, t, m, ordered)
+		acc.First = !had
 		return err
 	})
 	if err != nil {
@@ -124,18 +129,16 @@ func (d *DB) admit(ctx context.Context, tx *sql.Tx, t agent.Turn, m agent.Messag
 	if err := say(ctx, tx, t.Workspace, m); err != nil {
 		return loop.Acceptance{}, err
 	}
-	if err := d.record(ctx, tx, entry); err != nil {
-		return loop.Acceptance{}, err
-	}
-	got, err := turnByID(ctx, tx, t.Workspace, t.ID)
-	return loop.Acceptance{Turn: got, Start: !busy}, err
+	return loop.Acceptance{Turn: t, Start: !busy}, d.record(ctx, tx, entry)
 }
+
+// anyQueued asks whether a turn of a conversation waits to be claimed.
+const anyQueued = `SELECT EXISTS (SELECT 1 FROM turns WHERE workspace = ? AND conversation = ? AND ended IS NULL AND status = 'queued')`
 
 // Claim implements loop.Inbox. A parked turn does not hold the conversation up.
 func (d *DB) Claim(ctx context.Context, ws agent.WorkspaceID, conversation string) (agent.Turn, bool, error) {
 	// Most conversations have nobody waiting: then nothing is held up to find out.
-	waiting, _, err := first(d.sql.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM turns
-		WHERE workspace = ? AND conversation = ? AND ended IS NULL AND status = 'queued')`, ws, conversation), scanBool)
+	waiting, _, err := first(d.sql.QueryRowContext(ctx, anyQueued, ws, conversation), scanBool)
 	if err != nil || !waiting {
 		if err != nil {
 			err = d.publicError(fmt.Errorf("claim turn: %w", err))

@@ -200,13 +200,16 @@ func scanStep(row sqlRow) (agent.Step, error) {
 }
 
 // Finish implements loop.Turns. Who asked, where and when stay as accepted.
-func (d *DB) Finish(ctx context.Context, f loop.Finish) error {
+func (d *DB) Finish(ctx context.Context, f loop.Finish) (queued bool, err error) {
 	if !f.Turn.Status.Ended() {
-		return agent.Errorf(agent.Invalid, "a turn that ends cannot be %s", f.Turn.Status)
+		return false, agent.Errorf(agent.Invalid, "a turn that ends cannot be %s", f.Turn.Status)
 	}
-	err := d.tx(ctx, func(tx *sql.Tx) error {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
 		t, err := turnByID(ctx, tx, f.Turn.Workspace, f.Turn.ID)
-		if err != nil || t.Status.Ended() {
+		if err != nil {
+			return err
+		}
+		if queued, _, err = first(tx.QueryRowContext(ctx, anyQueued, t.Workspace, t.Conversation), scanBool); err != nil || t.Status.Ended() {
 			return err
 		}
 		if err := d.apart(ctx, tx, t, f); err != nil {
@@ -248,9 +251,9 @@ func (d *DB) Finish(ctx context.Context, f loop.Finish) error {
 		return d.end(ctx, tx, t)
 	})
 	if err != nil {
-		return fmt.Errorf("finish turn: %w", err)
+		return true, fmt.Errorf("finish turn: %w", err)
 	}
-	return nil
+	return queued, nil
 }
 
 // end writes the last state of a turn and its audit row.

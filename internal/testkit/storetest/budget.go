@@ -27,7 +27,7 @@ func used(t *testing.T, s Stores, id string, by agent.Actor, model string, in, o
 	t.Helper()
 	f := ending(accept(t, s, id, "c-"+id, by).Turn, "done")
 	f.Turn.Model, f.Turn.Usage = model, agent.Usage{InputTokens: in, OutputTokens: out}
-	if err := s.Finish(t.Context(), f); err != nil {
+	if err := endTurn(t.Context(), s, f); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -71,7 +71,7 @@ func spentParked(t *testing.T, s Stores) {
 	wantSpent(t, s, since, since, budget.Spent{Person: "ann", Model: "big", Day: usage(10, 1), Month: usage(10, 1)})
 	f := ending(turn, "done")
 	f.Turn.Model, f.Turn.Usage = "big", usage(15, 2)
-	if err := s.Finish(t.Context(), f); err != nil {
+	if err := endTurn(t.Context(), s, f); err != nil {
 		t.Fatal(err)
 	}
 	wantSpent(t, s, since, since, budget.Spent{Person: "ann", Model: "big", Day: usage(15, 2), Month: usage(15, 2)})
@@ -96,7 +96,7 @@ func spentRefused(t *testing.T, s Stores) {
 	f := ending(accept(t, s, "e1", "c", ann()).Turn, "You have used 1000 of 1000 tokens a day.")
 	f.Turn.Status, f.Refused = agent.TurnFailed, f.Turn.Answer
 	for range 2 {
-		if err := s.Finish(t.Context(), f); err != nil {
+		if err := endTurn(t.Context(), s, f); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -175,7 +175,7 @@ func auditBounded(t *testing.T, s Stores) {
 	turn := accept(t, s, "e1", "c", ann()).Turn
 	f := ending(turn, "done")
 	f.Reads = make([]audit.Entry, 1200)
-	if err := s.Finish(t.Context(), f); err != nil {
+	if err := endTurn(t.Context(), s, f); err != nil {
 		t.Fatal(err)
 	}
 	for limit, want := range map[int]int{0: 1000, 10: 10, 5000: 1000} {

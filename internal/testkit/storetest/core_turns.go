@@ -30,6 +30,7 @@ func Turns(t *testing.T, open Opener) {
 		{"a parked turn shows what it has so far, until it ends", parkShows},
 		{"of many ends at once one counts", finishRace},
 		{"a turn cannot end unfinished", finishRunning},
+		{"who ends a turn learns whether another waits for its conversation", finishTellsOfTheNext},
 		{"who asked and where cannot be changed by finishing", finishForges},
 		{"without an audit no turn ends", finishNeedsAudit},
 	})
@@ -44,7 +45,7 @@ func everyTurnMethod(t *testing.T, s Stores, ws agent.WorkspaceID, id string) {
 		"Turn": err, "Steps": stepsErr,
 		"SetStatus": s.SetStatus(t.Context(), ws, id, agent.TurnStopped),
 		"Park":      s.Park(t.Context(), ws, id, loop.Parked{Question: "What?"}),
-		"Finish":    s.Finish(t.Context(), ending(agent.Turn{ID: id, Workspace: ws}, "stolen")),
+		"Finish":    endTurn(t.Context(), s, ending(agent.Turn{ID: id, Workspace: ws}, "stolen")),
 		"Send":      s.Send(t.Context(), ws, id, loop.InboxTopic, loop.Signal{Type: loop.SignalStop}),
 	} {
 		if agent.KindOf(err) != agent.NotFound || agent.PublicText(err) != "there is no turn "+id {
@@ -216,7 +217,7 @@ func parkShows(t *testing.T, s Stores) {
 	turn.Status = agent.TurnDone
 	f := ending(turn, "over")
 	f.Steps = []agent.Step{{Turn: "e1", N: 1, Kind: "call", Title: "last"}}
-	if err := s.Finish(t.Context(), f); err != nil {
+	if err := endTurn(t.Context(), s, f); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Park(t.Context(), acme, "e1", loop.Parked{Question: "More?"}); err != nil {
@@ -238,7 +239,7 @@ func finishKeeps(t *testing.T, s Stores) {
 	f.Turn.Artifacts = map[string]json.RawMessage{"minutes": json.RawMessage(`{"title":"a<b"}`)}
 	f.Turn.Ended = s.Clock.Now()
 	f.Answer.Label = agent.Label{Readers: agent.Only("ann"), Sources: []string{"standup.vtt"}}
-	if err := s.Finish(t.Context(), f); err != nil {
+	if err := endTurn(t.Context(), s, f); err != nil {
 		t.Fatal(err)
 	}
 	got, _, _, err := s.Turn(t.Context(), acme, "e1")
@@ -266,7 +267,7 @@ func finishRecords(t *testing.T, s Stores) {
 		// Reads are reads, of this turn, whatever the caller says.
 		{Kind: audit.CallIntent, Workspace: globex, Turn: "e9", Call: "e1/2", Tool: "ticket_search"},
 	}
-	if err := s.Finish(t.Context(), f); err != nil {
+	if err := endTurn(t.Context(), s, f); err != nil {
 		t.Fatal(err)
 	}
 	wantKinds(t, s, audit.TurnAccepted, audit.CallRead, audit.CallRead, audit.TurnEnded)
@@ -286,7 +287,7 @@ func finishTwice(t *testing.T, s Stores) {
 	again := ending(turn, "changed")
 	again.Turn.Status = agent.TurnFailed
 	again.Answer.ID = "another"
-	if err := s.Finish(t.Context(), again); err != nil {
+	if err := endTurn(t.Context(), s, again); err != nil {
 		t.Errorf("finishing twice: %v; want nothing to happen", err)
 	}
 	got, _, _, err := s.Turn(t.Context(), acme, "e1")
@@ -301,7 +302,7 @@ func finishTwice(t *testing.T, s Stores) {
 
 func finishRace(t *testing.T, s Stores) {
 	turn := accept(t, s, "e1", "c", ann()).Turn
-	errs := race(racers, func(int) error { return s.Finish(t.Context(), ending(turn, "done")) })
+	errs := race(racers, func(int) error { return endTurn(t.Context(), s, ending(turn, "done")) })
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
@@ -311,17 +312,39 @@ func finishRace(t *testing.T, s Stores) {
 	wantKinds(t, s, audit.TurnAccepted, audit.TurnEnded)
 }
 
+func finishTellsOfTheNext(t *testing.T, s Stores) {
+	first, second := accept(t, s, "e1", "c", ann()), accept(t, s, "e2", "c", ann())
+	elsewhere := accept(t, s, "e3", "d", ann())
+	if !first.First || second.First || !elsewhere.First {
+		t.Errorf("first in its conversation: %v, %v, %v; want true, false, true", first.First, second.First, elsewhere.First)
+	}
+	for i, want := range []struct {
+		turn   agent.Turn
+		queued bool
+	}{{elsewhere.Turn, false}, {first.Turn, true}, {second.Turn, false}} {
+		queued, err := s.Finish(t.Context(), ending(want.turn, "done"))
+		if err != nil || queued != want.queued {
+			t.Errorf("end %d: queued %v, %v; want %v", i+1, queued, err, want.queued)
+		}
+		if queued {
+			if got, ok, err := s.Claim(t.Context(), acme, "c"); !ok || err != nil || got.ID != second.Turn.ID {
+				t.Errorf("claimed %q, %v, %v", got.ID, ok, err)
+			}
+		}
+	}
+}
+
 func finishRunning(t *testing.T, s Stores) {
 	f := ending(accept(t, s, "e1", "c", ann()).Turn, "done")
 	f.Turn.Status = agent.TurnWaiting
-	wantError(t, s.Finish(t.Context(), f), agent.Invalid)
+	wantError(t, endTurn(t.Context(), s, f), agent.Invalid)
 }
 
 func finishForges(t *testing.T, s Stores) {
 	turn := accept(t, s, "e1", "c", ann()).Turn
 	f := ending(turn, "done")
 	f.Turn.Actor, f.Turn.Conversation, f.Turn.Place = bob(), "elsewhere", agent.Place{ID: "open", Kind: agent.Shared}
-	if err := s.Finish(t.Context(), f); err != nil {
+	if err := endTurn(t.Context(), s, f); err != nil {
 		t.Fatal(err)
 	}
 	got, _, _, err := s.Turn(t.Context(), acme, "e1")
@@ -336,7 +359,7 @@ func finishForges(t *testing.T, s Stores) {
 func finishNeedsAudit(t *testing.T, s Stores) {
 	turn := accept(t, s, "e1", "c", ann()).Turn
 	withoutAudit(t, s, func() {
-		if err := s.Finish(t.Context(), ending(turn, "done")); err == nil {
+		if err := endTurn(t.Context(), s, ending(turn, "done")); err == nil {
 			t.Error("ended without an audit")
 		}
 		if err := s.SetStatus(t.Context(), acme, "e1", agent.TurnStopped); err == nil {

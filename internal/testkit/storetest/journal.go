@@ -144,7 +144,7 @@ func (j journalSuite) gone(t *testing.T, s Stores) {
 	p.Add(checkpoint(2, "calls", `{"n":2}`), time.Time{})
 	f := ending(turn, "done")
 	f.Kept = p.Kept
-	if err := s.Finish(loop.WithPending(t.Context(), nil), f); err != nil {
+	if err := endTurn(loop.WithPending(t.Context(), nil), s, f); err != nil {
 		t.Fatal(err)
 	}
 	wantJournal(t, s, "e1")
@@ -346,12 +346,12 @@ func (j journalSuite) revive(t *testing.T, s Stores) {
 func (j journalSuite) cancel(t *testing.T, s Stores) {
 	f := ending(j.carried(t, s, 0, "e1"), "Bob ended this.")
 	f.Turn.Status, f.CancelledBy = agent.TurnStopped, "bob"
-	wantError(t, s.Finish(t.Context(), f), agent.Conflict, "not set aside")
+	wantError(t, endTurn(t.Context(), s, f), agent.Conflict, "not set aside")
 	if err := s.Bury(t.Context(), acme, "e1", stuck(s), "I cannot go on."); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := s.Finish(t.Context(), f); err != nil {
+		if err := endTurn(t.Context(), s, f); err != nil {
 			t.Fatal(err)
 		}
 	}

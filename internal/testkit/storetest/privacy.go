@@ -120,7 +120,7 @@ func (p *planter) turn(t *testing.T, id string) agent.Turn {
 	p.effect(t, id, by)
 	turn := acc.Turn
 	turn.Status, turn.Answer, turn.Artifacts = agent.TurnDone, p.word(), map[string]json.RawMessage{"minutes": json.RawMessage(`"` + p.word() + `"`)}
-	must(t, p.s.Finish(ctx, loop.Finish{Turn: turn, Answer: agent.Message{
+	must(t, endTurn(ctx, p.s.Stores, loop.Finish{Turn: turn, Answer: agent.Message{
 		ID: id + "/answer", Conversation: turn.Conversation, Turn: id, Text: p.word(), Author: agent.Actor{Workspace: ws, ID: "sous", Kind: agent.System}, Label: p.label(),
 	}}))
 	return turn
