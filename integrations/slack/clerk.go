@@ -27,6 +27,9 @@ type clerk struct {
 	log     *slog.Logger
 	backoff time.Duration
 	busy    *crew
+	// arrived hears of deliveries that are kept and new, after whoever brought them was
+	// told.
+	arrived func([]delivery.Delivery)
 	// ending is closed when there is no time left to try again.
 	ending chan struct{}
 
@@ -45,6 +48,8 @@ var errEnded = agent.Errorf(agent.Unavailable, "Sous is about to stop; please tr
 type keeping struct {
 	delivery.Delivery
 	kept chan<- kept
+	// noted says that there is nothing to be handled.
+	noted bool
 }
 
 type kept struct {
@@ -55,9 +60,19 @@ type kept struct {
 // keep stores a delivery and reports whether it is new. When it returns without an
 // error the delivery cannot be lost.
 func (c *clerk) keep(ctx context.Context, d delivery.Delivery) (fresh bool, err error) {
+	return c.put(ctx, keeping{Delivery: d})
+}
+
+// note is keep for what has only to be known.
+func (c *clerk) note(ctx context.Context, id string) (fresh bool, err error) {
+	return c.put(ctx, keeping{Delivery: delivery.Delivery{ID: id}, noted: true})
+}
+
+func (c *clerk) put(ctx context.Context, k keeping) (fresh bool, err error) {
 	done := make(chan kept, 1)
+	k.kept = done
 	c.mu.Lock()
-	c.keeping = append(c.keeping, keeping{d, done})
+	c.keeping = append(c.keeping, k)
 	if !c.keeper {
 		if c.keeper = c.busy.Go(c.keepAll); !c.keeper {
 			c.keeping = nil
@@ -96,6 +111,13 @@ func (c *clerk) keepAll() {
 		for i, k := range some {
 			k.kept <- kept{err == nil && fresh[i], err}
 		}
+		all = all[:0]
+		for i, k := range some {
+			if err == nil && fresh[i] && !k.noted {
+				all = append(all, k.Delivery)
+			}
+		}
+		c.arrived(all)
 	}
 }
 

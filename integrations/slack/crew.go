@@ -14,18 +14,34 @@ type crew struct {
 
 // Go runs f, and returns false instead when the crew has gone home.
 func (c *crew) Go(f func()) bool {
-	c.mu.Lock()
-	if c.over {
-		c.mu.Unlock()
+	if !c.join() {
 		return false
 	}
-	c.n++
-	c.mu.Unlock()
 	go func() {
 		defer c.done()
 		f()
 	}()
 	return true
+}
+
+// Here is Go without a goroutine: it returns when f has.
+func (c *crew) Here(f func()) bool {
+	if !c.join() {
+		return false
+	}
+	defer c.done()
+	f()
+	return true
+}
+
+// join counts one more, unless the crew has gone home.
+func (c *crew) join() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.over {
+		c.n++
+	}
+	return !c.over
 }
 
 func (c *crew) done() {

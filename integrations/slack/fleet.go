@@ -323,13 +323,8 @@ func (f *Fleet) known(a address) bool {
 
 // serve hands a delivery over HTTP to the bot it is for, which checks it.
 func (f *Fleet) serve(w http.ResponseWriter, r *http.Request, kind string) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		status := http.StatusBadRequest
-		if _, large := errors.AsType[*http.MaxBytesError](err); large {
-			status = http.StatusRequestEntityTooLarge
-		}
-		http.Error(w, "the request cannot be read", status)
+	body, ok := readBody(w, r)
+	if !ok {
 		return
 	}
 	if err := verified(f.Bot.SigningSecret, f.Bot.Clock(), r.Header, body); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/sous-hq/sous/agent"
@@ -29,35 +30,60 @@ const (
 	maxTries = 12
 )
 
-// While more than so many deliveries wait for their acknowledgement, work that
-// nobody waits for by the second makes way, but not for longer than this.
+// While more than so many deliveries wait for their acknowledgement, and for a
+// moment after there was a rush of them, work that nobody waits for by the second
+// makes way, but not for longer than this.
 const (
 	crowd   = 4
+	rush    = 32
+	calm    = 50 * time.Millisecond
 	makeWay = 250 * time.Millisecond
 )
 
+// queue is how many deliveries wait for their acknowledgement.
+type queue struct {
+	waiting atomic.Int64
+	// rushed is when there was a rush last, in nanoseconds of the clock.
+	rushed atomic.Int64
+}
+
+func (q *queue) enter(clock func() time.Time) {
+	if q.waiting.Add(1) >= rush {
+		q.rushed.Store(clock().UnixNano())
+	}
+}
+
+func (q *queue) leave() { q.waiting.Add(-1) }
+
+// crowded reports whether whoever does something else should make way: a rush comes
+// in waves, and between two of them nobody may be waiting.
+func (q *queue) crowded(now time.Time) bool {
+	return q.waiting.Load() > crowd || now.UnixNano()-q.rushed.Load() < int64(calm)
+}
+
 // takeIn keeps a delivery, so that it is handled whatever becomes of this process.
 func (b *Bot) takeIn(ctx context.Context, d delivery.Delivery) error {
-	fresh, err := b.clerk.keep(ctx, d)
-	if err == nil && fresh {
-		b.arrived(d)
-	}
+	_, err := b.clerk.keep(ctx, d)
 	return err
 }
 
-// arrived puts what was kept into its lane: a lane is handled in order, several
+// arrived puts what was kept into its lanes: a lane is handled in order, several
 // lanes at once.
-func (b *Bot) arrived(d delivery.Delivery) {
+func (b *Bot) arrived(all []delivery.Delivery) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.atHand[d.ID] {
-		return
+	for _, d := range all {
+		if b.atHand[d.ID] {
+			continue
+		}
+		b.atHand[d.ID] = true
+		_, working := b.lanes[d.Queue]
+		b.lanes[d.Queue] = append(b.lanes[d.Queue], d)
+		if !working {
+			b.idle = append(b.idle, d.Queue)
+		}
 	}
-	b.atHand[d.ID] = true
-	_, working := b.lanes[d.Queue]
-	b.lanes[d.Queue] = append(b.lanes[d.Queue], d)
-	if !working {
-		b.idle = append(b.idle, d.Queue)
+	if len(b.idle) > 0 {
 		b.rouse()
 	}
 }
@@ -128,7 +154,7 @@ func (b *Bot) slot(ctx context.Context) bool {
 	case <-ctx.Done():
 		return false
 	}
-	for begin := b.Clock(); b.taking.Load() > crowd && b.Clock().Sub(begin) < makeWay; {
+	for begin := b.Clock(); b.taking.crowded(b.Clock()) && b.Clock().Sub(begin) < makeWay; {
 		if !sleep(ctx, 5*time.Millisecond) {
 			<-b.slots
 			return false

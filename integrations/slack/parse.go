@@ -167,6 +167,20 @@ func ParseEvent(body []byte) (string, error) {
 }
 
 func parseEvent(body []byte) (envelope, inner, error) {
+	// Nearly always all of it can be read, and then in one go.
+	var whole struct {
+		envelope
+		Event inner `json:"event"`
+	}
+	if json.Unmarshal(body, &whole) == nil && whole.Event.Type != "" {
+		return whole.envelope, whole.Event, nil
+	}
+	return parseParts(body)
+}
+
+// parseParts reads the envelope first and then what is in it, so that it is known
+// which of them is broken.
+func parseParts(body []byte) (envelope, inner, error) {
 	var env envelope
 	var ev inner
 	if err := json.Unmarshal(body, &env); err != nil {

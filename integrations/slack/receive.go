@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -8,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -36,13 +36,8 @@ const (
 
 // serve takes one delivery over HTTP. It is acknowledged when the store has it.
 func (b *Bot) serve(w http.ResponseWriter, r *http.Request, kind string) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		code := http.StatusBadRequest
-		if _, large := errors.AsType[*http.MaxBytesError](err); large {
-			code = http.StatusRequestEntityTooLarge
-		}
-		http.Error(w, "the request cannot be read", code)
+	body, ok := readBody(w, r)
+	if !ok {
 		return
 	}
 	if err := b.verify(r.Header, body); err != nil {
@@ -65,7 +60,8 @@ func (b *Bot) serve(w http.ResponseWriter, r *http.Request, kind string) {
 			return
 		}
 	}
-	if body, err = unwrap(kind, body); err != nil {
+	body, err := unwrap(kind, body)
+	if err != nil {
 		b.unreadable(w, r, kind, body, err)
 		return
 	}
@@ -81,6 +77,25 @@ func (b *Bot) serve(w http.ResponseWriter, r *http.Request, kind string) {
 	}
 }
 
+// usual is how much room is made for a body before any of it was read, in bytes.
+const usual = 16 << 10
+
+// readBody reads a delivery, or answers that it cannot be read.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
+	var body bytes.Buffer
+	body.Grow(int(min(max(r.ContentLength, 0), usual)) + bytes.MinRead)
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
+	if err == nil {
+		return body.Bytes(), true
+	}
+	code := http.StatusBadRequest
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		code = http.StatusRequestEntityTooLarge
+	}
+	http.Error(w, "the request cannot be read", code)
+	return nil, false
+}
+
 // first notes a signature and reports whether nobody noted it before, here or, where
 // several processes share a store, in any of them.
 func (b *Bot) first(ctx context.Context, signature string) (bool, error) {
@@ -91,7 +106,7 @@ func (b *Bot) first(ctx context.Context, signature string) (bool, error) {
 		return true, nil
 	}
 	id := keptOnce + strings.ToLower(signature)
-	fresh, err := b.clerk.keep(ctx, delivery.Delivery{ID: id})
+	fresh, err := b.clerk.note(ctx, id)
 	if err == nil {
 		b.clerk.settle(delivery.Settled{Done: []string{id}})
 	}
@@ -130,12 +145,15 @@ func reply(w http.ResponseWriter, answer any) {
 // within takes a delivery in, for as long as Slack waits. What takes longer goes
 // on, and is done when Slack delivers it again.
 func (b *Bot) within(ctx context.Context, kind string, body []byte) (any, error) {
+	b.taking.enter(b.Clock)
+	defer b.taking.leave()
+	if kind == kindEvents && b.people.whoami().team != "" {
+		return b.atOnce(ctx, body)
+	}
 	type result struct {
 		answer any
 		err    error
 	}
-	b.taking.Add(1)
-	defer b.taking.Add(-1)
 	done := make(chan result, 1)
 	if !b.busy.Go(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
@@ -153,6 +171,17 @@ func (b *Bot) within(ctx context.Context, kind string, body []byte) (any, error)
 	case <-late.C:
 		return nil, agent.Errorf(agent.Unavailable, "taking this in lasts too long")
 	}
+}
+
+// atOnce is within for an event, of which hundreds may come in one moment: nothing
+// but the store is asked, so nobody else needs to wait for it.
+func (b *Bot) atOnce(ctx context.Context, body []byte) (answer any, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.AckWithin)
+	defer cancel()
+	if !b.busy.Here(func() { answer, err = b.dispatch(ctx, kindEvents, body) }) {
+		return nil, errEnded
+	}
+	return answer, err
 }
 
 // dispatch hands a verified delivery on: JSON, whatever the transport.

@@ -190,7 +190,7 @@ type Bot struct {
 	end   chan error
 	slots chan struct{}
 	// taking counts the deliveries that wait for their acknowledgement.
-	taking atomic.Int64
+	taking queue
 	clerk  *clerk
 	// plainApp says that Slack does not know the app as an agent.
 	plainApp atomic.Bool
@@ -240,7 +240,7 @@ func New(c Config) (*Bot, error) {
 		followed: map[string]bool{}, lanes: map[string][]delivery.Delivery{}, atHand: map[string]bool{},
 		wake: make(chan struct{}, 1), end: make(chan error, 1), slots: make(chan struct{}, maxLanes), issuing: map[string]bool{}, offers: map[string]offer{},
 	}
-	b.clerk = &clerk{store: c.Deliveries, front: b.front, log: c.Log, backoff: c.Backoff, busy: &b.busy, ending: make(chan struct{})}
+	b.clerk = &clerk{store: c.Deliveries, front: b.front, log: c.Log, backoff: c.Backoff, busy: &b.busy, arrived: b.arrived, ending: make(chan struct{})}
 	b.post = &poster{api: wire.api, clock: c.Clock, pace: c.Pace, backoff: c.Backoff, log: c.Log, last: map[string]time.Time{}, shut: b.expelled}
 	return b, nil
 }

@@ -61,6 +61,7 @@ func (b *Bot) takeUp(ctx context.Context, before time.Time) error {
 	if err != nil {
 		return err
 	}
+	due := left[:0]
 	for _, d := range left {
 		if b.Clock().Sub(d.At) > lately {
 			// Nobody waits for the answer any more.
@@ -68,8 +69,9 @@ func (b *Bot) takeUp(ctx context.Context, before time.Time) error {
 			b.clerk.settle(delivery.Settled{Done: []string{d.ID}})
 			continue
 		}
-		b.arrived(d)
+		due = append(due, d)
 	}
+	b.arrived(due)
 	open, err := b.Records.Unfinished(ctx)
 	if err != nil {
 		return err
