@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -21,6 +22,15 @@ func (d *DB) jot(ctx context.Context, ws agent.WorkspaceID, f func(tx pgx.Tx) er
 		return errors.New("a write needs a workspace")
 	}
 	return d.transact(ctx, begin("begin", roleApp, ws), f)
+}
+
+// jotTogether is jot for what shares a transaction with others of its kind, and does
+// not mind being run again.
+func (d *DB) jotTogether(ctx context.Context, ws agent.WorkspaceID, f func(tx pgx.Tx) error) error {
+	if ws == "" {
+		return errors.New("a write needs a workspace")
+	}
+	return d.join(ctx, begin("begin", roleApp, ws), f)
 }
 
 // Keep implements delivery.Store.
@@ -77,22 +87,32 @@ func scanDelivery(row sqlRow) (delivery.Delivery, error) {
 // Settle implements delivery.Store.
 func (d *DB) Settle(ctx context.Context, f delivery.Front, s delivery.Settled) error {
 	now := d.now()
-	err := d.jot(ctx, f.Workspace, func(tx pgx.Tx) error {
-		var b pgx.Batch
+	// A statement changes a row once: of a post that is named twice the last one counts.
+	posts := map[[2]string]delivery.Post{}
+	for _, p := range s.Posts {
+		posts[[2]string{p.About, p.Key}] = p
+	}
+	var abouts, keys, places, refs []string
+	for _, p := range posts {
+		abouts, keys, places, refs = append(abouts, p.About), append(keys, p.Key), append(places, p.Place), append(refs, p.Ref)
+	}
+	over := slices.Compact(slices.Sorted(slices.Values(s.Over)))
+	err := d.jotTogether(ctx, f.Workspace, func(tx pgx.Tx) error {
 		if len(s.Done) > 0 {
-			b.Queue(`UPDATE deliveries SET body = NULL, done = $4
+			later(tx, `UPDATE deliveries SET body = NULL, done = $4
 				WHERE workspace = $1 AND source = $2 AND id = ANY($3) AND done IS NULL`, f.Workspace, f.Source, s.Done, now)
 		}
-		for _, p := range s.Posts {
-			b.Queue(`INSERT INTO posts (workspace, source, about, key, place, ref) VALUES ($1, $2, $3, $4, $5, $6)
+		if len(posts) > 0 {
+			later(tx, `INSERT INTO posts (workspace, source, about, key, place, ref)
+				SELECT $1, $2, p.* FROM unnest($3::text[], $4::text[], $5::text[], $6::text[]) p (about, key, place, ref) ORDER BY p.about, p.key
 				ON CONFLICT (workspace, source, about, key) DO UPDATE SET place = excluded.place, ref = excluded.ref`,
-				f.Workspace, f.Source, p.About, p.Key, p.Place, p.Ref)
+				f.Workspace, f.Source, abouts, keys, places, refs)
 		}
-		for _, about := range s.Over {
-			b.Queue(`INSERT INTO shows AS s (workspace, source, about, holder, until, over) VALUES ($1, $2, $3, '', $4, $4)
-				ON CONFLICT (workspace, source, about) DO UPDATE SET over = excluded.over WHERE s.over IS NULL`, f.Workspace, f.Source, about, now)
+		if len(over) > 0 {
+			later(tx, `INSERT INTO shows AS s (workspace, source, about, holder, until, over) SELECT $1, $2, about, '', $4, $4 FROM unnest($3::text[]) about
+				ON CONFLICT (workspace, source, about) DO UPDATE SET over = excluded.over WHERE s.over IS NULL`, f.Workspace, f.Source, over, now)
 		}
-		return tx.SendBatch(ctx, &b).Close()
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("settle deliveries: %w", err)
@@ -103,8 +123,9 @@ func (d *DB) Settle(ctx context.Context, f delivery.Front, s delivery.Settled) e
 // Take implements delivery.Store.
 func (d *DB) Take(ctx context.Context, f delivery.Front, l delivery.Lease) (delivery.Standing, error) {
 	now := d.now()
-	got := delivery.Elsewhere
-	err := d.jot(ctx, f.Workspace, func(tx pgx.Tx) error {
+	var got delivery.Standing
+	err := d.jotTogether(ctx, f.Workspace, func(tx pgx.Tx) error {
+		got = delivery.Elsewhere
 		over, taken, err := first(tx.QueryRow(ctx, `INSERT INTO shows AS s (workspace, source, about, holder, until) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (workspace, source, about) DO UPDATE SET holder = excluded.holder, until = excluded.until
 			WHERE s.over IS NOT NULL OR s.holder = excluded.holder OR s.until <= $6

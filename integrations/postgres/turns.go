@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/agent/loop"
 )
@@ -78,34 +79,37 @@ func (d *DB) Turn(ctx context.Context, ws agent.WorkspaceID, id string) (agent.T
 	return t, m, &o, nil
 }
 
-// WholeTurn implements loop.Turns, in two round trips.
+// WholeTurn implements loop.Turns. Most turns have asked nobody and done nothing, and
+// then two statements are all.
 func (d *DB) WholeTurn(ctx context.Context, ws agent.WorkspaceID, id string) (loop.Shown, error) {
-	var all loop.Shown
-	var found, answered bool
-	var effects []effect
+	all := loop.Shown{Approvals: []approval.Approval{}, Effects: []loop.Effect{}}
+	var found, asked, acted bool
+	turn := func(row sqlRow) (t agent.Turn, err error) {
+		err = row.Scan(append(turnInto(&t), jsonOf(&all.AnswerLabel), &asked, &acted)...)
+		return t, err
+	}
 	err := d.reads(ctx, ws,
-		want(&all.Turn, &found, scanTurn, `SELECT `+turnColumns+` FROM turns t WHERE t.workspace = $1 AND t.id = $2`, ws, id),
-		wantAll(&all.Steps, scanStep, selectSteps, ws, id),
-		wantAll(&all.Approvals, scanApproval, approvalSelect+` WHERE a.workspace = $1 AND a.turn = $2 ORDER BY a.created, a.id LIMIT $3`, ws, id, approvalRows),
-		wantAll(&effects, scanEffect, `SELECT `+effectColumns+` FROM effects WHERE workspace = $1 AND turn = $2 ORDER BY seq`, ws, id),
-		want(&all.AnswerLabel, &answered, scanLabel, `SELECT label FROM messages WHERE workspace = $1 AND id = $2`, ws, loop.AnswerID(id)),
-	)
+		want(&all.Turn, &found, turn, `SELECT `+turnColumns+`, m.label,
+			EXISTS (SELECT FROM approvals a WHERE a.workspace = t.workspace AND a.turn = t.id),
+			EXISTS (SELECT FROM effects e WHERE e.workspace = t.workspace AND e.turn = t.id)
+			FROM turns t LEFT JOIN messages m ON m.workspace = t.workspace AND m.id = $3 WHERE t.workspace = $1 AND t.id = $2`, ws, id, loop.AnswerID(id)),
+		wantAll(&all.Steps, scanStep, selectSteps, ws, id))
 	if err == nil && !found {
 		err = noTurn(id)
+	}
+	var effects []effect
+	if err == nil && (asked || acted) {
+		err = d.reads(ctx, ws,
+			wantAll(&all.Approvals, scanApproval, approvalSelect+` WHERE a.workspace = $1 AND a.turn = $2 ORDER BY a.created, a.id LIMIT $3`, ws, id, approvalRows),
+			wantAll(&effects, scanEffect, `SELECT `+effectColumns+` FROM effects WHERE workspace = $1 AND turn = $2 ORDER BY seq`, ws, id))
 	}
 	if err != nil {
 		return loop.Shown{}, fmt.Errorf("read turn: %w", err)
 	}
-	all.Effects = make([]loop.Effect, len(effects))
-	for i, e := range effects {
-		all.Effects[i] = e.Effect
+	for _, e := range effects {
+		all.Effects = append(all.Effects, e.Effect)
 	}
 	return all, nil
-}
-
-func scanLabel(row sqlRow) (l agent.Label, err error) {
-	err = row.Scan(jsonOf(&l))
-	return l, err
 }
 
 // Recent implements loop.Turns.

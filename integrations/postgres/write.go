@@ -71,6 +71,7 @@ func (d *DB) carrying(ctx context.Context, o opening, f func(tx pgx.Tx) error) e
 type alike struct {
 	ws      agent.WorkspaceID
 	replica string
+	holds   bool
 	intends bool
 }
 
@@ -78,7 +79,7 @@ type alike struct {
 type writers struct{ all sync.Map }
 
 func (w *writers) of(o opening) *groupcommit.Group[pgx.Tx] {
-	key := alike{o.ws, o.replica, len(o.more) > 0}
+	key := alike{o.ws, o.replica, o.lock, len(o.more) > 0}
 	if g, ok := w.all.Load(key); ok {
 		return g.(*groupcommit.Group[pgx.Tx])
 	}

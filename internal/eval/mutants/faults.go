@@ -179,8 +179,8 @@ func storeFaults() []fault {
 func workspaceFaults() []fault {
 	return []fault{
 		{
-			name: "row-level security lets everything through", file: "integrations/postgres/migrations/0003_rights.sql",
-			old: "USING (current_user = ''sous_app'' AND workspace = current_setting(''sous.workspace'', true))", new: "USING (true)",
+			name: "row-level security lets everything through", file: "integrations/postgres/migrations/0020_policies_planned.sql",
+			old: "USING (workspace = CASE WHEN current_user = %L THEN current_setting(''sous.workspace'', true) END)", new: "USING (true)",
 			tests: []string{"./integrations/postgres"}, run: "TestNothingOfAnother|Guard|TestEvery|Polic",
 		},
 		{
