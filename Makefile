@@ -11,7 +11,7 @@ RACE        := -race -gcflags=modernc.org/sqlite/lib=-race=false
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format vet lint layers eval eval-minutes eval-routing eval-redaction eval-injection eval-memory bench-memory eval-replicas eval-upgrade eval-contracts eval-slack bench pictures mutants benchmarks
+.PHONY: help run test check format vet lint layers eval eval-minutes eval-routing eval-redaction eval-injection eval-memory bench-memory eval-replicas eval-upgrade eval-contracts eval-slack crash bench pictures mutants benchmarks
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -32,6 +32,7 @@ format: # gofmt names the files it would change; none may be left.
 
 vet:
 	@$(GO) vet $(PKGS)
+	@$(GO) vet -tags faults ./cmd/sous
 
 layers: # who may import whom, package comments, file lengths
 	@$(GO) test -count=1 ./internal/layers
@@ -79,6 +80,9 @@ eval-contracts: ## every request to a model against the published OpenAPI contra
 eval-slack: ## Slack at volume: deliveries, clicks, bad requests, mentions at once, one process and two replicas; official samples (DATA=folder of samples)
 	@$(GO) run ./internal/eval/slackshapes -data $(or $(DATA),../shared/data/slack)
 	@$(GO) run ./internal/eval/slackvolume
+
+crash: ## SIGKILL 500 times at random, at named points, and other faults, on both stores: what was lost or done twice (KILLS=, STORE=, ONLY=, SEED=)
+	@$(GO) run ./internal/eval/crash -kills $(or $(KILLS),500) -store $(or $(STORE),both) $(if $(ONLY),-only $(ONLY)) $(if $(SEED),-seed $(SEED))
 
 eval-injection: ## attacks with any effect through the gate, and how often people are asked (DATA=folder of attacks)
 	@$(GO) run ./internal/eval/injection -data $(or $(DATA),../shared/data/injection)

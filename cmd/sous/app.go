@@ -72,7 +72,7 @@ func (c *cli) newApp(ctx context.Context, cfg config.Config, log *slog.Logger, d
 	if err := supported(cfg); err != nil {
 		return nil, err
 	}
-	a := &app{cfg: cfg, log: log, dir: dir, hooks: c.hooks, started: time.Now(), metrics: telemetry.New(version())}
+	a := &app{cfg: cfg, log: log, dir: dir, hooks: c.hooks, started: now(), metrics: telemetry.New(version())}
 	if err := a.join(ctx, n); err != nil {
 		return nil, errors.Join(err, a.closeParts())
 	}
@@ -139,7 +139,7 @@ func (a *app) join(ctx context.Context, n need) error {
 	limits := loop.Limits{Thinks: a.cfg.Limits.TurnSteps, Active: a.cfg.Limits.TurnTime, Tokens: a.cfg.Limits.TurnTokens}
 	effects, err := loop.NewEffects(loop.Config{
 		Store: a.db, Model: a.models.chat, Executor: executor, Prompter: prompter{a.cfg, a.people.source}, Limits: limits,
-		Keeper: keeper{a}, Hub: loop.NewHub(), Log: a.log, Observe: observer{a.metrics},
+		Keeper: keeper{a}, Hub: loop.NewHub(), Clock: now, Log: a.log, Observe: observer{a.metrics},
 		People: a.people.source, May: a.mayDecide, Names: a.redacted, Budget: a.budget, Gate: a.gateFor(n),
 	})
 	if err != nil {
@@ -153,14 +153,18 @@ func (a *app) join(ctx context.Context, n need) error {
 		return err
 	}
 	durable := a.db.engine
-	durable.Store, durable.Limits, durable.Log = a.db, limits, a.log
+	durable.Store, durable.Limits, durable.Log, durable.Clock = a.db, limits, a.log, now
 	if a.engine, err = journal.New(durable); err != nil {
 		return err
 	}
 	if a.assistant, err = loop.NewAssistant(effects, a.engine); err != nil {
 		return err
 	}
-	if err := a.engine.Launch(ctx, effects.Funcs()); err != nil {
+	steps := effects.Funcs()
+	if a.hooks.steps != nil {
+		steps = a.hooks.steps(steps)
+	}
+	if err := a.engine.Launch(ctx, steps); err != nil {
 		return err
 	}
 	return a.assistant.Recover(ctx)

@@ -287,7 +287,7 @@ func (e *evidence) covering(ctx context.Context, seq int64) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return audit.Checkpoint{Workspace: e.ws(), Size: size, Root: root, At: time.Now()}.Sign(e.ring.Signer)
+	return audit.Checkpoint{Workspace: e.ws(), Size: size, Root: root, At: now()}.Sign(e.ring.Signer)
 }
 
 func (c *cli) auditCheckProofCommand() *cobra.Command {

@@ -143,11 +143,14 @@ func (a *app) checkpointer() (*audit.Checkpointer, error) {
 		return nil, err
 	}
 	c := audit.CheckpointConfig{
-		Trees: a.db, Signer: ring.Signer, Verifiers: known, File: checkpointFile(a.cfg), Now: time.Now, Log: a.log,
+		Trees: a.db, Signer: ring.Signer, Verifiers: known, File: checkpointFile(a.cfg), Now: now, Log: a.log,
 		PostEvery: a.cfg.Audit.PostEvery,
 	}
 	if c.PostEvery > 0 {
 		c.Post = a.postCheckpoint
+	}
+	if a.hooks.checkpoints != nil {
+		a.hooks.checkpoints(&c)
 	}
 	return audit.NewCheckpointer(c)
 }

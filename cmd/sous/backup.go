@@ -88,7 +88,7 @@ func backupSQLite(ctx context.Context, cfg config.Config, path string) error {
 	if _, err := os.Stat(sqliteFile(cfg)); err != nil {
 		return agent.WrapError(agent.NotFound, err, fmt.Sprintf("there is no store %s", sqliteFile(cfg)))
 	}
-	db, err := sqlite.Open(ctx, sqlite.Config{Path: sqliteFile(cfg), Keys: keysFolder(cfg), Clock: time.Now})
+	db, err := sqlite.Open(ctx, sqlite.Config{Path: sqliteFile(cfg), Keys: keysFolder(cfg), Clock: now})
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func backupPostgres(ctx context.Context, cfg config.Config, path string) (transf
 
 // withSQLite opens a sound store and closes it.
 func withSQLite(ctx context.Context, cfg config.Config, path string, f func(*sqlite.DB) error) error {
-	db, err := sqlite.Open(ctx, sqlite.Config{Path: path, Keys: keysFolder(cfg), Clock: time.Now})
+	db, err := sqlite.Open(ctx, sqlite.Config{Path: path, Keys: keysFolder(cfg), Clock: now})
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func withSQLite(ctx context.Context, cfg config.Config, path string, f func(*sql
 
 // openServer opens the store on a server.
 func openServer(ctx context.Context, cfg config.Config, url string) (*postgres.DB, error) {
-	db, err := postgres.Open(ctx, postgres.Config{URL: url, Keys: keysFolder(cfg), Clock: time.Now, Version: version()})
+	db, err := postgres.Open(ctx, postgres.Config{URL: url, Keys: keysFolder(cfg), Clock: now, Version: version()})
 	if err != nil {
 		return nil, err
 	}
@@ -314,13 +314,13 @@ func (c *cli) eraseAgain(ctx context.Context, cfg config.Config) ([]agent.ActorI
 
 // stopAll stops what people have asked for and waits until it is over.
 func (a *app) stopAll(ctx context.Context, people []agent.ActorID) error {
-	for deadline := time.Now().Add(shutdownTime); ; {
+	for deadline := now().Add(shutdownTime); ; {
 		all, err := a.db.Unfinished(ctx)
 		if err != nil {
 			return err
 		}
 		all = slices.DeleteFunc(all, func(t agent.Turn) bool { return !slices.Contains(people, t.Actor.ID) })
-		if len(all) == 0 || time.Now().After(deadline) {
+		if len(all) == 0 || now().After(deadline) {
 			return nil // what is left is said by the erasure itself
 		}
 		for _, t := range all {

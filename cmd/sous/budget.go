@@ -34,7 +34,7 @@ func (a *app) joinBudget() error {
 	if err != nil {
 		return err
 	}
-	a.budget, err = budget.NewMeter(rules, a.db, time.Now)
+	a.budget, err = budget.NewMeter(rules, a.db, now)
 	return err
 }
 

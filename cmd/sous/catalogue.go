@@ -35,14 +35,14 @@ func (a *app) catalogue() (*tools.Registry, error) {
 		Files: a.db, Documents: a.documents,
 		Summarise: meetings.Config{
 			Model: a.models.chat, Fallback: a.models.own,
-			Prompt: meetings.Prompt{Ref: minutes.Ref(), Text: text}, Clock: time.Now,
+			Prompt: meetings.Prompt{Ref: minutes.Ref(), Text: text}, Clock: now,
 		},
 	}
 	meeting, err := meetings.Tool(a.meetings)
 	if err != nil {
 		return nil, err
 	}
-	tracker, err := tickets.New(tickets.Config{Tracker: a.db.tracker, Now: time.Now})
+	tracker, err := tickets.New(tickets.Config{Tracker: a.db.tracker, Now: now})
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,13 @@ func (a *app) catalogue() (*tools.Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tools.NewRegistry(slices.Concat([]tools.Tool{meeting}, tracker, route, remembering)...)
+	var more []tools.Tool
+	if a.hooks.tools != nil {
+		if more, err = a.hooks.tools(); err != nil {
+			return nil, err
+		}
+	}
+	return tools.NewRegistry(slices.Concat([]tools.Tool{meeting}, tracker, route, remembering, more)...)
 }
 
 // router returns the routing tools over the teams' file.
@@ -64,7 +70,7 @@ func (a *app) router() ([]tools.Tool, error) {
 		return nil, err
 	}
 	a.teams = directory.Teams
-	r, err := routing.NewRouter(routing.Config{Directory: directory, Cases: a.db.cases, Now: time.Now})
+	r, err := routing.NewRouter(routing.Config{Directory: directory, Cases: a.db.cases, Now: now})
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func (c *cli) check(ctx context.Context) error {
 		var r *check.Report
 		err := c.withEvidence(ctx, nil, func(e *evidence) error {
 			var err error
-			if r, err = check.Run(ctx, check.Config{Facts: e, Live: live, Now: time.Now()}); err != nil {
+			if r, err = check.Run(ctx, check.Config{Facts: e, Live: live, Now: now()}); err != nil {
 				return err
 			}
 			all, err := e.verify(ctx, verifyFlags{}, signed)
@@ -95,7 +95,7 @@ func (c *cli) tellCheck(r *check.Report) {
 
 // promises watches the store this process serves from.
 func (a *app) promises() (*check.Watch, error) {
-	w, err := check.NewWatch(check.WatchConfig{Now: time.Now, Log: a.log, Open: func(ctx context.Context) (check.Facts, func() error, error) {
+	w, err := check.NewWatch(check.WatchConfig{Now: now, Log: a.log, Open: func(ctx context.Context) (check.Facts, func() error, error) {
 		r, err := openRecord(ctx, a.cfg)
 		if err != nil {
 			return nil, nil, err

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sous-hq/sous/agent/audit"
+	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/integrations/postgres"
 	"github.com/sous-hq/sous/integrations/slack"
 	"github.com/sous-hq/sous/internal/config"
@@ -28,8 +30,13 @@ type cli struct {
 
 // hooks let a test of real processes stand at the points where a crash hurts.
 type hooks struct {
-	// ledger wraps the ledger of effects.
+	// ledger wraps the ledger of effects, steps what the steps of a turn do.
 	ledger func(tools.Ledger) tools.Ledger
+	steps  func(loop.EffectFuncs) loop.EffectFuncs
+	// tools are further tools.
+	tools func() ([]tools.Tool, error)
+	// checkpoints changes how the record is signed.
+	checkpoints func(*audit.CheckpointConfig)
 	// slack changes what the Slack front end is made of, such as its pace.
 	slack func(*slack.Config)
 	// postgres changes how the shared store is opened, such as how long replicas

@@ -137,7 +137,7 @@ func (c *cli) checkModel(ctx context.Context, cfg config.Config) []finding {
 	}
 	ctx, cancel := context.WithTimeout(ctx, min(cfg.Model.Timeout, 20*time.Second))
 	defer cancel()
-	began := time.Now()
+	began := now()
 	resp, err := far.Complete(ctx, model.Request{
 		Prompt:   "doctor/v0@000000000000",
 		Messages: []model.Message{{Role: model.RoleUser, Text: "Answer with the word ready."}}, MaxTokens: 200,
@@ -175,7 +175,7 @@ func checkMemory(ctx context.Context, cfg config.Config, s *session) []finding {
 	}
 	ctx, cancel := context.WithTimeout(ctx, min(cfg.Model.Timeout, 20*time.Second))
 	defer cancel()
-	began := time.Now()
+	began := now()
 	out, err := far.Embed(ctx, []string{"ready"})
 	if err != nil {
 		return []finding{{"embeddings", "bad", agent.PublicText(err)}, ranking}

@@ -139,7 +139,7 @@ func (c *cli) listEffects(ctx context.Context, s *session, f loop.EffectFilter) 
 		if r := e.Resolution; r != nil {
 			c.printf("    %s looked at %s: %s\n", r.Who(), r.At.Local().Format(time.DateTime), r.Note)
 		}
-		if e.CanUndo(time.Now()) {
+		if e.CanUndo(now()) {
 			c.printf("    can be undone until %s: sous undo %s\n", e.UndoUntil.Local().Format(time.DateTime), e.Key)
 		}
 	}

@@ -22,7 +22,7 @@ func (s service) Rate(ctx context.Context, by agent.Actor, turn string, o feedba
 	if err != nil {
 		return feedback.Rating{}, err
 	}
-	r, err := feedback.New(by, v.Turn, o, time.Now())
+	r, err := feedback.New(by, v.Turn, o, now())
 	if err != nil {
 		return feedback.Rating{}, err
 	}
@@ -57,7 +57,7 @@ func (c *cli) feedbackCommand() *cobra.Command {
 		Example: "  sous feedback --bad --since 168h\n  sous feedback --turn TURN --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if since > 0 {
-				f.Since = time.Now().Add(-since)
+				f.Since = now().Add(-since)
 			}
 			return c.reading(cmd.Context(), "feedback", func(s *session) error {
 				got, err := s.Ratings(cmd.Context(), s.by, f)

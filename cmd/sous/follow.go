@@ -325,7 +325,7 @@ func (f *follower) conclude(v loop.View) {
 		f.printf("Say yes with: sous approve ID...   or no with: sous deny ID   (all of it: sous approve --turn %s)\n", v.ID)
 	}
 	for _, e := range v.Effects {
-		if e.CanUndo(time.Now()) {
+		if e.CanUndo(now()) {
 			fmt.Fprintf(f.stderr, "Undo %s with: sous undo %s\n", strings.ReplaceAll(e.Call.Tool, "_", " "), e.Key)
 		}
 	}

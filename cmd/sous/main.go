@@ -39,10 +39,11 @@ type world struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, world{
+	w, h := withFaults(world{
 		args: os.Args[1:], environ: os.Environ(), user: userName(),
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-	}, hooks{})
+	})
+	code := run(ctx, w, h)
 	stop()
 	os.Exit(code)
 }

@@ -18,10 +18,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/sous-hq/sous/agent"
-	"github.com/sous-hq/sous/agent/delivery"
 	"github.com/sous-hq/sous/integrations/postgres"
 	"github.com/sous-hq/sous/integrations/slack"
 	"github.com/sous-hq/sous/internal/datadir"
+	"github.com/sous-hq/sous/internal/testkit/faults"
 	"github.com/sous-hq/sous/tools"
 )
 
@@ -36,10 +36,13 @@ const slackPace = "SOUSTEST_SLACK_PACE"
 // silence is how long replicas wait for one that shows nothing.
 const silence = "SOUSTEST_SILENCE"
 
-// crashAt names the point at which the process kills itself with SIGKILL:
-// "before intent", "after intent", "after run", and in Slack "before keep", "after
-// keep", "before done".
+// crashAt names the point at which the process kills itself with SIGKILL; see
+// faults.Names.
 const crashAt = "SOUSTEST_CRASH_AT"
+
+// payBy is the address of a bank; with it there are tools that pay. It is called as
+// in a build with the tag "faults", so that what works with one works here.
+const payBy = "SOUS_FAULT_BANK"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(beSous) != "" || len(os.Args) > 1 && os.Args[1] == readDocuments {
@@ -56,14 +59,15 @@ func sousProcess() int {
 	defer stop()
 	var env []string
 	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, "SOUSTEST_") {
+		if !strings.HasPrefix(kv, "SOUSTEST_") && !strings.HasPrefix(kv, "SOUS_FAULT_") {
 			env = append(env, kv)
 		}
 	}
 	w := world{args: os.Args[1:], environ: env, user: "Tester", stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
-	h := hooks{}
-	if at := os.Getenv(crashAt); at != "" {
-		h.ledger = func(l tools.Ledger) tools.Ledger { return crashing{l, at} }
+	p := faults.NewPoints(os.Getenv(crashAt))
+	h := hooks{ledger: p.Ledger, steps: p.Steps}
+	if bank := os.Getenv(payBy); bank != "" {
+		h.tools = func() ([]tools.Tool, error) { return faults.Payments(bank) }
 	}
 	if silent, err := time.ParseDuration(os.Getenv(silence)); err == nil {
 		h.postgres = func(c *postgres.Config) { c.Beat, c.Silence = silent/10, silent }
@@ -71,59 +75,10 @@ func sousProcess() int {
 	if pace, err := time.ParseDuration(os.Getenv(slackPace)); err == nil {
 		h.slack = func(c *slack.Config) {
 			c.Pace, c.Backoff = pace, pace
-			c.Deliveries = crashingInbox{c.Deliveries, os.Getenv(crashAt)}
+			c.Deliveries, c.Decisions = p.Deliveries(c.Deliveries), p.Decisions(c.Decisions)
 		}
 	}
 	return run(ctx, w, h)
-}
-
-// crashing is a ledger that kills the process at a named point.
-type crashing struct {
-	tools.Ledger
-	at string
-}
-
-func (c crashing) Intend(ctx context.Context, i tools.Intent) (tools.Record, error) {
-	c.dieAt("before intent")
-	r, err := c.Ledger.Intend(ctx, i)
-	if err == nil {
-		c.dieAt("after intent")
-	}
-	return r, err
-}
-
-func (c crashing) Settle(ctx context.Context, s tools.Settlement) error {
-	c.dieAt("after run")
-	return c.Ledger.Settle(ctx, s)
-}
-
-// crashingInbox does the same with what Slack delivers.
-type crashingInbox struct {
-	delivery.Store
-	at string
-}
-
-func (c crashingInbox) Keep(ctx context.Context, f delivery.Front, all []delivery.Delivery) ([]bool, error) {
-	dieAt(c.at, "before keep")
-	fresh, err := c.Store.Keep(ctx, f, all)
-	dieAt(c.at, "after keep")
-	return fresh, err
-}
-
-func (c crashingInbox) Settle(ctx context.Context, f delivery.Front, s delivery.Settled) error {
-	if len(s.Done) > 0 {
-		dieAt(c.at, "before done")
-	}
-	return c.Store.Settle(ctx, f, s)
-}
-
-func (c crashing) dieAt(point string) { dieAt(c.at, point) }
-
-func dieAt(at, point string) {
-	if at == point {
-		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		select {}
-	}
 }
 
 func TestCommands(t *testing.T) {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/model"
@@ -32,7 +31,7 @@ const maxModelChars = 4_000_000
 // built-in one behind it.
 func newModels(cfg config.Config, m *telemetry.Metrics) (*models, error) {
 	watch := func(one model.Model) model.Model {
-		return model.Observe(one, time.Now, func(_ context.Context, o model.Observation) {
+		return model.Observe(one, now, func(_ context.Context, o model.Observation) {
 			m.ModelRequest(o.Model, o.Outcome, o.Latency)
 		})
 	}
@@ -48,7 +47,7 @@ func newModels(cfg config.Config, m *telemetry.Metrics) (*models, error) {
 	masked := model.Redact(far, model.RedactConfig{})
 	limited := model.Timeout(masked, model.Limits{Total: cfg.Model.Timeout, First: cfg.Model.Timeout / 2, Idle: cfg.Model.Timeout / 2})
 	circuit := model.Breaker(watch(limited), model.BreakerConfig{})
-	patient := model.Retry(circuit, time.Now, model.RetryConfig{})
+	patient := model.Retry(circuit, now, model.RetryConfig{})
 	where := cfg.Model.BaseURL
 	if where == "" {
 		where = "OpenAI"
@@ -65,7 +64,7 @@ func newModels(cfg config.Config, m *telemetry.Metrics) (*models, error) {
 func endpoint(cfg config.Config) (model.Model, error) {
 	return openai.New(openai.Config{
 		APIKey: cfg.Model.APIKey.Reveal(), BaseURL: cfg.Model.BaseURL, Model: cfg.Model.Name,
-		MaxTokens: cfg.Model.MaxTokens, Timeout: cfg.Model.Timeout, Now: time.Now,
+		MaxTokens: cfg.Model.MaxTokens, Timeout: cfg.Model.Timeout, Now: now,
 	})
 }
 

@@ -46,7 +46,7 @@ func openPeople(cfg config.Config) (*people.File, error) {
 	if cfg.PeopleFile == "" {
 		return nil, nil //nolint:nilnil // there is none, which is no error
 	}
-	f, err := people.OpenFile(workspace, cfg.PeopleFile, time.Now)
+	f, err := people.OpenFile(workspace, cfg.PeopleFile, now)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (a *app) joinPeople() error {
 	}
 	switch {
 	case f == nil:
-		sole := people.Sole{Owner: owner(a.cfg), Clock: time.Now}
+		sole := people.Sole{Owner: owner(a.cfg), Clock: now}
 		if a.people.source = sole; a.slack.people != nil {
 			a.people.source = people.Join(sole, a.slack.people)
 		}
@@ -126,7 +126,7 @@ func (a *app) known(id agent.ActorID) (agent.Actor, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	p, err := people.Known(ctx, a.people.source, agent.Actor{Workspace: workspace, ID: id}, time.Now())
+	p, err := people.Known(ctx, a.people.source, agent.Actor{Workspace: workspace, ID: id}, now())
 	return p.Actor, err
 }
 
@@ -137,7 +137,7 @@ func operatorOf(cfg config.Config) (agent.Actor, error) {
 	if err != nil || f == nil {
 		return owner(cfg), err
 	}
-	p, err := people.Known(context.Background(), f, agent.Actor{Workspace: workspace, ID: agent.ActorID(cfg.Operator)}, time.Now())
+	p, err := people.Known(context.Background(), f, agent.Actor{Workspace: workspace, ID: agent.ActorID(cfg.Operator)}, now())
 	return p.Actor, err
 }
 
@@ -184,7 +184,7 @@ func (s service) People(ctx context.Context, by agent.Actor) ([]api.Person, erro
 // everybody are the accounts of the people file, or the owner.
 func (a *app) everybody() []people.Person {
 	if a.people.file == nil {
-		return []people.Person{{Actor: owner(a.cfg), Active: true, AsOf: time.Now()}}
+		return []people.Person{{Actor: owner(a.cfg), Active: true, AsOf: now()}}
 	}
 	return a.people.file.Roster().People()
 }

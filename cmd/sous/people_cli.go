@@ -84,7 +84,7 @@ func marks(p api.Person) []string {
 	add(p.Owner, "owner")
 	add(p.Human() != p.ID, "account of "+string(p.Human()))
 	add(!p.Active, "deactivated")
-	away := people.Person{AwayUntil: p.AwayUntil}.Away(time.Now())
+	away := people.Person{AwayUntil: p.AwayUntil}.Away(now())
 	add(away, "away until "+p.AwayUntil.AddDate(0, 0, -1).Format(time.DateOnly))
 	add(!p.SignIn.IsZero(), "signs in since "+p.SignIn.Local().Format(time.DateOnly))
 	return all

@@ -64,7 +64,7 @@ func declared(cfg config.Config) (*tools.Registry, error) {
 	if a.models, err = newModels(cfg, nil); err != nil {
 		return nil, err
 	}
-	if a.memory, err = memory.New(memory.Config{Store: a.db.memories, Clock: time.Now}); err != nil {
+	if a.memory, err = memory.New(memory.Config{Store: a.db.memories, Clock: now}); err != nil {
 		return nil, err
 	}
 	return a.catalogue()

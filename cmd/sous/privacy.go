@@ -49,7 +49,7 @@ func (s service) ErasePerson(ctx context.Context, by agent.Actor, subject agent.
 		return out, err
 	}
 	r := privacy.Receipt{
-		Workspace: by.Workspace, Subject: subject, People: out.People, By: by.ID, At: time.Now().UTC(),
+		Workspace: by.Workspace, Subject: subject, People: out.People, By: by.ID, At: now().UTC(),
 		Erased: out.Counts, Row: done.Row, Scrubbed: scrub || !a.cfg.DatabaseURL.IsSet(), Elsewhere: out.Elsewhere,
 	}
 	if out.Receipt, err = r.Sign(ring.Signer); err != nil {
@@ -155,7 +155,7 @@ func (a *app) purge(ctx context.Context, by agent.Actor, dry bool) ([]api.Purged
 	}
 	var all []api.Purged
 	for _, r := range rules {
-		p := privacy.Purge{By: by, Rule: r, Before: time.Now().Add(-r.Keep), Dry: dry, Limit: purgeAtOnce}
+		p := privacy.Purge{By: by, Rule: r, Before: now().Add(-r.Keep), Dry: dry, Limit: purgeAtOnce}
 		if dry {
 			p.Limit = 1 << 30
 		}
@@ -183,7 +183,7 @@ func (a *app) tidy(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(time.Until(nextNight(time.Now().In(a.cfg.Timezone)))):
+		case <-time.After(time.Until(nextNight(now().In(a.cfg.Timezone)))):
 		}
 		for _, ws := range a.workspaces() {
 			a.purgeNightly(ctx, ws)

@@ -66,7 +66,7 @@ func (c *cli) serve(ctx context.Context) error {
 
 // holdFor takes the data directory, waiting a moment for a command to end.
 func (c *cli) holdFor(ctx context.Context, cfg config.Config) (*datadir.Dir, error) {
-	for deadline := time.Now().Add(patience); ; {
+	for deadline := now().Add(patience); ; {
 		dir, err := datadir.Hold(cfg.DataDir, datadir.Holder{What: "serve"})
 		if err == nil {
 			return dir, nil
@@ -75,7 +75,7 @@ func (c *cli) holdFor(ctx context.Context, cfg config.Config) (*datadir.Dir, err
 			return nil, agent.WrapError(agent.Unavailable, err, fmt.Sprintf("the data directory %s cannot be used: %v", cfg.DataDir, err))
 		}
 		h, _ := datadir.Who(cfg.DataDir)
-		if h.What == "serve" || time.Now().After(deadline) {
+		if h.What == "serve" || now().After(deadline) {
 			return nil, held(cfg.DataDir)
 		}
 		select {
@@ -182,7 +182,7 @@ func (a *app) handler(svc service, token string) (http.Handler, error) {
 		Actor: a.signedIn, SignIn: a.signIn(token), Hosts: a.cfg.Hosts,
 		Info:      func() web.Info { i := a.info(); return web.Info{Version: i.Version, Model: i.Model, Store: i.Store} },
 		MaxUpload: a.cfg.Limits.UploadBytes, Ready: a.db.Ping,
-		Metrics: a.metrics.Handler(a.log), API: apiHandler, Log: a.log, Now: time.Now, Zone: a.cfg.Timezone,
+		Metrics: a.metrics.Handler(a.log), API: apiHandler, Log: a.log, Now: now, Zone: a.cfg.Timezone,
 	})
 	if err != nil {
 		return nil, err
@@ -194,7 +194,7 @@ func (a *app) handler(svc service, token string) (http.Handler, error) {
 		// signature is what counts there.
 		all.Handle("/slack/", h)
 	}
-	return telemetry.HTTPConfig{Metrics: a.metrics, Log: a.log, Now: time.Now}.Middleware(all), nil
+	return telemetry.HTTPConfig{Metrics: a.metrics, Log: a.log, Now: now}.Middleware(all), nil
 }
 
 func (a *app) countPending() (int, error) {

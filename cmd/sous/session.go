@@ -62,7 +62,7 @@ func (c *cli) open(ctx context.Context, what string, n need) (*session, config.C
 		s, err := a.session(n)
 		return s, cfg, err
 	}
-	for deadline := time.Now().Add(patience); ; {
+	for deadline := now().Add(patience); ; {
 		dir, err := datadir.Hold(cfg.DataDir, datadir.Holder{What: what})
 		switch {
 		case err == nil:
@@ -78,7 +78,7 @@ func (c *cli) open(ctx context.Context, what string, n need) (*session, config.C
 		if s, err := dial(ctx, cfg); err == nil {
 			return s, cfg, nil
 		}
-		if time.Now().After(deadline) {
+		if now().After(deadline) {
 			return nil, cfg, held(cfg.DataDir)
 		}
 		select {

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/loop"
@@ -56,7 +55,7 @@ func checkSlack(s config.Slack) error {
 // something asks, with or without the front end.
 func (a *app) joinSlack(ctx context.Context, n need) error {
 	s := a.cfg.Slack
-	c := slack.DirectoryConfig{APIURL: s.APIURL, Clock: time.Now}
+	c := slack.DirectoryConfig{APIURL: s.APIURL, Clock: now}
 	switch {
 	case s.Many():
 		a.slack.installed = slack.NewInstalled(a.db, c)
@@ -99,7 +98,7 @@ func (a *app) newBot() error {
 		Unread:   slack.Dir(filepath.Join(a.cfg.DataDir, "slack-unread")),
 		BotToken: s.BotToken.Reveal(), SigningSecret: s.SigningSecret.Reveal(), AppToken: s.AppToken.Reveal(), APIURL: s.APIURL,
 		Workspace: workspace, Directory: a.slack.directory, Everybody: a.people.source, MaxFile: a.cfg.Limits.UploadBytes,
-		Personal: personal{service{a.assistant, a}}, Cited: a.cited, Systems: a.systems, Status: a.condition, Pages: pages, Clock: time.Now, Log: a.log,
+		Personal: personal{service{a.assistant, a}}, Cited: a.cited, Systems: a.systems, Status: a.condition, Pages: pages, Clock: now, Log: a.log,
 	}
 	if a.cfg.DatabaseURL.IsSet() {
 		// Other replicas show what this one leaves, and this one what they leave.

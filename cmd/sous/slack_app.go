@@ -176,7 +176,7 @@ func keepApp(path string, a setup.App) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	text := "# The Slack app of this Sous, made " + time.Now().UTC().Format(time.DateOnly) + ". SLACK_APP_ID is for “sous slack apply”.\n" +
+	text := "# The Slack app of this Sous, made " + now().UTC().Format(time.DateOnly) + ". SLACK_APP_ID is for “sous slack apply”.\n" +
 		"SLACK_APP_ID=" + a.ID + "\nSLACK_CLIENT_ID=" + a.ClientID + "\nSLACK_CLIENT_SECRET=" + a.ClientSecret + "\nSLACK_SIGNING_SECRET=" + a.Signing + "\n"
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -202,7 +202,7 @@ func (c *cli) checkSlackApp(ctx context.Context, cfg config.Config, in *session)
 	found := []finding{{"slack", "ok", (&app{cfg: cfg}).slackState()}}
 	for _, f := range setup.Examine(ctx, setup.Probe{
 		BotToken: s.BotToken.Reveal(), AppToken: s.AppToken.Reveal(), SigningSecret: s.SigningSecret.Reveal(), ConfigToken: s.ConfigToken.Reveal(),
-		AppID: id, APIURL: s.APIURL, PublicURL: s.PublicURL, Form: setup.Form{URL: s.PublicURL, Socket: s.AppToken.IsSet(), Many: s.Many()}, Clock: time.Now,
+		AppID: id, APIURL: s.APIURL, PublicURL: s.PublicURL, Form: setup.Form{URL: s.PublicURL, Socket: s.AppToken.IsSet(), Many: s.Many()}, Clock: now,
 	}) {
 		found = append(found, finding{f.What, string(f.State), f.Text})
 	}

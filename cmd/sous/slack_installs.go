@@ -36,7 +36,7 @@ SLACK_CLIENT_ID, SLACK_CLIENT_SECRET and SLACK_PUBLIC_URL.`,
 			if days < 1 || days > 90 {
 				return usagef("--days is from 1 to 90")
 			}
-			until := time.Now().Add(time.Duration(days) * 24 * time.Hour)
+			until := now().Add(time.Duration(days) * 24 * time.Hour)
 			link := slack.Invitation(cfg.Slack.PublicURL, cfg.Slack.ClientSecret.Reveal(), until)
 			if c.asJSON {
 				return c.printJSON(map[string]any{"link": link, "until": until})
@@ -82,7 +82,7 @@ func (c *cli) slackInstallsCommand() *cobra.Command {
 			if len(info.Installs) == 0 {
 				c.printf("Installed nowhere yet. “sous slack invite” prints the link.\n")
 			}
-			for _, f := range installFindings(info.Installs, time.Now()) {
+			for _, f := range installFindings(info.Installs, now()) {
 				c.printf("%-4s %s\n", f.State, f.Text)
 			}
 			return nil
@@ -159,5 +159,5 @@ func (c *cli) checkInstalls(ctx context.Context, s *session) []finding {
 	case len(info.Installs) == 0:
 		return []finding{{"slack installs", "off", "installed nowhere yet; sous slack invite prints the link"}}
 	}
-	return installFindings(info.Installs, time.Now())
+	return installFindings(info.Installs, now())
 }

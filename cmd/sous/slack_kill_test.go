@@ -52,7 +52,7 @@ func TestInSlackAKillAtAnyPointCostsNothingAndMakesNothingTwice(t *testing.T) {
 	}{
 		"before the request is kept":      {crash: "before keep"},
 		"before it is acknowledged":       {crash: "after keep", both: true},
-		"when it is a turn":               {crash: "before done"},
+		"when it is a turn":               {crash: "before settle delivery"},
 		"when it is known who asks":       {method: "users.info", words: ann},
 		"when the minutes are posted":     {method: "chat.postMessage", words: "Minutes"},
 		"when the minutes are published":  {method: "chat.postMessage", words: "sous_mine", both: true},

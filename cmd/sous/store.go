@@ -102,7 +102,7 @@ func (a *app) openStores(ctx context.Context) (*stores, error) {
 }
 
 func (a *app) openSQLite(ctx context.Context) (*stores, error) {
-	db, err := sqlite.Open(ctx, sqlite.Config{Path: sqliteFile(a.cfg), Keys: keysFolder(a.cfg), Clock: time.Now})
+	db, err := sqlite.Open(ctx, sqlite.Config{Path: sqliteFile(a.cfg), Keys: keysFolder(a.cfg), Clock: now})
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (a *app) home() string {
 }
 
 func (a *app) openPostgres(ctx context.Context) (*stores, error) {
-	c := postgres.Config{URL: a.cfg.DatabaseURL.Reveal(), Keys: keysFolder(a.cfg), Clock: time.Now, Log: a.log, Version: version(), News: a.slackNews, Home: a.home()}
+	c := postgres.Config{URL: a.cfg.DatabaseURL.Reveal(), Keys: keysFolder(a.cfg), Clock: now, Log: a.log, Version: version(), News: a.slackNews, Home: a.home()}
 	if a.hooks.postgres != nil {
 		a.hooks.postgres(&c)
 	}

@@ -26,7 +26,7 @@ func (c *cli) shared(ctx context.Context, f func(*postgres.DB) error) error {
 	if !cfg.DatabaseURL.IsSet() {
 		return agent.Errorf(agent.Invalid, "this is for PostgreSQL, and SOUS_DATABASE_URL is not set")
 	}
-	db, err := postgres.Open(ctx, postgres.Config{URL: cfg.DatabaseURL.Reveal(), Keys: keysFolder(cfg), Clock: time.Now, Log: log, Version: version()})
+	db, err := postgres.Open(ctx, postgres.Config{URL: cfg.DatabaseURL.Reveal(), Keys: keysFolder(cfg), Clock: now, Log: log, Version: version()})
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func (e *embedder) Embed(ctx context.Context, name string, texts []string) ([][]
 	if err != nil {
 		return nil, err
 	}
-	began := time.Now()
+	began := now()
 	out, err := m.Embed(ctx, texts)
 	outcome := "stop"
 	if err != nil {
@@ -69,7 +69,7 @@ func (e *embedder) of(name string) (*model.Embedding, error) {
 	if err != nil {
 		return nil, fmt.Errorf("embedding model: %w", err)
 	}
-	m := model.NewEmbedding(far, time.Now, model.EmbeddingConfig{Mask: redact.Hide})
+	m := model.NewEmbedding(far, now, model.EmbeddingConfig{Mask: redact.Hide})
 	e.models[name] = m
 	return m, nil
 }
@@ -98,13 +98,13 @@ func embeddingEndpoint(cfg config.Config, name string) openai.Config {
 			key = cfg.Model.APIKey
 		}
 	}
-	return openai.Config{APIKey: key.Reveal(), BaseURL: address, Model: name, EmbeddingModel: name, Timeout: cfg.Model.Timeout, Now: time.Now}
+	return openai.Config{APIKey: key.Reveal(), BaseURL: address, Model: name, EmbeddingModel: name, Timeout: cfg.Model.Timeout, Now: now}
 }
 
 // joinMemory makes the memory, with the vectors it is searched by when there is a
 // model for them.
 func (a *app) joinMemory() error {
-	c := memory.Config{Store: a.db.memories, Clock: time.Now, OnFallback: func(ctx context.Context, err error) {
+	c := memory.Config{Store: a.db.memories, Clock: now, OnFallback: func(ctx context.Context, err error) {
 		a.log.DebugContext(ctx, "a query was answered by words alone", "err", err)
 	}}
 	e, err := newEmbedder(a.cfg, a.metrics)
@@ -114,7 +114,7 @@ func (a *app) joinMemory() error {
 	a.embedder = e
 	if e != nil {
 		a.indexer, err = memory.NewIndexer(memory.IndexerConfig{
-			Index: a.db.index, Store: a.db.memories, Embedder: e, Clock: time.Now, Log: a.log, By: owner(a.cfg),
+			Index: a.db.index, Store: a.db.memories, Embedder: e, Clock: now, Log: a.log, By: owner(a.cfg),
 		})
 		if err != nil {
 			return err

@@ -1,6 +1,6 @@
-// Package fleet runs several real Sous processes on one PostgreSQL database,
-// gives them work, and stops them in the ways in which processes stop: in order,
-// with SIGKILL, or frozen for a while with SIGSTOP.
+// Package fleet runs real Sous processes, several on one PostgreSQL database or one
+// on a file, gives them work, and stops them in the ways in which processes stop: in
+// order, with SIGKILL, or frozen for a while with SIGSTOP.
 package fleet
 
 import (
@@ -21,16 +21,21 @@ import (
 	"github.com/sous-hq/sous/internal/datadir"
 )
 
-// Options say what the fleet is made of; all are required.
+// Options say what the fleet is made of; all but Settings and Listen are required.
 type Options struct {
 	// Command returns the i-th sous process with these arguments, not started.
 	Command func(i int, args ...string) *exec.Cmd
-	// URL is the database.
+	// URL is the database; "" is for one process on its file.
 	URL string
 	// Dir is a folder for what the processes keep; short, since sockets are in it.
 	Dir string
 	// N is how many processes there are.
 	N int
+	// Settings are further variables of the processes and of the commands beside
+	// them, over those of the fleet.
+	Settings []string
+	// Listen returns where the i-th process listens; nil is any port.
+	Listen func(i int) string
 }
 
 // Fleet is a number of processes on one database.
@@ -110,6 +115,7 @@ func (f *Fleet) command(i int, args ...string) *exec.Cmd {
 	cmd := f.Command(i, args...)
 	cmd.Env = append(cmd.Environ(), "SOUS_DATABASE_URL="+f.URL, "SOUS_KEYS="+filepath.Join(f.Dir, "keys"), "SOUS_DATA="+f.all[i].data,
 		"HOME="+f.Dir, "OPENAI_API_KEY=", "OPENAI_BASE_URL=", "SLACK_BOT_TOKEN=", "SLACK_APP_TOKEN=")
+	cmd.Env = append(cmd.Env, f.Settings...)
 	cmd.Dir = f.Dir
 	return cmd
 }
@@ -123,20 +129,40 @@ func (f *Fleet) Run(i int, args ...string) (string, error) {
 
 // Begin starts the i-th process and returns when it serves.
 func (f *Fleet) Begin(ctx context.Context, i int) error {
+	if err := f.Launch(i); err != nil {
+		return err
+	}
+	return f.Serves(ctx, i)
+}
+
+// Launch starts the i-th process, with these variables beside those of the fleet,
+// and does not wait for it.
+func (f *Fleet) Launch(i int, more ...string) error {
 	p := f.all[i]
 	log, err := os.OpenFile(p.data+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	p.cmd = f.command(i, "serve", "--listen", "127.0.0.1:0")
-	p.cmd.Stdout, p.cmd.Stderr = log, log
-	if err := p.cmd.Start(); err != nil {
-		p.cmd = nil
+	listen := "127.0.0.1:0"
+	if f.Listen != nil {
+		listen = f.Listen(i)
+	}
+	cmd := f.command(i, "serve", "--listen", listen)
+	cmd.Env = append(cmd.Env, more...)
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
 		return err
 	}
-	p.done = make(chan struct{})
-	go func() { _ = p.cmd.Wait(); close(p.done) }()
+	done := make(chan struct{})
+	p.cmd, p.done = cmd, done
+	go func() { _ = cmd.Wait(); close(done) }()
+	return nil
+}
+
+// Serves returns when the i-th process serves.
+func (f *Fleet) Serves(ctx context.Context, i int) error {
+	p := f.all[i]
 	for deadline := time.Now().Add(patience); ; {
 		asking, cancel := context.WithTimeout(ctx, time.Second)
 		_, err := p.client.Info(asking)
@@ -157,6 +183,20 @@ func (f *Fleet) Begin(ctx context.Context, i int) error {
 	}
 }
 
+// Done is closed when the i-th process, which was started, has ended.
+func (f *Fleet) Done(i int) <-chan struct{} { return f.all[i].done }
+
+// Data is the data directory of the i-th process.
+func (f *Fleet) Data(i int) string { return f.all[i].data }
+
+// PID is the id of the i-th process, 0 when it was not started.
+func (f *Fleet) PID(i int) int {
+	if c := f.all[i].cmd; c != nil {
+		return c.Process.Pid
+	}
+	return 0
+}
+
 // Kill ends the i-th process with SIGKILL.
 func (f *Fleet) Kill(i int) error { return f.end(i, syscall.SIGKILL) }
 
@@ -165,7 +205,7 @@ func (f *Fleet) Drain(i int) error { return f.end(i, syscall.SIGTERM) }
 
 func (f *Fleet) end(i int, s os.Signal) error {
 	p := f.all[i]
-	if err := p.cmd.Process.Signal(s); err != nil {
+	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	select {

@@ -3,13 +3,16 @@ package fleet
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	_ "modernc.org/sqlite" // the file of a fleet of one
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
@@ -90,7 +93,7 @@ func (w *Work) Stop(ctx context.Context) (Result, error) {
 // Count counts which of the tickets are missing or there more than once, and says
 // what the record tells of their turns.
 func (f *Fleet) Count(ctx context.Context, tickets []Ticket, into *Result) error {
-	made, err := f.tickets(ctx)
+	made, err := f.Tickets(ctx)
 	if err != nil {
 		return err
 	}
@@ -110,8 +113,11 @@ func (f *Fleet) Count(ctx context.Context, tickets []Ticket, into *Result) error
 	return nil
 }
 
-// tickets counts the tickets there are, by title.
-func (f *Fleet) tickets(ctx context.Context) (map[string]int, error) {
+// Tickets counts the tickets there are, by title, as the store itself has them.
+func (f *Fleet) Tickets(ctx context.Context) (map[string]int, error) {
+	if f.URL == "" {
+		return f.ticketsOfFile(ctx)
+	}
 	conn, err := pgx.Connect(ctx, f.URL)
 	if err != nil {
 		return nil, err
@@ -132,6 +138,29 @@ func (f *Fleet) tickets(ctx context.Context) (map[string]int, error) {
 		return err
 	})
 	return made, err
+}
+
+func (f *Fleet) ticketsOfFile(ctx context.Context) (map[string]int, error) {
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(f.Data(0), "sous.db")+"?mode=ro&_pragma=busy_timeout(5000)")
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	rows, err := db.QueryContext(ctx, `SELECT title, count(*) FROM tickets GROUP BY title`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	made := map[string]int{}
+	for rows.Next() {
+		var title string
+		var n int
+		if err := rows.Scan(&title, &n); err != nil {
+			return nil, err
+		}
+		made[title] = n
+	}
+	return made, rows.Err()
 }
 
 func (w *Work) ask(n int) {

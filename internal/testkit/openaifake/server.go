@@ -25,6 +25,8 @@ type Config struct {
 	Model string
 	// Default answers a chat request when the script is empty; nil refuses it.
 	Default func(Request) Step
+	// Forgetful keeps no list of requests, for long runs.
+	Forgetful bool
 	// Embed gives the vector of a text by a model; nil is Vector.
 	Embed func(model, text string) []float32
 	// Schema is the path of OpenAI's OpenAPI document (JSON); when set every
@@ -151,10 +153,11 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (Request, bool)
 	}
 	req := Request{Path: strings.TrimPrefix(r.URL.Path, "/v1"), Header: r.Header.Clone(), Body: body}
 	req.check(s.schemas)
-	s.mu.Lock()
-	s.requests = append(s.requests, req)
-	s.mu.Unlock()
-
+	if !s.c.Forgetful {
+		s.mu.Lock()
+		s.requests = append(s.requests, req)
+		s.mu.Unlock()
+	}
 	key := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	switch {
 	case s.c.Key != "" && subtle.ConstantTimeCompare([]byte(key), []byte(s.c.Key)) == 0:

@@ -150,8 +150,10 @@ func (s *Server) attempt(p payload, n int, reason string) Delivery {
 	}
 	d.Took = time.Since(begin)
 	s.mu.Lock()
-	s.delivery = append(s.delivery, d)
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	if !s.Forgetful {
+		s.delivery = append(s.delivery, d)
+	}
 	return d
 }
 

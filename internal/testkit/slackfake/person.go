@@ -47,6 +47,18 @@ func (s *Server) Post(user, channel, text string, said ...Said) string {
 	return m.TS
 }
 
+// Mention has a person mention the app in a channel, and returns the thread and the
+// event with its id, which nobody has delivered: see Redeliver.
+func (s *Server) Mention(user, channel, text string) (root, id string, body []byte) {
+	s.mu.Lock()
+	text = "<@" + s.BotUser + "> " + text
+	root = s.ts()
+	s.messages[channel] = append(s.messages[channel], &Message{Channel: channel, TS: root, User: user, Text: text})
+	s.mu.Unlock()
+	id, body = s.Event(map[string]any{"type": "app_mention", "user": user, "text": text, "ts": root, "channel": channel, "event_ts": root})
+	return root, id, body
+}
+
 // events are what the app hears of a message; the lock is held.
 func (s *Server) events(m *Message) []map[string]any {
 	c := s.channels[m.Channel]

@@ -55,6 +55,8 @@ type Config struct {
 	// Net is the network it is on, as Host or slack.fake:80; nil is the loopback.
 	Net  *memnet.Net
 	Host string
+	// Forgetful keeps no list of calls and deliveries, for long runs.
+	Forgetful bool
 	// Observe sees every answer of the Web API.
 	Observe func(method string, answer []byte)
 }
@@ -299,6 +301,14 @@ func (s *Server) Calls(method string) []Call {
 		}
 	}
 	return all
+}
+
+// Forget removes a thread. What is posted to it afterwards is refused.
+func (s *Server) Forget(channel, root string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.messages[channel] = slices.DeleteFunc(s.messages[channel], func(m *Message) bool { return m.Root() == root })
+	delete(s.status, channel+"/"+root)
 }
 
 // Status is the status line of a thread, "" when there is none.

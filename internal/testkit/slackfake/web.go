@@ -265,6 +265,9 @@ func (s *Server) note(name, code string, a args) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.Forgetful {
+		return
+	}
 	s.calls = append(s.calls, Call{Method: name, Result: code, Args: a, At: s.Clock()})
 }
 

@@ -283,10 +283,7 @@ func clientOf(connections int) *http.Client {
 func (s *Site) mention(channel, user, text string) (root string, body []byte) {
 	s.slack.AddUser(slackfake.User{ID: user, RealName: "Person " + user})
 	s.slack.AddChannel(slackfake.Channel{ID: channel, Name: strings.ToLower(channel), Members: []string{user, s.slack.BotUser}})
-	text = "<@" + s.slack.BotUser + "> " + text
-	s.slack.Connect("")
-	root = s.slack.Post(user, channel, text)
-	_, body = s.slack.Event(map[string]any{"type": "app_mention", "user": user, "text": text, "ts": root, "channel": channel, "event_ts": root})
+	root, _, body = s.slack.Mention(user, channel, text)
 	return root, body
 }
 
