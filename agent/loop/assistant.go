@@ -311,8 +311,17 @@ func (a *Assistant) View(ctx context.Context, by agent.Actor, id string) (View, 
 // Watch yields the events of a turn in this process after the given number; see
 // Hub.Watch. A turn that ended before yields its end alone.
 func (a *Assistant) Watch(ctx context.Context, by agent.Actor, id string, after int) (func() (Event, bool), error) {
+	w, err := a.Look(ctx, by, id, after)
+	if err != nil {
+		return nil, err
+	}
+	return w.Next, nil
+}
+
+// Look is Watch for who does something else between the events.
+func (a *Assistant) Look(ctx context.Context, by agent.Actor, id string, after int) (*Watcher, error) {
 	// Watch first and read then, so that an end in between is not missed.
-	next := a.Hub.Watch(ctx, id, after)
+	w := a.Hub.Watcher(ctx, id, after)
 	v, err := a.View(ctx, by, id)
 	if err != nil {
 		return nil, err
@@ -321,15 +330,15 @@ func (a *Assistant) Watch(ctx context.Context, by agent.Actor, id string, after 
 	if v.Status.Ended() {
 		a.Hub.End(v.Turn, true)
 	}
-	return next, nil
+	return w, nil
 }
 
 // Attend yields the events of a turn that this process has accepted just now: nothing
 // of it needs to be read. Who may see it is the caller's business.
-func (a *Assistant) Attend(ctx context.Context, t agent.Turn) func() (Event, bool) {
-	next := a.Hub.Watch(ctx, t.ID, 0)
+func (a *Assistant) Attend(ctx context.Context, t agent.Turn) *Watcher {
+	w := a.Hub.Watcher(ctx, t.ID, 0)
 	a.Hub.of(t.ID, t.Workspace)
-	return next
+	return w
 }
 
 // heardTime is how long one look at a turn that others changed may take.

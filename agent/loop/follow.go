@@ -9,8 +9,8 @@ import (
 // follower is somebody who watches many turns at once. Its fields are guarded by
 // the hub's lock.
 type follower struct {
-	// changed are the turns with events not yet looked at, seen how many of each
-	// turn's events were.
+	// changed are the turns with events not yet looked at, seen the number of the last
+	// of each turn's events that was.
 	changed []string
 	listed  map[string]bool
 	seen    map[string]int
@@ -63,13 +63,11 @@ func (h *Hub) nextFor(f *follower) (Event, bool) {
 	defer h.mu.Unlock()
 	for len(f.changed) > 0 {
 		turn := f.changed[0]
-		var events []Event
 		if s := h.turns[turn]; s != nil {
-			events = s.events
-		}
-		if at := f.seen[turn]; at < len(events) {
-			f.seen[turn] = at + 1
-			return events[at], true
+			if ev, ok := s.after(f.seen[turn]); ok {
+				f.seen[turn] = ev.N
+				return ev, true
+			}
 		}
 		f.changed = f.changed[1:]
 		delete(f.listed, turn)

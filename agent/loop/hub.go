@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,8 +56,12 @@ type Event struct {
 	At       time.Time `json:"at"`
 }
 
-// keepEnded is how long a finished turn's events stay for late viewers.
-const keepEnded = time.Minute
+// keepEnded is how long a finished turn's events stay for late viewers, keepWhole of
+// how many: of those before only the end stays.
+const (
+	keepEnded = time.Minute
+	keepWhole = 200
+)
 
 // maxEvents bounds what is kept of one turn; older deltas are folded first.
 const maxEvents = 4096
@@ -66,6 +71,8 @@ const maxEvents = 4096
 type Hub struct {
 	mu    sync.Mutex
 	turns map[string]*stream
+	// ended are the streams that ended last, the oldest first.
+	ended []*stream
 	// followers are told of each turn that something happened to.
 	followers map[*follower]struct{}
 	// free is called when a turn stops occupying its conversation.
@@ -73,7 +80,9 @@ type Hub struct {
 }
 
 type stream struct {
+	// events are those after the first gone ones.
 	events []Event
+	gone   int
 	ended  bool
 	// watchers counts those who look at it; ws is their workspace.
 	watchers int
@@ -102,10 +111,15 @@ func (h *Hub) Publish(ev Event) {
 		s.events[n-1].Text += ev.Text
 		return
 	}
-	ev.N = len(s.events) + 1
+	ev.N = s.gone + len(s.events) + 1
 	s.events = append(s.events, ev)
 	if ev.Type == EventEnd {
 		s.ended = true
+		h.ended = append(h.ended, s)
+		if len(h.ended) > keepWhole {
+			h.ended[0].fold()
+			h.ended = h.ended[1:]
+		}
 		time.AfterFunc(keepEnded, func() { h.drop(ev.Turn, s) })
 	}
 	close(s.changed)
@@ -128,35 +142,73 @@ func (h *Hub) End(t agent.Turn, queued bool) {
 	}
 }
 
-// Watch returns a function that yields the turn's events after the given
-// number, one by one, waiting when there is none yet. It returns ok false after
-// the end or when ctx is done.
+// after is the first event with a number above n that is still kept.
+func (s *stream) after(n int) (Event, bool) {
+	if i := max(n-s.gone, 0); i < len(s.events) {
+		return s.events[i], true
+	}
+	return Event{}, false
+}
+
+// fold forgets what led to an end that nobody watches: it tells all.
+func (s *stream) fold() {
+	if last := len(s.events) - 1; s.ended && s.watchers == 0 && last > 0 {
+		s.gone, s.events = s.gone+last, []Event{s.events[last]}
+	}
+}
+
+// Watcher yields the events of a turn, for one reader.
+type Watcher struct {
+	hub  *Hub
+	ctx  context.Context //nolint:containedctx // who watches and for how long are one thing
+	turn string
+	last int
+}
+
+// Watch is Watcher for who wants one event after the other: it returns the watcher's
+// Next.
 func (h *Hub) Watch(ctx context.Context, turn string, after int) func() (Event, bool) {
-	next := after
+	return h.Watcher(ctx, turn, after).Next
+}
+
+// Watcher returns a watcher of the turn's events after the given number, until ctx is
+// done. Of a turn that ended a while ago the end is all.
+func (h *Hub) Watcher(ctx context.Context, turn string, after int) *Watcher {
 	h.mu.Lock()
 	h.stream(turn).watchers++
 	h.mu.Unlock()
 	context.AfterFunc(ctx, func() { h.leave(turn) })
-	return func() (Event, bool) {
-		for {
-			h.mu.Lock()
-			s := h.stream(turn)
-			if next < len(s.events) {
-				ev := s.events[next]
-				h.mu.Unlock()
-				next++
-				return ev, true
-			}
-			ended, changed := s.ended, s.changed
-			h.mu.Unlock()
-			if ended {
-				return Event{}, false
-			}
-			select {
-			case <-ctx.Done():
-				return Event{}, false
-			case <-changed:
-			}
+	return &Watcher{hub: h, ctx: ctx, turn: turn, last: after}
+}
+
+// Poll returns the next event if there is one; else more is closed when there may be,
+// and nil after the end.
+func (w *Watcher) Poll() (ev Event, ok bool, more <-chan struct{}) {
+	w.hub.mu.Lock()
+	defer w.hub.mu.Unlock()
+	s := w.hub.stream(w.turn)
+	if ev, ok = s.after(w.last); ok {
+		w.last = ev.N
+		return ev, true, nil
+	}
+	if s.ended {
+		return Event{}, false, nil
+	}
+	return Event{}, false, s.changed
+}
+
+// Next returns the next event, waiting when there is none yet; ok is false after the
+// end or when the watcher's context is done.
+func (w *Watcher) Next() (ev Event, ok bool) {
+	for {
+		ev, ok, more := w.Poll()
+		if ok || more == nil {
+			return ev, ok
+		}
+		select {
+		case <-w.ctx.Done():
+			return Event{}, false
+		case <-more:
 		}
 	}
 }
@@ -191,6 +243,7 @@ func (h *Hub) drop(turn string, s *stream) {
 	if h.turns[turn] == s {
 		delete(h.turns, turn)
 	}
+	h.ended = slices.DeleteFunc(h.ended, func(e *stream) bool { return e == s })
 }
 
 // leave counts a watcher out and drops a stream that only watchers made.

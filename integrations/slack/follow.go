@@ -129,30 +129,13 @@ func (s *show) run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var next func() (loop.Event, bool)
-	if s.again {
-		var err error
-		if next, err = s.Desk.Watch(ctx, s.turn.Actor, s.turn.ID, 0); err != nil {
-			return err
-		}
-	} else {
-		next = s.Desk.Attend(ctx, s.turn)
+	if !s.again {
+		return s.watch(ctx, s.Desk.Attend(ctx, s.turn))
 	}
-	events := make(chan loop.Event)
-	go func() {
-		defer close(events)
-		for {
-			ev, ok := next()
-			if !ok {
-				return
-			}
-			select {
-			case events <- ev:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
+	events, err := s.Desk.Look(ctx, s.turn.Actor, s.turn.ID, 0)
+	if err != nil {
+		return err
+	}
 	return s.watch(ctx, events)
 }
 
@@ -185,18 +168,28 @@ func (s *show) noted(key string, at place) {
 }
 
 // watch shows what happens. Events are hints; what is shown is what the store says.
-func (s *show) watch(ctx context.Context, events <-chan loop.Event) error {
+func (s *show) watch(ctx context.Context, events *loop.Watcher) error {
 	// A turn that waits for days must not wake anybody several times a second.
 	tick := time.NewTicker(s.StreamEvery)
 	defer tick.Stop()
 	tick.Stop()
-	ticking := false
+	ticking, ended := false, false
 	look := time.NewTicker(30 * time.Second)
 	defer look.Stop()
 	hint := time.NewTimer(hintAfter)
 	defer hint.Stop()
 	over, err := s.first(ctx)
 	for !over && err == nil {
+		ev, ok, more := events.Poll()
+		if ok {
+			over, err = s.happened(ctx, ev)
+			continue
+		}
+		if more == nil && !ended {
+			ended = true
+			over, err = s.sync(ctx)
+			continue
+		}
 		if live := s.out.live(); live != ticking {
 			if ticking = live; live {
 				tick.Reset(s.StreamEvery)
@@ -207,52 +200,58 @@ func (s *show) watch(ctx context.Context, events <-chan loop.Event) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case ev, ok := <-events:
-			switch {
-			case !ok:
-				events = nil
-				over, err = s.sync(ctx)
-			case ev.Type == loop.EventDelta:
-				s.out.add(ev.Text)
-			case ev.Type == loop.EventReset:
-				s.out.reset(ctx)
-			case ev.Type == loop.EventCall && ev.Step != nil:
-				s.out.note(ev)
-				s.say(ctx, ev.Step.Title)
-			case ev.Type == loop.EventStep && ev.Step != nil && ev.Step.Kind != "call":
-				s.say(ctx, ev.Step.Title)
-			case ev.Type == loop.EventStep && s.quick:
-				s.out.note(ev)
-				s.due = true
-				if ev.Step != nil {
-					s.say(ctx, ev.Step.Title)
-				}
-			default:
-				s.out.note(ev)
-				if ev.Step != nil {
-					s.say(ctx, ev.Step.Title)
-				}
-				over, err = s.sync(ctx)
-			}
+		case <-more:
 		case <-tick.C:
 			s.out.flush(ctx)
 		case <-hint.C:
-			s.quick = false
-			if s.due {
-				over, err = s.sync(ctx)
-			}
-			if over || err != nil {
-				continue
-			}
-			s.say(ctx, s.hint)
-			if s.stage == "" {
-				s.session(ctx, slack.AgentSessionStatusProcessing)
-			}
+			over, err = s.slow(ctx)
 		case <-look.C:
 			over, err = s.sync(ctx)
 		}
 	}
 	return err
+}
+
+// happened shows an event.
+func (s *show) happened(ctx context.Context, ev loop.Event) (over bool, err error) {
+	switch {
+	case ev.Type == loop.EventDelta:
+		s.out.add(ev.Text)
+		return false, nil
+	case ev.Type == loop.EventReset:
+		s.out.reset(ctx)
+		return false, nil
+	case ev.Type == loop.EventStep && ev.Step != nil && ev.Step.Kind != "call":
+		s.say(ctx, ev.Step.Title)
+		return false, nil
+	}
+	s.out.note(ev)
+	if ev.Step != nil {
+		s.say(ctx, ev.Step.Title)
+	}
+	switch {
+	case ev.Type == loop.EventCall && ev.Step != nil:
+		return false, nil
+	case ev.Type == loop.EventStep && s.quick:
+		s.due = true
+		return false, nil
+	}
+	return s.sync(ctx)
+}
+
+// slow shows what a turn that may be over at once had kept back.
+func (s *show) slow(ctx context.Context) (over bool, err error) {
+	s.quick = false
+	if s.due {
+		if over, err = s.sync(ctx); over || err != nil {
+			return over, err
+		}
+	}
+	s.say(ctx, s.hint)
+	if s.stage == "" {
+		s.session(ctx, slack.AgentSessionStatusProcessing)
+	}
+	return false, nil
 }
 
 // hintAfter is how long a turn may take before it is said that it is under way.

@@ -32,8 +32,8 @@ type Desk interface {
 	Accept(ctx context.Context, by agent.Actor, in loop.Incoming) (loop.Acceptance, error)
 	Upload(ctx context.Context, by agent.Actor, place agent.Place, name, media string, content []byte) (agent.FileRef, error)
 	View(ctx context.Context, by agent.Actor, id string) (loop.View, error)
-	Watch(ctx context.Context, by agent.Actor, id string, after int) (func() (loop.Event, bool), error)
-	Attend(ctx context.Context, t agent.Turn) func() (loop.Event, bool)
+	Look(ctx context.Context, by agent.Actor, id string, after int) (*loop.Watcher, error)
+	Attend(ctx context.Context, t agent.Turn) *loop.Watcher
 	Stop(ctx context.Context, by agent.Actor, id string) error
 	Undo(ctx context.Context, by agent.Actor, key string) (loop.Acceptance, error)
 }
