@@ -54,13 +54,14 @@ func (s *Server) fileInfo(a args) (answer, string) {
 
 // download serves url_private; without the token it shows a sign-in page, as Slack does.
 func (s *Server) download(w http.ResponseWriter, r *http.Request) {
+	refused := s.admits(botToken, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
 	s.mu.Lock()
 	f, down := s.files[r.PathValue("id")], s.down
 	s.mu.Unlock()
 	switch {
 	case down:
 		w.WriteHeader(http.StatusServiceUnavailable)
-	case r.Header.Get("Authorization") != "Bearer "+s.BotToken || f == nil || f.Hidden || !s.hasScope("files:read"):
+	case refused != "" || f == nil || f.Hidden || !s.hasScope("files:read"):
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = io.WriteString(w, "<!DOCTYPE html><html><body>Sign in to Slack</body></html>")
 	default:
