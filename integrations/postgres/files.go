@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/audit"
 )
 
 // MaxFile is the size of the largest file the store keeps, in bytes.
@@ -29,10 +30,13 @@ func (d *DB) SaveFile(ctx context.Context, f agent.File) error {
 		f.Content = []byte{}
 	}
 	err := d.write(ctx, f.Workspace, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO files (workspace, id, name, media, owner, label, at, content)
+		done, err := tx.Exec(ctx, `INSERT INTO files (workspace, id, name, media, owner, label, at, content)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
 			f.Workspace, f.ID, storable(f.Name), f.Media, f.Owner, jsonOf(f.Label), timeOf(&f.At), f.Content)
-		return err
+		if err != nil || done.RowsAffected() == 0 {
+			return err
+		}
+		return d.record(ctx, tx, audit.OfFile(f))
 	})
 	if err != nil {
 		return fmt.Errorf("save file: %w", err)

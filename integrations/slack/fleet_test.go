@@ -225,6 +225,61 @@ func TestReplicasRenewATokenOnce(t *testing.T) {
 	})
 }
 
+// Replicas share what they have seen: a copy of a click, a command or an event that
+// goes to another one is no second click, command or event there.
+func TestACopyToAnotherReplicaIsRefusedInEveryWorkspace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, second := newWorlds(t)
+		w.answer = payer
+		w.change = func(c *front.Config) { c.Holder = "one" }
+		p := w.start(t)
+		w.install(t, w.slack, ann)
+		w.install(t, second, "U0ZOE")
+		c := p.fleet.FleetConfig
+		c.Bot.Holder, c.Installed = "two", front.NewInstalled(p.db, front.DirectoryConfig{APIURL: w.slack.URL(), Clock: time.Now, Dial: w.net.DialContext})
+		replica := must[*front.Fleet](t)(front.NewFleet(c))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); _ = replica.Run(ctx) }()
+		defer func() { cancel(); <-done }()
+		beside := &process{client: w.client, server: w.net.Serve("sous2.fake:80", replica.Handler())}
+		defer beside.server.Close()
+		time.Sleep(time.Minute)
+		for _, there := range []*slackfake.Server{w.slack, second} {
+			user, channel := ann, general
+			if there == second {
+				user, channel = "U0ZOE", elsewhere
+			}
+			for kind, body := range map[string]string{
+				"commands":     url.Values{"command": {"/sous"}, "text": {"ask hello"}, "team_id": {there.Team}, "user_id": {user}, "trigger_id": {"t.1" + there.Team}, "channel_id": {channel}}.Encode(),
+				"interactions": url.Values{"payload": {`{"type":"block_actions","trigger_id":"t.2` + there.Team + `","team":{"id":"` + there.Team + `"},"user":{"id":"` + user + `"},"actions":[]}`}}.Encode(),
+			} {
+				head := signed(w.slack.SigningSecret, time.Now(), []byte(body))
+				if got := p.deliver(t, kind, []byte(body), head); got != 200 {
+					t.Errorf("%s of %s: %d", kind, there.Team, got)
+				}
+				for _, replica := range []*process{beside, p} {
+					if got := replica.deliver(t, kind, []byte(body), head); got != 401 {
+						t.Errorf("a copy of %s of %s: %d; want 401", kind, there.Team, got)
+					}
+				}
+			}
+			_, event := there.Event(map[string]any{"type": "app_mention", "channel": channel, "user": user, "ts": "1800000000.000001", "text": "<@" + there.BotUser + "> good day"})
+			for _, replica := range []*process{beside, p, beside} {
+				if got := replica.deliver(t, "events", event, signed(w.slack.SigningSecret, time.Now(), event)); got != 200 {
+					t.Errorf("an event once more: %d", got)
+				}
+			}
+			time.Sleep(time.Minute)
+			turns := must[[]agent.Turn](t)(p.db.Recent(t.Context(), front.WorkspaceOf(there.Team), "", 10))
+			if len(turns) != 2 {
+				t.Errorf("%d turns of %s; want that of the command and that of the event", len(turns), there.Team)
+			}
+		}
+	})
+}
+
 func TestAnInstallationThatDidNotBeginHereEndsNowhere(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/admission"
 	"github.com/sous-hq/sous/agent/model"
 	front "github.com/sous-hq/sous/integrations/slack"
 	"github.com/sous-hq/sous/internal/testkit/slackfake"
@@ -247,6 +249,51 @@ func TestWhereTheBotIsNoLongerInNothingIsTriedAgain(t *testing.T) {
 			all := w.slack.Channel(dm)
 			return len(all) > 0 && strings.Contains(all[len(all)-1].Text, "may not read this thread")
 		})
+	})
+}
+
+// While there is more to do than can be begun, whoever asks is told so where they
+// asked, once, and is answered when there is room.
+func TestWhoAsksWhileThereIsNoRoomIsToldAndAnsweredLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, asItIs)
+		w.answer, w.change = payer, inEarnest
+		var full atomic.Bool
+		full.Store(true)
+		w.gate = admission.New(admission.Config{Backlog: func(agent.WorkspaceID) admission.Backlog {
+			if full.Load() {
+				return admission.Backlog{Own: 30_000, Wait: time.Hour}
+			}
+			return admission.Backlog{}
+		}})
+		p := w.start(t)
+		dm := w.slack.DM(ann)
+		roots := map[string]string{
+			w.slack.Post(ann, general, "<@"+w.slack.BotUser+"> good morning"): general, w.slack.Post(ann, dm, "good morning"): dm,
+		}
+		for root, channel := range roots {
+			w.reply(t, channel, root, "there is no need to send it again")
+		}
+		time.Sleep(5 * time.Minute)
+		for root, channel := range roots {
+			if n := len(w.slack.Thread(channel, root)); n != 2 {
+				t.Errorf("%d messages in the thread; want the request and one word about it", n)
+			}
+		}
+		if p.turns(t) != 0 {
+			t.Errorf("%d turns while there was no room", p.turns(t))
+		}
+		full.Store(false)
+		for root, channel := range roots {
+			w.reply(t, channel, root, "You said: good morning")
+		}
+		time.Sleep(5 * time.Minute)
+		for root, channel := range roots {
+			if w.answers(channel, root) != 1 || len(w.slack.Thread(channel, root)) != 3 {
+				t.Errorf("%d answers, %d messages", w.answers(channel, root), len(w.slack.Thread(channel, root)))
+			}
+		}
 	})
 }
 

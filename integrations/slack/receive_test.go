@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -76,11 +79,16 @@ func TestOnlyWhatSlackSignedJustNowIsTakenIn(t *testing.T) {
 			"larger than allowed":    {bytes.Repeat([]byte("a"), 3<<20), nil, 413},
 			"in the older scheme":    {body, map[string]string{"X-Slack-Request-Timestamp": good["X-Slack-Request-Timestamp"], "X-Slack-Signature": strings.Replace(good["X-Slack-Signature"], "v0", "v1", 1)}, 401},
 			"with no body, unsigned": {nil, nil, 401},
+			"cut short":              {body[:len(body)/2], good, 401},
+			"signed with nothing at all as the secret": {body, signed("", now, body), 401},
 		} {
-			if got := p.deliver(t, "events", tt.body, tt.head); got != tt.want {
-				t.Errorf("a request %s: %d; want %d", name, got, tt.want)
+			for _, kind := range []string{"events", "interactions", "commands"} {
+				if got := p.deliver(t, kind, tt.body, tt.head); got != tt.want {
+					t.Errorf("a request %s to %s: %d; want %d", name, kind, got, tt.want)
+				}
 			}
 		}
+		p.hangUp(t, body, good)
 		if n := p.turns(t); n != 0 {
 			t.Fatalf("%d turns of what was refused", n)
 		}
@@ -89,6 +97,74 @@ func TestOnlyWhatSlackSignedJustNowIsTakenIn(t *testing.T) {
 		}
 		wait(t, "the turn of the good one", func() bool { return p.turns(t) == 1 })
 	})
+}
+
+// hangUp sends half of a delivery and ends the connection.
+func (p *process) hangUp(t testing.TB, body []byte, h map[string]string) {
+	t.Helper()
+	transport, ok := p.client.Transport.(*http.Transport)
+	if !ok {
+		t.Fatal("the client has no transport of its own")
+	}
+	c := must[net.Conn](t)(transport.DialContext(t.Context(), "tcp", strings.TrimPrefix(p.server.URL, "http://")))
+	head := "POST /slack/events HTTP/1.1\r\nHost: sous.fake\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n"
+	for k, v := range h {
+		head += k + ": " + v + "\r\n"
+	}
+	if _, err := fmt.Fprintf(c, "%s\r\n%s", head, body[:len(body)/2]); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What Slack may send one day and nobody here knows is acknowledged, or Slack would
+// send it for hours and then turn the subscription off; nothing else comes of it.
+func TestWhatNobodyKnowsIsAcknowledgedAndLetGo(t *testing.T) {
+	t.Parallel()
+	for name, socket := range map[string]bool{"over HTTP": false, "over Socket Mode": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.socket = socket
+				p := w.start(t)
+				time.Sleep(time.Minute)
+				calls := len(w.slack.Calls(""))
+				for _, inner := range []map[string]any{
+					{"type": "star_added", "user": ann, "item": map[string]any{"type": "message"}},
+					{"type": "of_the_next_decade", "channel": []any{1, nil}, "user": 7, "text": map[string]any{}},
+					{"type": "message", "subtype": "of_the_next_decade", "channel": general, "user": ann, "ts": "1.1", "text": "<@" + w.slack.BotUser + "> hello"},
+				} {
+					id, body := w.slack.Event(inner)
+					if got := w.slack.Redeliver(id, body); got != 200 {
+						t.Errorf("%s: %d", inner["type"], got)
+					}
+				}
+				for kind, body := range map[string]string{
+					"interactions": `{"type":"of_the_next_decade","team":{"id":"` + w.slack.Team + `"},"user":{"id":"` + ann + `"},"trigger_id":"x.1"}`,
+				} {
+					form := []byte("payload=" + url.QueryEscape(body))
+					if got := p.deliver(t, kind, form, signed(w.slack.SigningSecret, time.Now(), form)); got != 200 {
+						t.Errorf("%s: %d", kind, got)
+					}
+				}
+				time.Sleep(time.Minute)
+				if p.turns(t) != 0 {
+					t.Errorf("%d turns", p.turns(t))
+				}
+				for _, c := range w.slack.Calls("")[calls:] {
+					if c.Method != "users.info" && c.Method != "usergroups.list" {
+						t.Errorf("it called %s %v", c.Method, c.Args)
+					}
+				}
+				if files, err := os.ReadDir(p.unread); err == nil && len(files) > 0 {
+					t.Errorf("%d deliveries were kept as unreadable", len(files))
+				}
+			})
+		})
+	}
 }
 
 func TestACopiedClickOrCommandIsRefused(t *testing.T) {

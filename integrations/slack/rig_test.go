@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/admission"
 	"github.com/sous-hq/sous/agent/feedback"
 	"github.com/sous-hq/sous/agent/journal"
 	"github.com/sous-hq/sous/agent/loop"
@@ -70,6 +71,8 @@ type world struct {
 	teams string
 	// installs says that the app is installed by its install page, and not by a token.
 	installs bool
+	// gate decides whether requests are taken; nil takes all.
+	gate *admission.Gate
 	// ttl is how long an approval is open; 0 means 8 hours.
 	ttl time.Duration
 }
@@ -257,7 +260,7 @@ func (w *world) start(t testing.TB, paid ...*counter) *process {
 	gate := must[*policy.Engine](t)(policy.New(policy.Config{Path: w.policy(t)}))
 	executor := must[*tools.Executor](t)(tools.NewExecutor(registry, gate, ledger))
 	effects := must[*loop.Effects](t)(loop.NewEffects(loop.Config{
-		Store: p.db, Model: chat, Executor: executor, Prompter: prompt{}, Hub: loop.NewHub(), People: known, Log: w.log,
+		Store: p.db, Model: chat, Executor: executor, Prompter: prompt{}, Hub: loop.NewHub(), People: known, Log: w.log, Gate: w.gate,
 	}))
 	engine := must[*journal.Engine](t)(journal.New(journal.Config{Store: p.db}))
 	p.Assistant = must[*loop.Assistant](t)(loop.NewAssistant(effects, engine))

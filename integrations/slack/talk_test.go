@@ -253,6 +253,10 @@ func TestCommands(t *testing.T) {
 			}
 			return false
 		})
+		w.slack.AddChannel(slackfake.Channel{ID: "C0ALONE", Name: "alone", Members: []string{ann}})
+		if d := w.slack.Command(ann, general, "/sous", "summarize <#C0ALONE|alone> since Monday"); !strings.Contains(string(d.Answer), "I am not in that channel: invite me first") {
+			t.Errorf("a channel Sous is not in: %s", d.Answer)
+		}
 		if d := w.slack.Command(gus, secret, "/sous", "summarize"); !strings.Contains(string(d.Answer), "You are not in that channel") {
 			t.Errorf("a stranger to the channel: %s", d.Answer)
 		}

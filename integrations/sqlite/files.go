@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/audit"
 )
 
 // MaxFile is the size of the largest file the store keeps, in bytes.
@@ -28,10 +29,16 @@ func (d *DB) SaveFile(ctx context.Context, f agent.File) error {
 		f.Content = []byte{}
 	}
 	err := d.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO files (workspace, id, name, media, owner, label, at, content)
+		done, err := tx.ExecContext(ctx, `INSERT INTO files (workspace, id, name, media, owner, label, at, content)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 			f.Workspace, f.ID, f.Name, f.Media, f.Owner, jsonOf(f.Label), timeOf(&f.At), f.Content)
-		return err
+		if err != nil {
+			return err
+		}
+		if n, err := done.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+		return d.record(ctx, tx, audit.OfFile(f))
 	})
 	if err != nil {
 		return fmt.Errorf("save file: %w", err)

@@ -3,9 +3,13 @@ package storetest
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/audit"
 )
 
 // Files checks loop.Files.
@@ -17,6 +21,7 @@ func Files(t *testing.T, open Opener) {
 		{"the same file again changes nothing", fileTwice},
 		{"only its readers find a file", fileReaders},
 		{"a file without an id is invalid", fileNameless},
+		{"a file that is taken in is on the record once, without its words", fileRecorded},
 	})
 }
 
@@ -82,6 +87,24 @@ func fileTwice(t *testing.T, s Stores) {
 	}
 	_, err = s.File(t.Context(), bob(), "f1")
 	wantError(t, err, agent.NotFound)
+}
+
+func fileRecorded(t *testing.T, s Stores) {
+	f := file("f1", agent.Only("ann"), []byte("nobody may read this in the record"))
+	save(t, s, f)
+	save(t, s, f)
+	rows, err := s.Audit(t.Context(), acme, audit.Filter{Kinds: []audit.Kind{audit.FileKept}})
+	if err != nil || len(rows) != 1 {
+		t.Fatalf("rows %+v, %v; want one", rows, err)
+	}
+	sum := sha256.Sum256(f.Content)
+	got := rows[0]
+	if got.Actor != "ann" || got.Digest != hex.EncodeToString(sum[:]) || !strings.Contains(got.Note, "f1, 34 bytes, ") || !strings.Contains(got.Note, "readers: 1 people") {
+		t.Errorf("recorded %+v", got)
+	}
+	if said := fmt.Sprint(got); strings.Contains(said, "nobody may read") || strings.Contains(said, "Stand-up") {
+		t.Errorf("the record holds the file's words: %s", said)
+	}
 }
 
 func fileReaders(t *testing.T, s Stores) {
