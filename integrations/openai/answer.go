@@ -74,7 +74,7 @@ func whole(doc openai.ChatCompletionResponse) (*answer, error) {
 func read(stream *openai.ChatCompletionStream, x *exchange, give func(string) bool) (*answer, error) {
 	a := &answer{slot: map[int]int{}}
 	for {
-		chunk, err := stream.Recv()
+		chunk, err := recv(stream)
 		switch {
 		case err == nil:
 		case errors.Is(err, io.EOF) && x.done(), a.finish != "":
@@ -100,7 +100,32 @@ func read(stream *openai.ChatCompletionStream, x *exchange, give func(string) bo
 	}
 }
 
-func (a *answer) add(choice openai.ChatCompletionStreamChoice) {
+// chunk is what of a streamed piece is used: the library's own type has three times as
+// many members, and decoding each piece into it costs accordingly.
+type chunk struct {
+	Choices []pieceOf     `json:"choices"`
+	Usage   *openai.Usage `json:"usage"`
+}
+
+type pieceOf struct {
+	Index int `json:"index"`
+	Delta struct {
+		Content   string            `json:"content"`
+		Refusal   string            `json:"refusal"`
+		ToolCalls []openai.ToolCall `json:"tool_calls"`
+	} `json:"delta"`
+	FinishReason openai.FinishReason `json:"finish_reason"`
+}
+
+func recv(stream *openai.ChatCompletionStream) (c chunk, err error) {
+	raw, err := stream.RecvRaw()
+	if err == nil {
+		err = json.Unmarshal(raw, &c)
+	}
+	return c, err
+}
+
+func (a *answer) add(choice pieceOf) {
 	a.text.WriteString(choice.Delta.Content)
 	a.refusal.WriteString(choice.Delta.Refusal)
 	for _, c := range choice.Delta.ToolCalls {

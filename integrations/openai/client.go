@@ -61,6 +61,7 @@ type Client struct {
 	c        Config
 	official bool
 	memory   memory
+	tools    toolbox
 }
 
 // New returns a client. It does not reach out; all that is wrong with the
@@ -129,10 +130,15 @@ func (c *Client) Complete(ctx context.Context, req model.Request, delta func(str
 	}
 	ctx, cancel := c.limited(ctx)
 	defer cancel()
+	tools, err := c.tools.encode(req.Tools)
+	if err != nil {
+		return model.Response{}, err
+	}
 	start := c.c.Now()
 	known := c.memory.dialect(req)
 	for d := known; ; {
 		x := c.exchange()
+		x.tools = tools
 		sent := c.chatRequest(req, messages, d, delta != nil)
 		a, err := c.ask(ctx, x, sent, live(req, delta))
 		if err == nil {

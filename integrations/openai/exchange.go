@@ -26,6 +26,8 @@ type exchange struct {
 	http *http.Client
 	now  func() time.Time
 	key  string
+	// tools goes into the request as its member of this name, as it is.
+	tools []byte
 
 	// whole is the body of a JSON document that came instead of a stream.
 	whole []byte
@@ -38,6 +40,9 @@ func (c *Client) exchange() *exchange {
 
 // Do implements the library's HTTPDoer.
 func (x *exchange) Do(req *http.Request) (*http.Response, error) {
+	if err := x.addTools(req); err != nil {
+		return nil, err
+	}
 	resp, err := x.http.Do(req) //nolint:gosec // the address is the administrator's setting, not a stranger's
 	if err != nil {
 		return nil, err

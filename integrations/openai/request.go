@@ -69,11 +69,6 @@ func (c *Client) chatRequest(req model.Request, messages []openai.ChatCompletion
 	if stream && !d.noUsage {
 		out.StreamOptions = &openai.StreamOptions{IncludeUsage: true}
 	}
-	for _, t := range req.Tools {
-		out.Tools = append(out.Tools, openai.Tool{Type: openai.ToolTypeFunction, Function: &openai.FunctionDefinition{
-			Name: t.Name, Description: t.Description, Parameters: parameters(t.Schema),
-		}})
-	}
 	c.limitTokens(&out, req, d)
 	if len(req.Schema) > 0 {
 		askForJSON(&out, req, d.form)

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,6 +37,33 @@ type Vault struct {
 	order []string         // placeholders in the order they were given
 	count map[string]int   // by the word in the placeholder
 	loose []entry          // values that only words nearby gave away, to be found without them
+	seen  map[stands][]Finding
+}
+
+// stands is a text under a name. What a turn says is masked again for each question to a model.
+type stands struct{ name, text string }
+
+// maxSeen bounds of how many texts it is remembered what was found, maxSeenText how long they are.
+const (
+	maxSeen     = 64
+	maxSeenText = 64 << 10
+)
+
+// scan is Directory.under, once for a text; nobody may change what it returns.
+func (v *Vault) scan(name, text string) []Finding {
+	at := stands{name, text}
+	if found, ok := v.seen[at]; ok {
+		return found
+	}
+	found := v.names.under(name, text)
+	if len(text) > maxSeenText {
+		return found
+	}
+	if v.seen == nil || len(v.seen) >= maxSeen {
+		v.seen = map[stands][]Finding{}
+	}
+	v.seen[at] = found
+	return found
 }
 
 // entry is a value and its kind; of a secret the digest instead of the value.
@@ -59,7 +87,7 @@ func newVault(names *Directory, key []byte) *Vault {
 func (v *Vault) With(names *Directory) *Vault {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.names = names
+	v.names, v.seen = names, nil
 	return v
 }
 
@@ -69,7 +97,7 @@ func (v *Vault) With(names *Directory) *Vault {
 func (v *Vault) Learn(text string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, f := range v.names.Scan(text) {
+	for _, f := range v.scan("", text) {
 		v.placeholder(f.Kind, text[f.Start:f.End])
 	}
 }
@@ -99,7 +127,7 @@ func (v *Vault) mask(name, text string) string {
 
 // found lists what must be masked in a text.
 func (v *Vault) found(name, text string) []Finding {
-	found := v.names.under(name, text)
+	found := slices.Clone(v.scan(name, text))
 	for _, e := range v.loose {
 		if len(e.Value) >= 6 {
 			found = append(found, occurrences(text, e)...)
