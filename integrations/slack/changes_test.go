@@ -107,6 +107,31 @@ func TestTheAgentSessionSaysWhatSousDoes(t *testing.T) {
 	})
 }
 
+// An app that is an assistant of the older kind has no agent sessions; its threads are
+// called what they were asked first all the same.
+func TestAThreadOfAnOlderAssistantIsCalledWhatItWasAskedFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, _, _ := newPayer(t)
+		w.slack.Fail("agents.sessions.setStatus", slackfake.Failure{Error: "not_an_agent"})
+		dm := w.slack.DM(ann)
+		for _, words := range []string{"good morning", "good night"} {
+			root := w.slack.Post(ann, dm, words)
+			w.reply(t, dm, root, "You said: "+words)
+			wait(t, "a title", func() bool { return w.slack.Title(dm, root) == words })
+			again := w.slack.Post(ann, dm, "and another thing", slackfake.Said{Thread: root})
+			w.reply(t, dm, root, "You said: and another thing")
+			time.Sleep(time.Second)
+			if got := w.slack.Title(dm, root); got != words {
+				t.Errorf("after %s it is called %q", again, got)
+			}
+		}
+		if n := len(w.slack.Calls("agents.sessions.setStatus")); n != 1 {
+			t.Errorf("Slack was asked for a session %d times", n)
+		}
+	})
+}
+
 // An older Slack refuses the field; everybody sees the buttons then.
 func TestACardComesWithoutWhatSlackDoesNotTake(t *testing.T) {
 	t.Parallel()

@@ -198,6 +198,39 @@ func TestATokenThatIsNotRenewedIsSaidAndMended(t *testing.T) {
 	})
 }
 
+// A refresh token of an app with PKCE is good for thirty days: whoever lets Sous rest
+// for longer installs the app again, and what was asked then is answered.
+func TestAfterAMonthOfRestTheAppIsInstalledAgain(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		rest  time.Duration
+		holds bool
+	}{"29 days": {29 * 24 * time.Hour, true}, "31 days": {31 * 24 * time.Hour, false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w, _ := newWorlds(t)
+				w.answer = payer
+				p := w.start(t)
+				w.install(t, w.slack, ann)
+				p.stop()
+				time.Sleep(tt.rest)
+				p = w.start(t)
+				time.Sleep(5 * time.Minute)
+				if s := p.fleet.Standings()[0]; s.Expires.After(time.Now()) != tt.holds {
+					t.Fatalf("the token holds until %s", s.Expires)
+				}
+				root := w.slack.Post(ann, general, "<@"+w.slack.BotUser+"> good day")
+				if !tt.holds {
+					time.Sleep(time.Minute)
+					w.install(t, w.slack, ann)
+				}
+				w.reply(t, general, root, "You said: good day")
+			})
+		})
+	}
+}
+
 // A refresh token is good once, so of several replicas one may use it.
 func TestReplicasRenewATokenOnce(t *testing.T) {
 	t.Parallel()

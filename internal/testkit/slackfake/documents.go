@@ -194,6 +194,13 @@ func (s *Server) Session(channel, thread string) string {
 	return s.sessions[channel+"/"+thread].status
 }
 
+// Title is what an assistant thread is called.
+func (s *Server) Title(channel, thread string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.titles[channel+"/"+thread]
+}
+
 // SessionTitle is what an agent session is called.
 func (s *Server) SessionTitle(channel, thread string) string {
 	s.mu.Lock()

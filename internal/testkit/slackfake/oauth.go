@@ -16,8 +16,11 @@ import (
 // lifetime is how long a rotated token is good with Slack, and codeFor how long a code is
 // (docs.slack.dev/authentication/using-token-rotation, .../installing-with-oauth).
 const (
-	lifetime = 12 * time.Hour
-	codeFor  = 10 * time.Minute
+	// refreshFor is how long the refresh token of an app with PKCE is good
+	// (docs.slack.dev/authentication/using-pkce).
+	refreshFor = 30 * 24 * time.Hour
+	lifetime   = 12 * time.Hour
+	codeFor    = 10 * time.Minute
 )
 
 // grants are what was given out by OAuth.
@@ -26,7 +29,7 @@ type grants struct {
 	// tokens are the bot tokens by when they end, zero for never; a revoked one is
 	// there with its error.
 	tokens  map[string]issuedToken
-	refresh map[string]bool
+	refresh map[string]time.Time
 }
 
 // grant is a code that was not used yet.
@@ -71,7 +74,7 @@ func (s *Server) Agree(user, page string) (string, error) {
 		return "", fmt.Errorf("invalid_scope: %q", scopes)
 	}
 	if s.grants.codes == nil {
-		s.grants = grants{codes: map[string]grant{}, tokens: map[string]issuedToken{}, refresh: map[string]bool{}}
+		s.grants = grants{codes: map[string]grant{}, tokens: map[string]issuedToken{}, refresh: map[string]time.Time{}}
 	}
 	code := fmt.Sprintf("%s.code.%d", s.Team, s.ids.next())
 	s.grants.codes[code] = grant{redirect: q.Get("redirect_uri"), challenge: q.Get("code_challenge"), user: user, scopes: scopes, until: s.Clock().Add(codeFor)}
@@ -88,7 +91,7 @@ func (s *Server) oauthAccess(a args) (answer, string) {
 	switch a.str("grant_type") {
 	case "refresh_token":
 		was := a.str("refresh_token")
-		if !s.grants.refresh[was] {
+		if until, ok := s.grants.refresh[was]; !ok || !s.Clock().Before(until) {
 			return nil, "invalid_refresh_token"
 		}
 		// It is good once; the token it renews stays so until its end.
@@ -132,7 +135,7 @@ func (s *Server) grant(g grant) answer {
 	if s.Rotate {
 		token = "xoxe." + token
 		refresh := fmt.Sprintf("xoxe-1-%s-%d", s.Team, s.ids.next())
-		s.grants.refresh[refresh] = true
+		s.grants.refresh[refresh] = s.Clock().Add(refreshFor)
 		issued.until = s.Clock().Add(s.TokenFor)
 		out["refresh_token"], out["expires_in"] = refresh, int(s.TokenFor.Seconds())
 	}
