@@ -35,7 +35,7 @@ const (
 // makes way, but not for longer than this.
 const (
 	crowd   = 4
-	rush    = 32
+	rush    = 64
 	calm    = 50 * time.Millisecond
 	makeWay = 250 * time.Millisecond
 )
