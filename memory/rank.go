@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -25,6 +26,25 @@ type Passage struct {
 // the Terms of its item's title and the Words of its speaker.
 func (p *Passage) SetWords(terms, title, speaker []string) {
 	p.terms, p.title, p.speaker = hashes(terms), hashes(title), hashes(speaker)
+}
+
+// SetText is SetWords of words that are kept as one text each, parted by spaces.
+func (p *Passage) SetText(terms, title, speaker string) {
+	p.terms, p.title, p.speaker = hashesIn(terms), hashesIn(title), hashesIn(speaker)
+}
+
+// hashesIn are the hashes of the words of a text that are parted by spaces.
+func hashesIn(text string) []uint32 {
+	if text == "" {
+		return nil
+	}
+	out := make([]uint32, 0, 1+strings.Count(text, " "))
+	for word := range strings.SplitSeq(text, " ") {
+		if word != "" {
+			out = append(out, hash(word))
+		}
+	}
+	return out
 }
 
 // ChunkTerms returns the terms a chunk is found by: of its text and its quote.

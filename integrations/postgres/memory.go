@@ -126,8 +126,9 @@ func insertChunks(ctx context.Context, tx pgx.Tx, ws agent.WorkspaceID, seq int6
 		if err != nil {
 			return fmt.Errorf("store chunks: %w", err)
 		}
-		_, err = tx.Exec(ctx, `INSERT INTO memory_index (workspace, key, words)
-			SELECT $1, $2 + n - 1, words::tsvector FROM unnest($3::text[]) WITH ORDINALITY c (words, n)`, ws, first, columns[7])
+		_, err = tx.Exec(ctx, `INSERT INTO memory_index (workspace, key, words, audience)
+			SELECT $1, $2 + n - 1, words::tsvector, (SELECT audience FROM memory_items WHERE seq = $4) FROM unnest($3::text[]) WITH ORDINALITY c (words, n)`,
+			ws, first, columns[7], seq)
 		if err != nil {
 			return fmt.Errorf("index chunks: %w", err)
 		}

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"fmt"
@@ -17,11 +18,23 @@ import (
 //go:embed memory_recall.sql
 var recallQuery string
 
-// extent is how much is looked at.
+// extent is how much is looked at: what a search takes goes with it, and a search
+// for ten passages needs less than one for two hundred.
 type extent struct {
 	// words is how many passages that share words with the query are ranked with what
-	// stands beside them, candidates how many are ranked at last.
-	words, candidates int
+	// stands beside them, candidates how many are ranked at last, and shown how many
+	// of them come with all that is shown.
+	words, candidates, shown int
+}
+
+func extentOf(s memory.Search) extent {
+	e := extent{words: min(100+4*s.Limit, 300), candidates: min(200+8*s.Limit, 600)}
+	if len(s.Vector) > 0 {
+		// What the vectors find need not be found by words.
+		e = extent{words: min(80+4*s.Limit, 250), candidates: min(160+8*s.Limit, 450)}
+	}
+	e.shown = 50 + 3*s.Limit
+	return e
 }
 
 const (
@@ -29,8 +42,6 @@ const (
 	few = 50
 	// nearCount is how many of the nearest passages count for one query.
 	nearCount = 60
-	// shownCount is how many of the candidates come with all that is shown of them.
-	shownCount = 150
 )
 
 // fewness says who may read so little that all of it is looked at, instead of the
@@ -51,24 +62,25 @@ func usualFew() fewness { return fewness{words: 4000, vectors: 6000, share: 4400
 
 // The ways to the nearest: by nobody, exactly among what the reader may read, and
 // through the graph. The counted passages decide, not the planner, who errs here by
-// an order of magnitude: a + 0 keeps each from the other's index.
+// an order of magnitude: the offset keeps the one from the graph, and what is asked
+// IS TRUE the other from the index of audiences; that has them in a hash, too.
 const (
 	nearNone = `SELECT NULL::bigint key, NULL::float8 cosine WHERE false`
-	nearBoth = `SELECT * FROM (SELECT v.key, -(v.embedding OPERATOR({schema}.<#>) (SELECT v FROM question)) cosine
-		FROM {vectors} v{vector_join} WHERE (SELECT exact FROM way) AND v.workspace = $1 AND v.audience = ANY ((SELECT audiences FROM reader)::bigint[]){vector_filter}
-		ORDER BY (v.embedding OPERATOR({schema}.<#>) (SELECT v FROM question)) + 0 LIMIT {near_count}) exact
+	nearBoth = `SELECT * FROM (SELECT d.key, -d.distance cosine FROM (
+		SELECT v.key, v.embedding OPERATOR({schema}.<#>) (SELECT v FROM question) distance
+			FROM {vectors} v{vector_join} WHERE (SELECT exact FROM way) AND v.workspace = $1 AND v.audience = ANY ((SELECT audiences FROM reader)::bigint[]){vector_filter} OFFSET 0
+		) d ORDER BY d.distance LIMIT {near_count}) exact
 	UNION ALL SELECT * FROM (SELECT v.key, -(v.embedding OPERATOR({schema}.<#>) (SELECT v FROM question)) cosine
-		FROM {vectors} v{vector_join} WHERE NOT (SELECT exact FROM way) AND v.workspace = $1 AND v.audience + 0 = ANY ((SELECT audiences FROM reader)::bigint[]){vector_filter}
+		FROM {vectors} v{vector_join} WHERE NOT (SELECT exact FROM way) AND v.workspace = $1 AND (v.audience IN (SELECT a.id FROM audience a)) IS TRUE{vector_filter}
 		ORDER BY v.embedding OPERATOR({schema}.<#>) (SELECT v FROM question) LIMIT {near_count}) graph`
 )
 
-// readableItem is the condition that the reader may read item i and that it is
-// live, by its audience; allowedItem is the same by the readers of the item
-// itself, asked once more of what is shown.
+// liveItem is the condition that item i is one to be found, allowedItem that the
+// reader may read it, by the readers of the item itself.
 const (
-	readableItem = `i.workspace = $1 AND i.audience = ANY ((SELECT audiences FROM reader)::bigint[]) AND i.forgotten IS NULL AND i.superseded_by = ''`
-	allowedItem  = `i.forgotten IS NULL AND i.superseded_by = '' AND i.workspace = $1 AND (i.scope = 'public' OR i.scope = 'workspace' AND $3 OR i.scope = '' AND
-		(SELECT true FROM sous.memory_readers r WHERE r.item = i.seq AND r.actor = $2 AND r.workspace = $1)) AND $2 <> ''`
+	liveItem    = `i.workspace = $1 AND i.forgotten IS NULL AND i.superseded_by = ''`
+	allowedItem = `((i.scope = 'public' OR i.scope = 'workspace' AND $3 OR i.scope = '' AND
+		(SELECT true FROM sous.memory_readers r WHERE r.item = i.seq AND r.actor = $2 AND r.workspace = $1)) AND $2 <> '')`
 	filterOfItem = `($9::text[] IS NULL OR c.kind = ANY ($9::text[]) OR i.kind = ANY ($9::text[]))
 		AND ($10::timestamptz IS NULL OR COALESCE(c.at, i.at) >= $10::timestamptz) AND ($11::timestamptz IS NULL OR COALESCE(c.at, i.at) < $11::timestamptz)
 		AND NOT EXISTS (SELECT 1 FROM unnest($12::text[]) w (word) WHERE strpos(c.speaker_words, w.word) = 0)`
@@ -81,52 +93,53 @@ const (
     ) s GROUP BY key`
 	// points are what of favoured kinds the same items hold.
 	points = `
-        (SELECT c.key, NULL::float8 cosine, 1e9::float8 weight FROM (SELECT DISTINCT key >> 16 seq FROM seed) i JOIN sous.memory_chunks c ON c.workspace = $1 AND c.kind = ANY ($13::text[])
+        SELECT key, max(cosine) cosine, max(weight) weight FROM ((SELECT c.key, NULL::float8 cosine, 1e9::float8 weight FROM (SELECT DISTINCT key >> 16 seq FROM seed) i
+            JOIN sous.memory_chunks c ON c.workspace = $1 AND c.kind = ANY ($13::text[])
             AND c.kind IN ('decision', 'action', 'question') AND c.key >= i.seq << 16 AND c.key < (i.seq + 1) << 16 LIMIT 500)
         UNION ALL`
+	pointsEnd = `) p GROUP BY key`
 )
 
 // recallStatement is the statement for a search in a generation, which may be none.
 func (m *Memories) recallStatement(s memory.Search, g memory.Generation, schema string) string {
-	filter := func(key string) string { return "" }
-	near, question, vectorJoin, vectorFilter, passes, point := nearNone, "NULL", "", "", "", ""
-	seed, looked := seedWords, extent{words: 300, candidates: 600}
+	filter := func(row string) string { return "" }
+	near, question, vectorJoin, vectorFilter, point, pointEnd, newest := nearNone, "NULL", "", "", "", "", "$17"
+	seed := seedWords
 	if len(s.Favour) > 0 {
-		point = points
+		point, pointEnd = points, pointsEnd
 	}
 	if len(s.Vector) > 0 {
 		near, question = nearBoth, "$8::text::"+schema+".halfvec"
-		// What the vectors find need not be found by words.
-		seed, looked = seedBoth, extent{words: 250, candidates: 450}
+		seed = seedBoth
 	}
 	if filtered(s) {
-		filter = func(key string) string {
-			return ` WHERE EXISTS (SELECT 1 FROM sous.memory_chunks c WHERE c.key = ` + key + ` AND ` + filterOfItem + `)`
+		// A key must stand there ready, not shifted in the condition: row-level security
+		// lets nothing that could leak be asked before it.
+		filter = func(row string) string {
+			return ` WHERE EXISTS (SELECT 1 FROM (SELECT * FROM sous.memory_chunks WHERE key = ` + row + `.key OFFSET 0) c
+				CROSS JOIN LATERAL (SELECT * FROM sous.memory_items WHERE seq = ` + row + `.seq OFFSET 0) i WHERE ` + filterOfItem + `)`
 		}
+		newest = "NULL"
 		vectorJoin = ` JOIN sous.memory_chunks c ON c.key = v.key JOIN sous.memory_items i ON i.seq = v.key >> 16`
-		vectorFilter, passes = ` AND `+filterOfItem, `(`+filterOfItem+`) DESC, `
+		vectorFilter = ` AND ` + filterOfItem
 	}
-	first := strings.NewReplacer("{near}", near, "{seed}", seed, "{shown}", chunkColumns+`, `+itemColumns).Replace(recallQuery)
+	first := strings.NewReplacer("{near}", near, "{seed}", seed, "{shown}", shownColumns()).Replace(recallQuery)
 	return strings.NewReplacer(
-		"{question}", question, "{allowed}", allowedItem, "{item of r}", itemOf("r"), "{item of f}", itemOf("f"), "{item of x}", itemOf("x"), "{chunk of x}", chunkOf("x"),
-		"{rare_filter}", filter("r.key"), "{together_filter}", filter("f.key"), "{passes}", passes, "{point}", point,
-		"{vector_join}", vectorJoin, "{vector_filter}", vectorFilter, "{vectors}", vectorTable(g.ID), "{schema}", schema,
-		"{most}", fmt.Sprint(looked.words), "{few}", fmt.Sprint(few), "{candidates}", fmt.Sprint(looked.candidates),
+		"{question}", question, "{live}", liveItem, "{allowed}", allowedItem, "{rare_filter}", filter("r"), "{together_filter}", filter("f"), "{newest}", newest,
+		"{point}", point, "{point_end}", pointEnd,
+		"{vector_join}", vectorJoin, "{vector_filter}", vectorFilter, "{vectors}", vectorTable(g.ID), "{schema}", schema, "{few}", fmt.Sprint(few),
 		"{words_weight}", fmt.Sprint(memory.WordsWeight), "{meaning_weight}", fmt.Sprint(memory.MeaningWeight), "{offset}", fmt.Sprint(memory.FuseOffset),
 		"{narrow}", fmt.Sprint(m.few.words), "{exact}", fmt.Sprint(m.few.vectors), "{exact_share}", fmt.Sprint(m.few.share), "{near_count}", fmt.Sprint(nearCount),
 	).Replace(first)
 }
 
-// itemOf and chunkOf look up, row by row of a table expression, the readable item
-// and the passage. The offset keeps the planner from beginning at the other end;
-// and since row-level security lets nothing that could leak be asked before it, a
-// key must stand there ready, not shifted in the condition.
-func itemOf(rows string) string {
-	return `(SELECT i.* FROM (SELECT * FROM sous.memory_items WHERE seq = ` + rows + `.seq OFFSET 0) i WHERE ` + readableItem + `) i`
-}
-
-func chunkOf(rows string) string {
-	return `(SELECT c.* FROM (SELECT * FROM sous.memory_chunks WHERE key = ` + rows + `.key OFFSET 0) c WHERE c.workspace = $1) c`
+// shownColumns are those of a passage and its item, NULL where they are not shown.
+func shownColumns() string {
+	columns := strings.Split(chunkColumns+", "+itemColumns, ",")
+	for n, c := range columns {
+		columns[n] = "CASE WHEN x.place <= $14 THEN " + strings.TrimSpace(c) + " END"
+	}
+	return strings.Join(columns, ", ")
 }
 
 // filtered reports whether the search lets less than everything pass.
@@ -202,9 +215,10 @@ func recallArgs(s memory.Search, w wording) []any {
 	if favour == nil {
 		favour = []memory.Kind{}
 	}
+	e := extentOf(s)
 	return []any{
 		s.Reader.Workspace, s.Reader.ID, readerArgs(s.Reader)[2], append(slices.Clone(w.rare), w.common...), w.weights, w.together, w.either, vector, kinds, since, until, speaker,
-		favour, max(shownCount, 2*s.Limit), memory.MaxMatches, len(w.rare),
+		favour, e.shown, memory.MaxMatches, len(w.rare), e.words, e.candidates,
 	}
 }
 
@@ -236,30 +250,38 @@ func (c *candidates) scan(rows pgx.Rows) error {
 	var cosine *float64
 	var kind, itemKind, terms, title, speaker *string
 	var at *time.Time
-	into := []any{&c.corpus.Chunks, &c.corpus.Terms, &c.frequent, &readable, &key, &cosine, &kind, &itemKind, &at, &terms, &title, &speaker}
-	var chunk storedChunk
-	var item storedItem
 	raw := rows.RawValues()
-	shown := raw[columnsBefore] != nil && raw[columnsBefore+columnsChunk] != nil
+	into := make([]any, len(raw))
+	copy(into, []any{&c.corpus.Chunks, &c.corpus.Terms, &c.frequent, &readable, &key, &cosine, &kind, &itemKind, &at, &terms, &title, &speaker})
+	shown := raw[columnsBefore] != nil
+	var chunk storedChunk
 	if shown {
-		into = append(append(into, chunk.columns()...), item.columns()...)
-	} else {
-		into = append(into, make([]any, len(raw)-len(into))...)
+		copy(into[columnsBefore:], chunk.columns())
 	}
 	if err := rows.Scan(into...); err != nil || key == nil {
 		return err
 	}
 	p.Key, p.Item, p.Kind, p.ItemKind, p.At = *key, memory.ItemOf(*key), memory.Kind(*kind), memory.Kind(*itemKind), at.UTC()
-	p.SetWords(strings.Fields(*terms), strings.Fields(*title), strings.Fields(*speaker))
+	p.SetText(*terms, *title, *speaker)
 	c.passages = append(c.passages, &p)
 	if cosine != nil {
 		c.near[p.Key] = *cosine
 	}
-	if shown {
-		chunk.N = memory.ChunkOf(chunk.key)
-		c.chunks[p.Key], c.items[p.Item] = chunk.Chunk, item.Item
+	if !shown {
+		return nil
 	}
-	return nil
+	chunk.N = memory.ChunkOf(chunk.key)
+	c.chunks[p.Key] = chunk.Chunk
+	if _, read := c.items[p.Item]; read {
+		return nil
+	}
+	// Of the passages of one item the first brings it.
+	var item storedItem
+	clear(into)
+	copy(into[columnsBefore+columnsChunk:], item.columns())
+	err := rows.Scan(into...)
+	c.items[p.Item] = item.Item
+	return err
 }
 
 // answer finds what answers a search that has terms.
@@ -283,9 +305,13 @@ func (m *Memories) answer(ctx context.Context, s memory.Search) ([]memory.Hit, e
 		return nil, err
 	}
 	found.corpus.Frequent = memory.Frequencies(w.frequent, found.corpus)
-	limit := s.Limit
-	s.Limit = max(shownCount, 2*limit)
+	slices.SortFunc(found.passages, func(a, b *memory.Passage) int { return cmp.Compare(a.Key, b.Key) })
 	ranked := memory.Rank(s, found.corpus, found.passages, found.near)
 	hits := memory.Hits(ranked, found.items, found.chunks)
-	return hits[:min(len(hits), limit)], nil
+	if len(hits) == len(ranked) {
+		return hits, nil
+	}
+	// The order that the statement foresees is not quite that of memory.Rank: what is
+	// to be shown and did not come with it is read now.
+	return m.show(ctx, s, ranked)
 }

@@ -49,6 +49,15 @@ func (m *Memories) newestHits(ctx context.Context, s memory.Search) (hits []memo
 	return hits, err
 }
 
+// show returns the hits of ranked chunks.
+func (m *Memories) show(ctx context.Context, s memory.Search, ranked []memory.Ranked) (hits []memory.Hit, err error) {
+	err = m.db.transact(ctx, begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", roleApp, s.Reader.Workspace), func(tx pgx.Tx) error {
+		hits, err = load(ctx, tx, s, ranked)
+		return err
+	})
+	return hits, err
+}
+
 // newest returns the keys of the newest chunks, see memory.Store.
 func newest(ctx context.Context, tx pgx.Tx, s memory.Search) ([]int64, error) {
 	w := where{text: liveAndReadable, args: readerArgs(s.Reader)}

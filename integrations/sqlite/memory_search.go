@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/memory"
@@ -189,7 +188,7 @@ func scanPassage(row sqlRow) (*memory.Passage, error) {
 		return nil, err
 	}
 	p.Item = memory.ItemOf(p.Key)
-	p.SetWords(strings.Fields(terms), strings.Fields(title), strings.Fields(speaker))
+	p.SetText(terms, title, speaker)
 	return &p, nil
 }
 
