@@ -193,6 +193,7 @@ func table(out io.Writer, rows []row) error {
 			return fmt.Sprintf("%d, %d, %d", r.Bursts[i].Retried, r.Bursts[i].Answered, r.Bursts[i].Doubled)
 		})
 		line("all answered after s", func(r row) string { return fmt.Sprint(r.Bursts[i].Seconds) })
+		line("memory of a process at the most, MiB", func(r row) string { return fmt.Sprint(r.Bursts[i].Memory) })
 	}
 	return w.Flush()
 }

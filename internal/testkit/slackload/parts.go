@@ -193,6 +193,9 @@ type Burst struct {
 	Answered int     `json:"answered"`
 	Doubled  int     `json:"answered_more_than_once"`
 	Seconds  float64 `json:"all_answered_s"`
+	// Memory is the most that one process held until then, in MiB; 0 where the system
+	// does not say.
+	Memory int `json:"memory_mib"`
 }
 
 // Burst sends so many mentions at once and times their acknowledgements.
@@ -244,6 +247,7 @@ func (s *Site) Burst(ctx context.Context, n int) (b Burst, err error) {
 	}
 	slices.Sort(times)
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	b.Memory = s.memory()
 	b.P50, b.P99, b.Max = ms(times[n/2]), ms(times[n*99/100]), ms(times[n-1])
 	return b, err
 }

@@ -296,3 +296,21 @@ func (s *Site) answers(channel, root string) (n int) {
 	}
 	return n
 }
+
+// memory is the most that one process has held so far, in MiB, as Linux counts it
+// (VmHWM of proc_pid_status(5)).
+func (s *Site) memory() (most int) {
+	for _, p := range s.all {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(status)) {
+			var kib int
+			if n, _ := fmt.Sscanf(line, "VmHWM: %d kB", &kib); n == 1 {
+				most = max(most, kib>>10)
+			}
+		}
+	}
+	return most
+}
