@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"text/template"
 )
 
@@ -29,7 +30,7 @@ type Prompt struct {
 	Version int
 	// Digest is the first 12 hex digits of the text's SHA-256.
 	Digest string
-	text   string
+	parsed *template.Template
 }
 
 // Ref is "name/vN@digest", as stored with each turn.
@@ -38,12 +39,8 @@ func (p Prompt) Ref() string { return fmt.Sprintf("%s/v%d@%s", p.Name, p.Version
 // Render fills the template. A value the template names and data lacks is an
 // error: a model is never told "<no value>".
 func (p Prompt) Render(data map[string]any) (string, error) {
-	t, err := template.New(p.Name).Option("missingkey=error").Parse(p.text)
-	if err != nil {
-		return "", fmt.Errorf("prompt %s: %w", p.Ref(), err)
-	}
 	var out bytes.Buffer
-	if err := t.Execute(&out, data); err != nil {
+	if err := p.parsed.Execute(&out, data); err != nil {
 		return "", fmt.Errorf("prompt %s: %w", p.Ref(), err)
 	}
 	return strings.TrimSpace(out.String()), nil
@@ -51,7 +48,7 @@ func (p Prompt) Render(data map[string]any) (string, error) {
 
 // Latest returns the newest version of the prompt.
 func Latest(name string) (Prompt, error) {
-	all, err := All()
+	all, err := loaded()
 	if err != nil {
 		return Prompt{}, err
 	}
@@ -65,6 +62,17 @@ func Latest(name string) (Prompt, error) {
 
 // All returns every version of every prompt, by name and version.
 func All() ([]Prompt, error) {
+	all, err := loaded()
+	return slices.Clone(all), err
+}
+
+func parse(text string) (*template.Template, error) {
+	return template.New("prompt").Option("missingkey=error").Parse(text)
+}
+
+var loaded = sync.OnceValues(load)
+
+func load() ([]Prompt, error) {
 	names, err := fs.Glob(files, "*/v*.md")
 	if err != nil {
 		return nil, err
@@ -80,10 +88,11 @@ func All() ([]Prompt, error) {
 			return nil, err
 		}
 		sum := sha256.Sum256(text)
-		all = append(all, Prompt{
-			Name: path.Dir(file), Version: version,
-			Digest: hex.EncodeToString(sum[:])[:12], text: string(text),
-		})
+		p := Prompt{Name: path.Dir(file), Version: version, Digest: hex.EncodeToString(sum[:])[:12]}
+		if p.parsed, err = parse(string(text)); err != nil {
+			return nil, fmt.Errorf("prompt %s: %w", p.Ref(), err)
+		}
+		all = append(all, p)
 	}
 	slices.SortFunc(all, func(a, b Prompt) int {
 		if c := strings.Compare(a.Name, b.Name); c != 0 {

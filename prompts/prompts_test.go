@@ -41,7 +41,11 @@ func TestReleasedPromptsNeverChange(t *testing.T) {
 }
 
 func TestAMissingTemplateValueIsAnError(t *testing.T) {
-	p := Prompt{Name: "x", Version: 1, text: "Hello {{.who}}"}
+	parsed, err := parse("Hello {{.who}}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := Prompt{Name: "x", Version: 1, parsed: parsed}
 	if _, err := p.Render(map[string]any{}); err == nil {
 		t.Error("rendered without the value it names")
 	}

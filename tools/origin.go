@@ -66,9 +66,11 @@ func text(value json.RawMessage) string {
 	return string(value)
 }
 
+var unescaper = strings.NewReplacer(`\n`, " ", `\"`, `"`, `\t`, " ")
+
 // squeezed is text in lower case with single spaces. Results of tools are JSON,
 // so what JSON escapes is undone.
 func squeezed(s string) string {
-	s = strings.NewReplacer(`\n`, " ", `\"`, `"`, `\t`, " ").Replace(s)
+	s = unescaper.Replace(s)
 	return strings.Join(strings.Fields(strings.ToLower(s)), " ")
 }

@@ -63,6 +63,9 @@ const (
 	keepWhole = 200
 )
 
+// joinedText bounds how long a text becomes that is joined from pieces, in bytes.
+const joinedText = 4 << 10
+
 // maxEvents bounds what is kept of one turn; older deltas are folded first.
 const maxEvents = 4096
 
@@ -84,6 +87,8 @@ type stream struct {
 	events []Event
 	gone   int
 	ended  bool
+	// read is the highest number that somebody has seen.
+	read int
 	// watchers counts those who look at it; ws is their workspace.
 	watchers int
 	ws       agent.WorkspaceID
@@ -107,7 +112,9 @@ func (h *Hub) Publish(ev Event) {
 	for f := range h.followers {
 		f.mark(ev.Turn)
 	}
-	if n := len(s.events); ev.Type == EventDelta && n >= maxEvents && s.events[n-1].Type == EventDelta {
+	// A piece of text joins the one before it that nobody has looked at yet: whoever
+	// watches was told of that and is on the way.
+	if n := len(s.events); ev.Type == EventDelta && n > 0 && s.events[n-1].Type == EventDelta && (n >= maxEvents || s.events[n-1].N > s.read && len(s.events[n-1].Text) < joinedText) {
 		s.events[n-1].Text += ev.Text
 		return
 	}
@@ -145,6 +152,7 @@ func (h *Hub) End(t agent.Turn, queued bool) {
 // after is the first event with a number above n that is still kept.
 func (s *stream) after(n int) (Event, bool) {
 	if i := max(n-s.gone, 0); i < len(s.events) {
+		s.read = max(s.read, s.events[i].N)
 		return s.events[i], true
 	}
 	return Event{}, false

@@ -61,6 +61,25 @@ func sameTool(a, b model.Tool) bool {
 	return a.Name == b.Name && a.Description == b.Description && bytes.Equal(a.Schema, b.Schema)
 }
 
+// joined reads one part after the other. An io.MultiReader would copy them through a
+// buffer of 32 kB made for each request.
+type joined struct{ parts [][]byte }
+
+func (j *joined) Read(p []byte) (int, error) {
+	for len(j.parts) > 0 && len(j.parts[0]) == 0 {
+		j.parts = j.parts[1:]
+	}
+	if len(j.parts) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, j.parts[0])
+	j.parts[0] = j.parts[0][n:]
+	return n, nil
+}
+
+// Close implements io.Closer.
+func (j *joined) Close() error { return nil }
+
 // addTools puts the tools at the end of the request's JSON object, which is not empty:
 // it names a model.
 func (x *exchange) addTools(req *http.Request) error {
@@ -81,11 +100,7 @@ func (x *exchange) addTools(req *http.Request) error {
 		req.ContentLength += int64(len(p))
 	}
 	req.GetBody = func() (io.ReadCloser, error) {
-		readers := make([]io.Reader, len(parts))
-		for i, p := range parts {
-			readers[i] = bytes.NewReader(p)
-		}
-		return io.NopCloser(io.MultiReader(readers...)), nil
+		return &joined{slices.Clone(parts)}, nil
 	}
 	req.Body, err = req.GetBody()
 	return err

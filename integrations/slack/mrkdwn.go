@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -11,13 +12,22 @@ import (
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
 	east "github.com/yuin/goldmark/extension/ast"
+	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/text"
+)
+
+// What is made once: neither changes.
+var (
+	escaper  = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+	markdown = sync.OnceValue(func() parser.Parser {
+		return goldmark.New(goldmark.WithExtensions(extension.Table, extension.Strikethrough, extension.TaskList)).Parser()
+	})
 )
 
 // escape makes text stand for itself: no mention, link or channel comes of it
 // (docs.slack.dev/messaging/formatting-message-text).
 func escape(s string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
+	return escaper.Replace(s)
 }
 
 // visible spells out characters that people cannot see or that turn text around,
@@ -54,7 +64,7 @@ func clip(s string, n int) string {
 // Images are never loaded and raw HTML is shown as the text it is.
 func mrkdwn(source string, live bool) string {
 	src := []byte(source)
-	doc := goldmark.New(goldmark.WithExtensions(extension.Table, extension.Strikethrough, extension.TaskList)).Parser().Parse(text.NewReader(src))
+	doc := markdown().Parse(text.NewReader(src))
 	w := writer{src: src, live: live}
 	w.blocks(doc, "")
 	return strings.TrimSpace(w.out.String())
