@@ -208,7 +208,9 @@ type Ticket struct{ Title, Turn string }
 // Ask asks for a ticket, or for those of a meeting, which wait for a yes. It begins
 // with the given process and returns the turn and the tickets that are to come of it.
 func (f *Fleet) Ask(from int, meeting bool) (turn string, tickets []Ticket, err error) {
-	word := strings.ToLower(rand.Text()[:12])
+	// With a digit in them no two look like the same work, and none is taken for a
+	// duplicate of another: of random letters alone one pair in a million is.
+	word := strings.ToLower(rand.Text()[:12]) + "7"
 	in := loop.Incoming{Event: "load-" + word, Text: "open a ticket to mend " + word}
 	titles := []string{"mend " + word}
 	if meeting {
