@@ -42,8 +42,10 @@ type app struct {
 	documents *documents.Reader
 	meetings  meetings.ToolConfig
 	// teams are those a request may belong to.
-	teams  func() []string
-	models *models
+	teams func() []string
+	// teamsDigest is the digest of their file.
+	teamsDigest string
+	models      *models
 	// embedder is the embedding model, nil without one.
 	embedder *embedder
 	budget   *budget.Meter

@@ -81,6 +81,7 @@ func (a *app) figures() error {
 		a.metrics.Figures("sous_budget_used_ratio", "The used part of each budget of the workspace.", []string{"unit", "period"}, a.budgetShare),
 		a.metrics.Figures("sous_load", "Turns worked on, at most and waiting for a place; requests being taken, at most and in line.", []string{"what"}, load),
 		a.metrics.Figures("sous_breaker_state", "Circuit breakers of outside systems: 0 closed, 1 half-open, 2 open.", []string{"of"}, a.circuits),
+		a.metrics.Figures("sous_replicas_disagree", "Replicas whose rules, people, teams or settings are not those of this one.", []string{"of"}, a.disagreements),
 	)
 }
 

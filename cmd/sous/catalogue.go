@@ -69,7 +69,7 @@ func (a *app) router() ([]tools.Tool, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.teams = directory.Teams
+	a.teams, a.teamsDigest = directory.Teams, directory.Digest
 	r, err := routing.NewRouter(routing.Config{Directory: directory, Cases: a.db.cases, Now: now})
 	if err != nil {
 		return nil, err

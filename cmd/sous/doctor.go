@@ -99,6 +99,7 @@ func (c *cli) examine(ctx context.Context, cfg config.Config) []finding {
 		}
 		found = append(found, checkListen(ctx, cfg))
 	}
+	found = append(found, c.checkReplicas(ctx, cfg)...)
 	found = append(found, checkTurns(ctx, s))
 	found = append(found, checkStatus(ctx, s)...)
 	found = append(found, c.checkModel(ctx, cfg)...)

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,30 +21,42 @@ import (
 // the given time.
 func startFleet(t *testing.T, url string, n int, silent time.Duration) *fleet.Fleet {
 	t.Helper()
-	// The path of a socket has room for a short folder only.
-	dir, err := os.MkdirTemp("", "fleet-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := fleet.Start(t.Context(), fleet.Options{
-		Command: func(_ int, args ...string) *exec.Cmd {
-			cmd := exec.Command(os.Args[0], args...)
-			cmd.Env = append(os.Environ(), beSous+"=1", silence+"="+silent.String(), crashAt+"=")
-			return cmd
-		},
-		URL: url, Dir: dir, N: n,
+	f := newFleet(t, fleet.Options{
+		Command: func(_ int, args ...string) *exec.Cmd { return testSous(silent, args...) },
+		URL:     url, N: n,
 	})
-	if err != nil {
+	for i := range n {
+		if err := f.Begin(t.Context(), i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return f
+}
+
+// testSous is a sous process that misses a silent one after the given time.
+func testSous(silent time.Duration, args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), beSous+"=1", silence+"="+silent.String(), crashAt+"=")
+	return cmd
+}
+
+// newFleet makes processes that are not started yet, in a folder of their own.
+func newFleet(t *testing.T, o fleet.Options) *fleet.Fleet {
+	t.Helper()
+	// The path of a socket has room for a short folder only.
+	var err error
+	if o.Dir, err = os.MkdirTemp("", "fleet-"); err != nil {
 		t.Fatal(err)
 	}
+	f := fleet.New(o)
 	t.Cleanup(func() {
 		if t.Failed() {
-			for i := range n {
+			for i := range o.N {
 				t.Logf("process %d said:\n%s", i, f.Log(i))
 			}
 		}
 		_ = f.Close()
-		_ = os.RemoveAll(dir)
+		_ = os.RemoveAll(o.Dir)
 	})
 	return f
 }
@@ -126,4 +140,96 @@ func ready(t *testing.T, f *fleet.Fleet, code int, says string) {
 		}
 	}
 	t.Errorf("/readyz says %q; want %d, %q", got, code, says)
+}
+
+// Each replica reads a copy of its own, as replicas on several machines do.
+func TestChangedRulesReachAllReplicasAndWhoDiffersIsFound(t *testing.T) {
+	t.Parallel()
+	rules, staff := make([]string, 2), make([]string, 2)
+	f := newFleet(t, fleet.Options{
+		Command: func(i int, args ...string) *exec.Cmd {
+			cmd := testSous(2*time.Second, args...)
+			cmd.Env = append(cmd.Env, "SOUS_POLICY="+rules[i], "SOUS_PEOPLE_FILE="+staff[i])
+			return cmd
+		},
+		URL: pgtest.Empty(t).URL, N: 2,
+	})
+	write := func(file, text string) {
+		t.Helper()
+		if err := os.WriteFile(file+".new", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		// As a mounted file changes: at once.
+		if err := os.Rename(file+".new", file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range rules {
+		rules[i], staff[i] = filepath.Join(f.Dir, fmt.Sprint(i, ".cedar")), filepath.Join(f.Dir, fmt.Sprint(i, ".yaml"))
+		write(rules[i], askSRE)
+		write(staff[i], "people:\n  - {id: owner, name: Olga, owner: true}\n")
+	}
+	for i := range rules {
+		if err := f.Begin(t.Context(), i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := func(want ...string) {
+		t.Helper()
+		var said string
+		for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+			said, _ = f.Run(0, "doctor")
+			if !slices.ContainsFunc(want, func(w string) bool { return !strings.Contains(said, w) }) {
+				return
+			}
+		}
+		t.Fatalf("doctor says %s; want %q", said, want)
+	}
+	const agree = "2 on the database, all by the same rules"
+	told(agree)
+	if got := scraped(t, f, `sous_replicas_disagree{of="policy"}`); got != "0" {
+		t.Errorf("%s replicas with other rules; want none", got)
+	}
+	// One of them is forgotten at first.
+	forbid := askSRE + "\n" + `@id("none-today") @reason("There are none today.") forbid (principal, action, resource == Tool::"ticket_create");`
+	write(rules[0], forbid)
+	write(staff[1], "people:\n  - {id: owner, name: Olga, owner: true}\n  - {id: bob, name: Bob}\n")
+	told("not all have the same policy", "not all have the same people")
+	if got := scraped(t, f, `sous_replicas_disagree{of="policy"}`); got != "1" {
+		t.Errorf("%s replicas with other rules; want 1", got)
+	}
+	write(rules[1], forbid)
+	write(staff[0], "people:\n  - {id: owner, name: Olga, owner: true}\n  - {id: bob, name: Bob}\n")
+	told(agree)
+	for i := range rules {
+		out, err := f.Run(i, "ask", "--json", "open a ticket to mend the door")
+		if made, _ := f.Tickets(t.Context()); len(made) > 0 || !strings.Contains(out, "There are none today.") {
+			t.Errorf("replica %d made %v by the rules before: %v %s", i, made, err, out)
+		}
+	}
+}
+
+// scraped is the value of a line of the first process's metrics.
+func scraped(t *testing.T, f *fleet.Fleet, line string) string {
+	t.Helper()
+	info, err := f.Client(0).Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, info.Address+"metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(body), "\n"+line+" ")
+	value, _, _ := strings.Cut(after, "\n")
+	return value
 }

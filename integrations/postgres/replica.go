@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -103,14 +105,32 @@ type Replica struct {
 	Started time.Time `json:"started"`
 	// Beat is when it last showed that it lives.
 	Beat time.Time `json:"seen"`
+	// Settings are digests, by name, of what it works by; a version that tells nothing
+	// of one has no digest of it.
+	Settings map[string]string `json:"settings,omitempty"`
+}
+
+// Disagreed returns the names of settings of which replicas tell different digests,
+// in order.
+func Disagreed(all []Replica) []string {
+	seen, differ := map[string]string{}, map[string]bool{}
+	for _, r := range all {
+		for name, digest := range r.Settings {
+			if was, ok := seen[name]; ok && was != digest {
+				differ[name] = true
+			}
+			seen[name] = digest
+		}
+	}
+	return slices.Sorted(maps.Keys(differ))
 }
 
 // Replicas lists the processes that carry turns on this database, oldest first.
 func (d *DB) Replicas(ctx context.Context) ([]Replica, error) {
 	all, err := every(ctx, d.pool, func(row sqlRow) (r Replica, err error) {
-		err = row.Scan(&r.ID, &r.Host, &r.PID, &r.Version, &r.Started, &r.Beat)
+		err = row.Scan(&r.ID, &r.Host, &r.PID, &r.Version, &r.Started, &r.Beat, &r.Settings)
 		return r, err
-	}, `SELECT id, host, pid, version, started, beat FROM sous.replicas WHERE NOT gone ORDER BY started`)
+	}, `SELECT id, host, pid, version, started, beat, settings FROM sous.replicas WHERE NOT gone ORDER BY started`)
 	return all, publicError(err)
 }
 
@@ -235,7 +255,11 @@ func (d *DB) Spread(ctx context.Context, what string) error {
 func (r *replica) beat(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, r.db.silence/2)
 	defer cancel()
-	done, err := conn.Exec(ctx, `UPDATE sous.replicas SET beat = clock_timestamp() WHERE id = $1 AND NOT gone`, r.ID)
+	settings := map[string]string{}
+	if r.db.settings != nil {
+		settings = r.db.settings()
+	}
+	done, err := conn.Exec(ctx, `UPDATE sous.replicas SET beat = clock_timestamp(), settings = $2 WHERE id = $1 AND NOT gone`, r.ID, settings)
 	switch {
 	case err != nil:
 		return err

@@ -1,6 +1,8 @@
 package routing
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -22,6 +24,8 @@ type Directory struct {
 	// do and suggest are the confidences from which an answer is acted on or
 	// offered.
 	do, suggest float64
+	// Digest is the SHA-256 of the file, in hex; "" for no file.
+	Digest string
 }
 
 // Teams lists the names of the teams in the order of the file.
@@ -127,7 +131,12 @@ func Load(path string) (*Directory, error) {
 	if err != nil {
 		return nil, agent.Errorf(agent.Invalid, "the teams cannot be read: %w", err)
 	}
-	return Parse(path, data)
+	d, err := Parse(path, data)
+	if err == nil {
+		sum := sha256.Sum256(data)
+		d.Digest = hex.EncodeToString(sum[:])
+	}
+	return d, err
 }
 
 // Parse reads the teams of a file that was read from name; see Load.
