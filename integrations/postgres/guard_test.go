@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -493,4 +494,48 @@ func TestNoPolicyIsMissedByNobody(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Within a process those who vote at the same time share a transaction; between two
+// only the lock of the workspace orders them.
+func TestOfTwoYesesOnTwoReplicasBothCount(t *testing.T) {
+	t.Parallel()
+	base, keys, clock := pgtest.New(t), t.TempDir()+"/keys", storetest.NewClock()
+	var replicas []*postgres.DB
+	for range 2 {
+		db, err := postgres.Open(t.Context(), postgres.Config{URL: base.URL, Keys: keys, Clock: clock.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		replicas = append(replicas, db)
+	}
+	l, err := postgres.NewLedger(replicas[0], postgres.LedgerConfig{ApprovalTTL: storetest.ApprovalTTL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ann := agent.Actor{Workspace: "acme", ID: "ann", Kind: agent.Member}
+	for round := range 40 {
+		id, err := l.Ask(t.Context(), proposal(t, ann, fmt.Sprintf("e%d/1", round)), agent.Verdict{Ruling: agent.Ask, Quorum: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		var last atomic.Int32
+		for n, by := range []agent.ActorID{"bob", "cat"} {
+			wg.Go(func() {
+				a, err := approve(context.Background(), replicas[n], agent.Actor{Workspace: "acme", ID: by, Kind: agent.Member}, id, clock)
+				if err != nil {
+					t.Error(err)
+				}
+				if a.State == approval.Approved {
+					last.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if last.Load() != 1 {
+			t.Fatalf("round %d: %d of two yeses were the last one; want 1", round, last.Load())
+		}
+	}
 }
