@@ -164,23 +164,32 @@ func (d *Directory) user(ctx context.Context, id string) (knownUser, error) {
 	return knownUser{}, agent.WrapError(agent.Unavailable, err, "Slack does not say who this is")
 }
 
-// ask asks Slack once for however many want the same, waits out its limits, and
-// keeps the answer unless it was overtaken by a change.
+// ask asks Slack once for however many want the same, waits out its limits and a
+// moment of trouble, and keeps the answer unless it was overtaken by a change.
 func ask[T any](ctx context.Context, d *Directory, what string, f func(ctx context.Context) (T, error), keep func(T)) (T, error) {
 	d.mu.Lock()
 	before := d.changes
 	d.mu.Unlock()
+	asker := ctx
 	// Who asks after a change must not get the answer from before it.
 	c := d.asking.DoChan(fmt.Sprintf("%s %d", what, before), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookUpWithin)
 		defer cancel()
 		var got T
+		pauses := []time.Duration{100 * time.Millisecond, 500 * time.Millisecond, 2 * time.Second}
 		for {
 			var err error
 			if got, err = f(ctx); err == nil {
 				break
 			}
-			if why, after := judge(err); why != limitedRate || !sleep(ctx, after) {
+			why, after := judge(err)
+			switch {
+			case why == limitedRate && sleep(ctx, after):
+			case why == unsure && len(pauses) > 0 && sleep(asker, pauses[0]):
+				// One answer that got lost must not make a stranger of somebody, as
+				// long as whoever asked waits for it.
+				pauses = pauses[1:]
+			default:
 				return got, err
 			}
 		}

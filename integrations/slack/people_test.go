@@ -245,6 +245,24 @@ func TestAPlaceIsLookedUpAtSlacksPace(t *testing.T) {
 	})
 }
 
+func TestOneLostAnswerMakesNoPlaceOpenAndNobodyAStranger(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, p, _ := newPayer(t)
+		people := p.bot.People()
+		w.slack.Fail("conversations.info", slackfake.Failure{Status: 503})
+		w.slack.Fail("conversations.members", slackfake.Failure{Lost: true})
+		w.slack.Fail("users.info", slackfake.Failure{Error: "internal_error"})
+		if p := people.Place(t.Context(), secret, "group", ann); p.Kind != agent.Private {
+			t.Errorf("the place is %v", p)
+		}
+		w.slack.Fail("users.info", slackfake.Failure{Lost: true})
+		if a := people.Actor(t.Context(), w.slack.Team, bob); a.Kind != agent.Member {
+			t.Errorf("Bob is %v", a.Kind)
+		}
+	})
+}
+
 func TestApproversAreRemindedWhenItIsDayWhereTheyAre(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
