@@ -85,6 +85,9 @@ type Store interface {
 	// Untaken returns those of the things that the holder may take: not over, and
 	// with no other process that has time left.
 	Untaken(ctx context.Context, f Front, holder string, about []string) ([]string, error)
+	// Unshown lists turns that ended since a time and were not shown to their end, of
+	// the conversations whose ids begin so, in the order of their ends.
+	Unshown(ctx context.Context, f Front, conversations string, since time.Time, limit int) ([]agent.Turn, error)
 	// Posts lists what was posted about something, by key.
 	Posts(ctx context.Context, f Front, about string) ([]Post, error)
 	// Forget drops deliveries done and things shown to their end before a time; it

@@ -160,6 +160,18 @@ func (d *DB) Untaken(ctx context.Context, f delivery.Front, holder string, about
 	return all, nil
 }
 
+// Unshown implements delivery.Store.
+func (d *DB) Unshown(ctx context.Context, f delivery.Front, conversations string, since time.Time, limit int) ([]agent.Turn, error) {
+	all, err := list(ctx, d, f.Workspace, scanTurn, `SELECT `+turnColumns+` FROM turns t
+		WHERE t.workspace = $1 AND t.ended >= $2 AND left(t.conversation, length($3)) = $3
+		AND NOT EXISTS (SELECT 1 FROM shows s WHERE s.workspace = $1 AND s.source = $4 AND s.about = t.id AND s.over IS NOT NULL)
+		ORDER BY t.ended LIMIT $5`, f.Workspace, since, conversations, f.Source, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read what was not shown: %w", err)
+	}
+	return all, nil
+}
+
 // Posts implements delivery.Store.
 func (d *DB) Posts(ctx context.Context, f delivery.Front, about string) ([]delivery.Post, error) {
 	all, err := list(ctx, d, f.Workspace, scanPost, `SELECT about, key, place, ref FROM posts

@@ -179,7 +179,9 @@ type Bot struct {
 	// followed are the turns whose progress is being shown; fresh those that wait
 	// for Run to begin with them.
 	followed map[string]bool
-	fresh    []followed
+	// looked is when all turns of the last day were looked at that are not shown.
+	looked time.Time
+	fresh  []followed
 	// lanes hold what was kept and waits to be handled, by lane; atHand are its ids,
 	// idle the lanes that nobody works on yet.
 	lanes  map[string][]delivery.Delivery

@@ -9,10 +9,13 @@ import (
 	"github.com/sous-hq/sous/agent/delivery"
 )
 
-// What a starting process looks at: the turns that ended lately may not have been
-// shown to their end.
+// What a starting process looks at, and each one every so often: the turns that ended
+// lately may not have been shown to their end. So many are taken up at once, and so
+// many of the newest may have something that can be taken back.
 const (
 	lately     = 24 * time.Hour
+	unshown    = 2000
+	lookAgain  = 10 * time.Minute
 	latelyMost = 100
 )
 
@@ -76,13 +79,13 @@ func (b *Bot) takeUp(ctx context.Context, before time.Time) error {
 	if err != nil {
 		return err
 	}
-	recent, err := b.Records.Recent(ctx, b.workspace(), "", latelyMost)
+	ended, err := b.endedUnshown(ctx)
 	if err != nil {
 		return err
 	}
 	byID := map[string]agent.Turn{}
 	var ids []string
-	for _, t := range append(open, recent...) {
+	for _, t := range append(open, ended...) {
 		_, ours := whereOf(t.Conversation)
 		if ours && t.Workspace == b.workspace() && !b.isFollowed(t.ID) && (!t.Status.Ended() || b.Clock().Sub(t.Ended) < lately) && byID[t.ID].ID == "" {
 			byID[t.ID] = t
@@ -96,6 +99,25 @@ func (b *Bot) takeUp(ctx context.Context, before time.Time) error {
 		b.track(byID[id], true)
 	}
 	return b.takeUpReviews(ctx)
+}
+
+// endedUnshown lists the turns that have ended and are not shown to their end: those
+// of the last day at first and now and then, those since a while else.
+func (b *Bot) endedUnshown(ctx context.Context) ([]agent.Turn, error) {
+	now := b.Clock()
+	b.mu.Lock()
+	since, whole := now.Add(-b.Lease-4*b.Sweep), now.Sub(b.looked) >= lookAgain || b.looked.After(now)
+	b.mu.Unlock()
+	if whole {
+		since = now.Add(-lately)
+	}
+	all, err := b.Deliveries.Unshown(ctx, b.front(), idPrefix, since, unshown)
+	if err == nil && whole && len(all) < unshown {
+		b.mu.Lock()
+		b.looked = now
+		b.mu.Unlock()
+	}
+	return all, err
 }
 
 func (b *Bot) isFollowed(id string) bool {

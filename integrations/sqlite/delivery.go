@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/delivery"
 )
 
@@ -149,6 +150,19 @@ func (d *DB) Untaken(ctx context.Context, f delivery.Front, holder string, about
 		WHERE s.about IS NULL OR s.over IS NULL AND (s.holder = ?4 OR s.until <= ?5) ORDER BY a.key`, jsonOf(about), f.Workspace, f.Source, holder, timeOf(&now))
 	if err != nil {
 		return nil, d.publicError(fmt.Errorf("read leases: %w", err))
+	}
+	return all, nil
+}
+
+// Unshown implements delivery.Store.
+func (d *DB) Unshown(ctx context.Context, f delivery.Front, conversations string, since time.Time, limit int) ([]agent.Turn, error) {
+	since = stored(since)
+	all, err := every(ctx, d.sql, scanTurn, `SELECT `+turnColumns+` FROM turns t
+		WHERE t.workspace = ?1 AND t.ended >= ?2 AND substr(t.conversation, 1, length(?3)) = ?3
+		AND NOT EXISTS (SELECT 1 FROM shows s WHERE s.workspace = ?1 AND s.source = ?4 AND s.about = t.id AND s.over IS NOT NULL)
+		ORDER BY t.ended LIMIT ?5`, f.Workspace, timeOf(&since), conversations, f.Source, limit)
+	if err != nil {
+		return nil, d.publicError(fmt.Errorf("read what was not shown: %w", err))
 	}
 	return all, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/delivery"
+	"github.com/sous-hq/sous/agent/loop"
 )
 
 // Deliveries checks delivery.Store. open returns an empty store on the clock.
@@ -25,6 +26,7 @@ func Deliveries(t *testing.T, open func(t *testing.T) (delivery.Store, *Clock)) 
 		{"another workspace or source sees nothing", deliveriesApart},
 		{"one holder shows a thing until its lease ends", deliveriesLease},
 		{"of many who take a lease at once one gets it", deliveriesLeaseRace},
+		{"a turn that ended is found until it was shown to its end, however long ago it was asked", deliveriesUnshown},
 		{"posts stand where they were noted last", deliveriesPosts},
 		{"what is over and done is forgotten in time, what waits never", deliveriesForget},
 	} {
@@ -205,6 +207,53 @@ func deliveriesLease(t *testing.T, s deliveries) {
 	}
 	s.take(t, "one", delivery.Over)
 	s.take(t, "two", delivery.Over)
+}
+
+// Turns are asked one after the other and end in another order.
+func deliveriesUnshown(t *testing.T, s deliveries) {
+	whole, ok := s.Store.(loop.Store)
+	if !ok {
+		t.Fatal("the store has no turns")
+	}
+	turns := Stores{Store: whole}
+	const asked = 5
+	var all []agent.Turn
+	for i := range asked {
+		conversation := fmt.Sprint("slack-", i)
+		if i == asked-1 {
+			conversation = "web"
+		}
+		all = append(all, accept(t, turns, fmt.Sprint("u", i), conversation, ann()).Turn)
+		s.clock.Advance(time.Second)
+	}
+	unshown := func(since time.Time, limit int) (ids []string) {
+		t.Helper()
+		got, err := s.Unshown(t.Context(), s.front, "slack-", since, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, turn := range got {
+			ids = append(ids, turn.ID)
+		}
+		return ids
+	}
+	began := s.clock.Now()
+	wantIDs(t, "unshown before any has ended", unshown(time.Time{}, 10))
+	for _, i := range []int{2, 4, 0, 1} {
+		s.clock.Advance(time.Hour)
+		finish(t, turns, all[i])
+	}
+	wantIDs(t, "unshown", unshown(began, 10), "u2", "u0", "u1")
+	wantIDs(t, "the first unshown", unshown(began, 2), "u2", "u0")
+	wantIDs(t, "unshown of the last hour", unshown(s.clock.Now().Add(-30*time.Minute), 10), "u1")
+	if got, err := s.Take(t.Context(), s.front, delivery.Lease{About: "u0", Holder: "h", For: time.Minute}); got != delivery.Mine || err != nil {
+		t.Fatal(got, err)
+	}
+	s.settle(t, delivery.Settled{Over: []string{"u2"}})
+	wantIDs(t, "unshown when one is being shown and one was", unshown(began, 10), "u0", "u1")
+	if got, err := s.Unshown(t.Context(), delivery.Front{Workspace: globex, Source: "slack"}, "slack-", began, 10); err != nil || len(got) != 0 {
+		t.Errorf("another workspace is shown %v, %v", got, err)
+	}
 }
 
 func deliveriesLeaseRace(t *testing.T, s deliveries) {

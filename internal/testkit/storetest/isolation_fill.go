@@ -46,6 +46,8 @@ func (w Whole) fill(t *testing.T) []string {
 	accept("e3", "c2")
 	accept("e4", "c2")
 	must(w.Park(ctx, "acme", "e3", loop.Parked{Answer: marker}))
+	accept("e5", "c3")
+	must(w.SetStatus(ctx, "acme", "e5", agent.TurnStopped))
 	pending := &loop.Pending{Workspace: "acme", Turn: "e3"}
 	pending.Add(checkpoint(1, marker, `{"n":1}`), now)
 	must(w.Store.Record(ctx, []*loop.Pending{pending}))
@@ -120,6 +122,7 @@ var moreTexts = map[string][]string{
 	"DB.Send":        {"", loop.InboxTopic},
 	"DB.Received":    {"", loop.InboxTopic},
 	"DB.Uninstall":   {"slack", "", "why"},
+	"DB.Unshown":     {"c3"},
 	"Ledger.Resolve": {"", "I looked"},
 }
 
@@ -174,9 +177,9 @@ func (a *arguments) known(typ reflect.Type) (any, bool) {
 	if slices.Contains([]string{"bob", "carol"}, a.id) {
 		who = agent.ActorID(a.id)
 	}
-	// Most ask for what was before; this one for what has been since.
+	// Most ask for what was before; these for what has been since.
 	when := now.Add(time.Hour)
-	if a.method == "DB.Spent" {
+	if a.method == "DB.Spent" || a.method == "DB.Unshown" {
 		when = now.Add(-time.Hour)
 	}
 	mine := agent.Label{Readers: agent.Only("ann")}
