@@ -51,12 +51,19 @@ type fault struct {
 
 // allFaults lists all ways, in the order in which they are tried.
 func allFaults() []fault {
-	both := []string{"sqlite", "postgres"}
+	both, pg, lite := []string{"sqlite", "postgres"}, []string{"postgres"}, []string{"sqlite"}
 	return []fault{
 		{"calm", "nothing fails, for the sake of comparison", both, calm},
 		{"random", "SIGKILL at random moments, start-up and recovery too", both, killAtRandom},
 		{"points", "SIGKILL at each named point", both, killAtPoints},
 		{"slack", "SIGKILL when Slack has done what a call asked for", both, killInSlack},
+		{"drain", "SIGTERM under load", both, drain},
+		{"freeze", "SIGSTOP, and wake", both, freeze},
+		{"disk", "no room on the disk", lite, diskFull},
+		{"database", "the database is away for a minute", pg, databaseAway},
+		{"answers", "the bank's answers are lost after it has paid", both, answersLost},
+		{"slack-errors", "502, 503 and resets on posts", both, slackErrors},
+		{"clock", "the wall clock a day ahead, and an hour behind", both, clockMoved},
 	}
 }
 

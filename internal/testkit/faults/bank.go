@@ -24,14 +24,10 @@ type Bank struct {
 	mu sync.Mutex
 	// keys are the idempotency keys it was given, marks those that can be looked up.
 	keys, marks map[string]bool
-	// paid counts payments by invoice, of orders the requests.
-	paid   map[string]int
-	orders int
-	// linger is how long an answer takes at most, lose how many of a thousand
-	// answers are lost after the payment.
+	// paid counts payments by invoice.
+	paid map[string]int
+	// linger is how long an answer takes at most.
 	linger time.Duration
-	lose   int
-	lossy  bool
 }
 
 // NewBank starts a bank whose answers take up to the given time, after it has paid.
@@ -50,20 +46,6 @@ func (b *Bank) Close() {
 // URL is where it is.
 func (b *Bank) URL() string { return b.http.URL }
 
-// Lose makes so many of a thousand answers get lost after the payment.
-func (b *Bank) Lose(perMille int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.lose, b.lossy = perMille, true
-}
-
-// Lossy reports whether an answer was ever to get lost.
-func (b *Bank) Lossy() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.lossy
-}
-
 // Paid is how often an invoice was paid.
 func (b *Bank) Paid(invoice string) int {
 	b.mu.Lock()
@@ -80,7 +62,6 @@ func (b *Bank) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		b.mu.Unlock()
 		return
 	}
-	b.orders++
 	key := r.Header.Get("Idempotency-Key")
 	if key == "" || !b.keys[key] {
 		b.paid[invoice]++
@@ -89,16 +70,12 @@ func (b *Bank) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		b.keys[key] = true
 	}
 	b.marks[mark] = true
-	linger, lost := b.linger, rand.IntN(1000) < b.lose
 	b.mu.Unlock()
-	if linger > 0 {
+	if b.linger > 0 {
 		select {
 		case <-r.Context().Done():
-		case <-time.After(rand.N(linger)):
+		case <-time.After(rand.N(b.linger)):
 		}
-	}
-	if lost {
-		panic(http.ErrAbortHandler)
 	}
 	_ = json.NewEncoder(w).Encode(map[string]string{"paid": invoice})
 }

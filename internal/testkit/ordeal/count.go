@@ -174,9 +174,10 @@ func (d *Ordeal) count(q *request, r *Result, tickets, unknown map[string]int) {
 	switch {
 	case made > 1:
 		r.wrong(&r.Doubled, "made %d times: %q %s, %s/%s", made, q.kind.wants(), q.subject, q.channel, q.root)
+	case made == 0 && lost == 0 && d.o.MayExpire && q.kind >= keyed:
 	case made == 0 && lost == 0:
 		r.wrong(&r.Lost, "not made, and nobody knows of it: %q %s, %s/%s", q.kind.wants(), q.subject, q.channel, q.root)
-	case lost > 0 && q.kind != neither && !d.Bank.Lossy():
+	case lost > 0 && q.kind != neither && d.o.BankVia == nil:
 		r.wrong(&r.Violations, "it could have been looked up or repeated, and was left: %q %s, %s/%s", q.kind.wants(), q.subject, q.channel, q.root)
 	}
 }

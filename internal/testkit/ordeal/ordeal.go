@@ -46,6 +46,11 @@ type Options struct {
 	Think, Linger time.Duration
 	// Faulty answers in place of the model's script; nil never does.
 	Faulty func() (openaifake.Step, bool)
+	// BankVia is the way to the bank, given its address; nil is the direct one.
+	BankVia func(bank string) (string, error)
+	// MayExpire says that a question may run out of time: then what it was about is
+	// not made, and that is no loss.
+	MayExpire bool
 	// SocketOnly leaves HTTP out: what Slack signs is refused by a wrong clock.
 	SocketOnly bool
 	// Forgetful keeps no list of what the fakes were asked, for long runs.
@@ -98,6 +103,12 @@ func New(o Options) (*Ordeal, error) {
 		}
 		d.Slack.AddChannel(c)
 	}
+	bank := d.Bank.URL()
+	if o.BankVia != nil {
+		if bank, err = o.BankVia(bank); err != nil {
+			return nil, errors.Join(err, d.Close())
+		}
+	}
 	var listen []string
 	for range o.N {
 		address, err := free()
@@ -112,7 +123,7 @@ func New(o Options) (*Ordeal, error) {
 		Settings: append([]string{
 			"SOUS_LOG_LEVEL=error", "OPENAI_BASE_URL=" + d.Model.BaseURL(), "OPENAI_API_KEY=fake", "OPENAI_MODEL=fake-model",
 			"SLACK_BOT_TOKEN=" + d.Slack.BotToken, "SLACK_APP_TOKEN=" + d.Slack.AppToken, "SLACK_SIGNING_SECRET=" + d.Slack.SigningSecret,
-			"SLACK_API_URL=" + d.Slack.URL(), "SOUS_FAULT_BANK=" + d.Bank.URL(), "SOUS_FAULT_PACE=5ms",
+			"SLACK_API_URL=" + d.Slack.URL(), "SOUS_FAULT_BANK=" + bank, "SOUS_FAULT_PACE=5ms",
 			"SOUS_AUDIT_CHECKPOINTS=" + filepath.Join(o.Dir, "checkpoints"),
 		}, o.Settings...),
 	})

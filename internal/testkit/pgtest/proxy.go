@@ -1,6 +1,7 @@
 package pgtest
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -17,6 +18,7 @@ type Proxy struct {
 	network string
 	address string
 	l       net.Listener
+	wg      sync.WaitGroup
 
 	mu    sync.Mutex
 	cut   bool
@@ -26,9 +28,19 @@ type Proxy struct {
 // NewProxy returns a proxy before the database the URL names, until the test ends.
 func NewProxy(t testing.TB, base string) *Proxy {
 	t.Helper()
-	u, err := url.Parse(base)
+	p, err := StartProxy(t.Context(), base)
 	if err != nil {
 		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// StartProxy returns a proxy before the database the URL names, until it is closed.
+func StartProxy(ctx context.Context, base string) (*Proxy, error) {
+	u, err := url.Parse(base)
+	if err != nil {
+		return nil, err
 	}
 	p := &Proxy{network: "tcp", address: u.Host, conns: map[net.Conn]bool{}}
 	q := u.Query()
@@ -39,31 +51,32 @@ func NewProxy(t testing.TB, base string) *Proxy {
 		p.address = net.JoinHostPort(u.Hostname(), "5432")
 	}
 	var lc net.ListenConfig
-	if p.l, err = lc.Listen(t.Context(), "tcp", "127.0.0.1:0"); err != nil {
-		t.Fatal(err)
+	if p.l, err = lc.Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
+		return nil, err
 	}
 	u.Host = p.l.Addr().String()
 	q.Set("sslmode", "disable")
 	u.RawQuery = q.Encode()
 	p.URL = u.String()
-	var wg sync.WaitGroup
-	wg.Go(func() { p.serve(&wg) })
-	t.Cleanup(func() {
-		_ = p.l.Close()
-		p.Cut()
-		wg.Wait()
-	})
-	return p
+	p.wg.Go(p.serve)
+	return p, nil
 }
 
-func (p *Proxy) serve(wg *sync.WaitGroup) {
+// Close ends the proxy and every connection by way of it.
+func (p *Proxy) Close() {
+	_ = p.l.Close()
+	p.Cut()
+	p.wg.Wait()
+}
+
+func (p *Proxy) serve() {
 	for {
 		c, err := p.l.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err == nil {
-			wg.Go(func() { p.pass(c) })
+			p.wg.Go(func() { p.pass(c) })
 		}
 	}
 }
