@@ -57,6 +57,45 @@ type conn struct {
 	kept map[string]*statement
 	// clock counts uses, so that the one used longest ago goes first.
 	clock uint64
+	// writing says that a transaction that writes is open.
+	writing bool
+}
+
+// BeginTx implements driver.ConnBeginTx.
+func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	tx, err := c.rawConn.BeginTx(lasting(ctx), opts)
+	if err != nil {
+		return nil, err
+	}
+	c.writing = !opts.ReadOnly
+	return transaction{tx, c}, nil
+}
+
+// transaction tells its connection when it is over.
+type transaction struct {
+	driver.Tx
+	conn *conn
+}
+
+// Commit implements driver.Tx.
+func (t transaction) Commit() error {
+	t.conn.writing = false
+	return t.Tx.Commit()
+}
+
+// Rollback implements driver.Tx.
+func (t transaction) Rollback() error {
+	t.conn.writing = false
+	return t.Tx.Rollback()
+}
+
+// lasting is ctx without its end. The driver starts a goroutine for each statement
+// that may be cut off; what changes a few rows is over before there is any use in it.
+func lasting(ctx context.Context) context.Context {
+	if ctx.Err() != nil {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
 }
 
 // statement is compiled; busy while rows are read from it.
@@ -129,7 +168,7 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	if !ok {
 		return c.rawConn.ExecContext(ctx, query, args)
 	}
-	done, err := run.ExecContext(ctx, args)
+	done, err := run.ExecContext(lasting(ctx), args)
 	if err != nil {
 		c.drop(s)
 	}
@@ -145,6 +184,9 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 	run, ok := runnable(s)
 	if !ok {
 		return c.rawConn.QueryContext(ctx, query, args)
+	}
+	if c.writing {
+		ctx = lasting(ctx)
 	}
 	got, err := run.QueryContext(ctx, args)
 	if err != nil {
