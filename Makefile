@@ -11,7 +11,7 @@ RACE        := -race -gcflags=modernc.org/sqlite/lib=-race=false
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format vet lint layers eval eval-minutes eval-routing eval-redaction eval-injection eval-memory bench-memory eval-replicas eval-upgrade eval-contracts eval-slack crash bench pictures mutants benchmarks
+.PHONY: help run test check format vet lint layers eval eval-minutes eval-routing eval-redaction eval-injection eval-memory bench-memory eval-replicas eval-upgrade eval-contracts eval-slack crash soak bench pictures mutants benchmarks
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -83,6 +83,9 @@ eval-slack: ## Slack at volume: deliveries, clicks, bad requests, mentions at on
 
 crash: ## SIGKILL 500 times at random, at named points, and other faults, on both stores: what was lost or done twice (KILLS=, STORE=, ONLY=, SEED=)
 	@$(GO) run ./internal/eval/crash -kills $(or $(KILLS),500) -store $(or $(STORE),both) $(if $(ONLY),-only $(ONLY)) $(if $(SEED),-seed $(SEED))
+
+soak: ## 20 requests a second with faults at random: violations, goroutines and heap that stay (DURATION=4h, STORE=sqlite, SEED=)
+	@$(GO) run ./internal/eval/soak -duration $(or $(DURATION),4h) -store $(or $(STORE),sqlite) $(if $(SEED),-seed $(SEED))
 
 eval-injection: ## attacks with any effect through the gate, and how often people are asked (DATA=folder of attacks)
 	@$(GO) run ./internal/eval/injection -data $(or $(DATA),../shared/data/injection)

@@ -264,30 +264,7 @@ func (t *trial) scene(ctx context.Context, change func(*ordeal.Options)) error {
 
 // finish waits until all is answered, with processes that are left alone, and counts.
 func (t *trial) finish(ctx context.Context, s *ordeal.Stream) error {
-	s.Cease()
-	// What is set aside is set going again, once in a while, as somebody would.
-	waited := make(chan error, 1)
-	go func() { waited <- s.Wait(3 * time.Minute) }()
-	for done := false; !done; {
-		select {
-		case err := <-waited:
-			done = true
-			if err != nil {
-				fmt.Fprintln(t.out, "      ", err)
-			}
-		case <-time.After(3 * time.Second):
-		}
-		if err := t.d.Replay(); err != nil {
-			return err
-		}
-	}
-	// Cards follow their answers, and what stands twice may come late.
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(3 * time.Second):
-	}
-	r, err := t.d.Settled(ctx, time.Minute)
+	r, err := t.d.End(ctx, s)
 	if err != nil {
 		return err
 	}

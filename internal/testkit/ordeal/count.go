@@ -99,6 +99,31 @@ func (d *Ordeal) Count(ctx context.Context) (Result, error) {
 	return r, ctx.Err()
 }
 
+// End makes no more requests, waits until all are answered, sets going again what was
+// set aside, and counts.
+func (d *Ordeal) End(ctx context.Context, s *Stream) (Result, error) {
+	s.Cease()
+	waited := make(chan error, 1)
+	go func() { waited <- s.Wait(3 * time.Minute) }()
+	for done := false; !done; {
+		select {
+		case <-waited: // what is not answered is counted
+			done = true
+		case <-time.After(3 * time.Second):
+		}
+		if err := d.Replay(); err != nil {
+			return Result{}, err
+		}
+	}
+	// What stands twice may come late.
+	select {
+	case <-ctx.Done():
+		return Result{}, ctx.Err()
+	case <-time.After(3 * time.Second):
+	}
+	return d.Settled(ctx, time.Minute)
+}
+
 // Settled is Count, again and again until nothing is wrong any more: cards follow the
 // answers they belong to. What is wrong after so much time is.
 func (d *Ordeal) Settled(ctx context.Context, limit time.Duration) (Result, error) {
@@ -175,6 +200,7 @@ func (d *Ordeal) count(q *request, r *Result, tickets, unknown map[string]int) {
 	case made > 1:
 		r.wrong(&r.Doubled, "made %d times: %q %s, %s/%s", made, q.kind.wants(), q.subject, q.channel, q.root)
 	case made == 0 && lost == 0 && d.o.MayExpire && q.kind >= keyed:
+	case made == 0 && lost == 0 && d.o.Faulty != nil: // the built-in model answered
 	case made == 0 && lost == 0:
 		r.wrong(&r.Lost, "not made, and nobody knows of it: %q %s, %s/%s", q.kind.wants(), q.subject, q.channel, q.root)
 	case lost > 0 && q.kind != neither && d.o.BankVia == nil:
