@@ -5,8 +5,10 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	mathrand "math/rand/v2"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -66,9 +68,25 @@ func Migrate(ctx context.Context, url string) error {
 	return publicError((&DB{pool: pool}).migrate(ctx))
 }
 
-// migrate applies the migrations the database has not seen, all in one
-// transaction under a lock: replicas that start together follow each other.
+// migrateTries is how often migrations are begun anew that the database gave up to
+// let replicas through that are at work; finding that out takes it a second.
+const migrateTries = 12
+
+// migrate applies the migrations the database has not seen. Replicas of an earlier
+// version work meanwhile and hold tables in another order than migrations take them.
 func (d *DB) migrate(ctx context.Context) error {
+	for try := 1; ; try++ {
+		err := d.migrateOnce(ctx)
+		if err == nil || try == migrateTries || !outOfOrder(err) {
+			return err
+		}
+		rest(ctx, time.Duration(try)*10*time.Millisecond*time.Duration(1+mathrand.IntN(10)))
+	}
+}
+
+// migrateOnce does so in one transaction under a lock: replicas that start together
+// follow each other.
+func (d *DB) migrateOnce(ctx context.Context) error {
 	all, err := allMigrations()
 	if err != nil {
 		return err

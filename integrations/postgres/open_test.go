@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/integrations/postgres"
 	"github.com/sous-hq/sous/internal/testkit/pgtest"
@@ -30,6 +32,32 @@ func TestReplicasThatStartTogetherMigrateOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// A replica of an earlier version works while the schema changes, and the server may
+// give the change up to let it through.
+func TestAMigrationTheServerCannotOrderIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	base := pgtest.Empty(t)
+	conn, err := pgx.Connect(t.Context(), base.AdminURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	// A sequence counts on when all else is rolled back.
+	_, err = conn.Exec(t.Context(), `CREATE SEQUENCE public.tried;
+		CREATE FUNCTION public.unlucky() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+			IF nextval('public.tried') <= 2 THEN RAISE EXCEPTION 'deadlock detected' USING ERRCODE = '40P01'; END IF; END $$;
+		CREATE EVENT TRIGGER unlucky_at_first ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION public.unlucky()`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := postgres.Open(t.Context(), postgres.Config{URL: base.URL, Keys: t.TempDir() + "/keys"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	accept(t, db, "e1")
 }
 
 func TestANewerSchemaIsUsedAsLongAsItAllowsThat(t *testing.T) {
