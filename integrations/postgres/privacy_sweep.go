@@ -41,9 +41,10 @@ func (d *DB) Sweep(ctx context.Context, scrub bool) error {
 	if err != nil {
 		return publicError(err)
 	}
-	if others := slices.ContainsFunc(all, func(t table) bool { return !t.Ours }); others && scrub {
-		// The server would pass them over with a warning.
-		return agent.Errorf(agent.Forbidden, "it is erased, but only the owner of the tables can have their files written anew: do it again with the owner's SOUS_DATABASE_URL")
+	if others := slices.ContainsFunc(all, func(t table) bool { return !t.Ours }); scrub {
+		if err := d.mayScrub(ctx, !others); err != nil {
+			return err
+		}
 	}
 	if err := d.settled(ctx); err != nil {
 		return err
@@ -72,6 +73,23 @@ func (d *DB) Sweep(ctx context.Context, scrub bool) error {
 	}
 	if _, err := d.pool.Exec(ctx, how+"pg_catalog.pg_statistic"); err != nil {
 		return publicError(fmt.Errorf("it is erased, but what the server has learned of it could not be swept: %w", err))
+	}
+	return nil
+}
+
+// mayScrub is Forbidden unless the login owns the tables, which the caller has looked
+// up, and the database: what another cannot have written anew, the statistics among
+// it, the server would pass over with a warning.
+func (d *DB) mayScrub(ctx context.Context, tables bool) error {
+	var database bool
+	err := d.pool.QueryRow(ctx, `SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = current_database()`).Scan(&database)
+	switch {
+	case err != nil:
+		return publicError(err)
+	case !tables:
+		return agent.Errorf(agent.Forbidden, "it is erased, but only the owner of the tables can have their files written anew: do it again with the owner's SOUS_DATABASE_URL")
+	case !database:
+		return agent.Errorf(agent.Forbidden, "it is erased, but only the owner of the database can have its statistics written anew: do it again with the owner's SOUS_DATABASE_URL")
 	}
 	return nil
 }

@@ -150,6 +150,25 @@ func TestASweepWaitsForWhoStillSees(t *testing.T) {
 	}
 }
 
+// TestOnlyTheOwnerOfTheDatabaseScrubs: of the statistics the server would pass over
+// what is not the login's, and say nothing.
+func TestOnlyTheOwnerOfTheDatabaseScrubs(t *testing.T) {
+	t.Parallel()
+	db, _, base := openDB(t)
+	run := administrator(t, base)
+	owner, _, _ := strings.Cut(strings.SplitN(base.URL, "//", 2)[1], ":")
+	if err := run(`ALTER DATABASE ` + base.Name + ` OWNER TO CURRENT_USER`); err != nil {
+		t.Fatal(err)
+	}
+	err := db.Sweep(t.Context(), true)
+	if agent.KindOf(err) != agent.Forbidden || !strings.Contains(agent.PublicText(err), "owner of the database") {
+		t.Errorf("scrubbed by a login that owns the tables alone: %v", err)
+	}
+	if err := run(`ALTER DATABASE ` + base.Name + ` OWNER TO ` + owner); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestASweepTakesWhatTheServerHasLearned: of a table that is empty by then, too.
 func TestASweepTakesWhatTheServerHasLearned(t *testing.T) {
 	t.Parallel()
