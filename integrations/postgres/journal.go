@@ -39,7 +39,9 @@ func journal(tx pgx.Tx, p *loop.Pending) (saved func()) {
 			ON CONFLICT DO NOTHING`, p.Workspace, p.Turn, c.N, c.Effect, storable(string(c.Result)))
 	}
 	if heard > 0 {
-		later(tx, `UPDATE turns SET heard = $3 WHERE workspace = $1 AND id = $2 AND heard < $3`, p.Workspace, p.Turn, heard)
+		// Who has heard something has something to do, though it still counts as waiting:
+		// the process that adopts it must not wait for the next signal.
+		later(tx, `UPDATE turns SET heard = $3, wake = 'epoch' WHERE workspace = $1 AND id = $2 AND heard < $3`, p.Workspace, p.Turn, heard)
 	}
 	return func() { p.Saved(all, heard) }
 }

@@ -54,7 +54,9 @@ func journal(ctx context.Context, tx *sql.Tx, p *loop.Pending) (saved func(), er
 		}
 	}
 	if len(all) > 0 || heard > 0 {
-		if _, err := tx.ExecContext(ctx, `UPDATE turns SET heard = ?3 WHERE workspace = ?1 AND id = ?2 AND heard < ?3`, p.Workspace, p.Turn, heard); err != nil {
+		// Who has heard something has something to do, though it still counts as waiting:
+		// the process that adopts it must not wait for the next signal.
+		if _, err := tx.ExecContext(ctx, `UPDATE turns SET heard = ?3, wake = 1 WHERE workspace = ?1 AND id = ?2 AND heard < ?3`, p.Workspace, p.Turn, heard); err != nil {
 			return nil, fmt.Errorf("write journal: %w", err)
 		}
 	}

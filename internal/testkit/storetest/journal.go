@@ -233,12 +233,28 @@ func (j journalSuite) wakes(t *testing.T, s Stores) {
 			t.Fatal(err)
 		}
 	}
+	// It was told, took note of that, and its process ended before it could act on it.
+	j.carried(t, s, 0, "cut short")
+	if err := s.Park(t.Context(), acme, "cut short", loop.Parked{Wake: wake}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Send(t.Context(), acme, "cut short", loop.InboxTopic, loop.Signal{Type: loop.SignalStop}); err != nil {
+		t.Fatal(err)
+	}
+	cut := pendingOf("cut short", "await inbox")
+	cut.Hear(1)
+	if err := s.Record(t.Context(), []*loop.Pending{cut}); err != nil {
+		t.Fatal(err)
+	}
 	ready, err := s.Ready(t.Context(), j.carriers[0])
 	if err != nil || len(ready) != 1 || ready[0].Turn != "told" {
 		t.Errorf("ready %v, %v; want told alone", ready, err)
 	}
 	got := j.adopted(t, s, 1)
-	if len(got) != 3 || got["quiet"].Ready || !got["told"].Ready || got["heard"].Ready || !got["quiet"].Wake.Equal(wake) {
+	if c := got["cut short"]; !c.Ready && (c.Wake.IsZero() || c.Wake.After(s.Clock.Now())) {
+		t.Errorf("it heard something and was cut short, and is left to wait: %+v", c)
+	}
+	if len(got) != 4 || got["quiet"].Ready || !got["told"].Ready || got["heard"].Ready || !got["quiet"].Wake.Equal(wake) {
 		t.Errorf("adopted %+v", got)
 	}
 }
