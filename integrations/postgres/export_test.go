@@ -23,3 +23,23 @@ func CheckServer(ctx context.Context, url string, oldest int) error {
 // WideMemories is a store for which nobody may read so little that the indexes are
 // not asked.
 func WideMemories(db *DB) *Memories { return &Memories{db: db} }
+
+// MigrateAgain applies one migration, whose work was undone, whatever came after it.
+func MigrateAgain(ctx context.Context, url string, version int) error {
+	all, err := allMigrations()
+	if err != nil {
+		return err
+	}
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if err := prepare(ctx, tx); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, all[version-1].text)
+		return err
+	})
+}
