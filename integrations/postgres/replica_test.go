@@ -37,6 +37,8 @@ func join(t *testing.T, db *postgres.DB, id string) member {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = m.leave(context.Background()) })
+	// It listens from now on: what was said before it did stands for all there may be.
+	wait(t, m.changed, "")
 	return m
 }
 

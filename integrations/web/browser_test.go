@@ -179,6 +179,21 @@ func (b *tab) until(what, expression string) {
 	}
 }
 
+// press clicks until it has shown: a card that takes the place of the one that is
+// being clicked takes the click with it, and people press again.
+func (b *tab) press(css chromedp.CSS, done string) {
+	b.t.Helper()
+	for n := 0; n < 5; n++ {
+		b.run(click(css))
+		for deadline := time.Now().Add(3 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+			if says[bool](b, "Boolean("+done+")") {
+				return
+			}
+		}
+	}
+	b.t.Fatalf("%s was clicked, and not %s", css, done)
+}
+
 func (b *tab) shot(name string) {
 	dir := os.Getenv("SHOTS")
 	if dir == "" {
@@ -308,7 +323,7 @@ func TestAPhoneShowsEverythingInItsWidth(t *testing.T) {
 	b.summarise()
 	fits("cards")
 	b.shot("phone-cards")
-	b.run(click(".all button"))
+	b.press(".all button", `!document.querySelector(".all button")`)
 	b.until("the answer", `document.querySelector(".answer")`)
 	fits("answer")
 	b.shot("phone-answer")
@@ -405,7 +420,7 @@ func TestThePagesAskNobodyElseForAnything(t *testing.T) {
 	}
 	b.run(emulates(network.Enable, network.EnableParams{}))
 	b.summarise()
-	b.run(click(".all button"))
+	b.press(".all button", `!document.querySelector(".all button")`)
 	b.until("the answer", `document.querySelector(".answer")`)
 	b.run(chromedp.Reload(), seen(".answer"))
 	mu.Lock()
