@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sous-hq/sous/internal/testkit/fleet"
 	"github.com/sous-hq/sous/internal/testkit/ordeal"
 	"github.com/sous-hq/sous/internal/testkit/pgtest"
 )
@@ -108,15 +109,7 @@ func run(ctx context.Context, argv []string, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if o.binary == "" {
-		o.binary = filepath.Join(dir, "sous")
-		build := exec.CommandContext(ctx, "go", "build", "-tags", "faults", "-o", o.binary, "./cmd/sous")
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
-			return fmt.Errorf("build sous: %w", err)
-		}
-	}
-	if o.binary, err = filepath.Abs(o.binary); err != nil {
+	if o.binary, err = fleet.Binary(ctx, o.binary, dir, "faults"); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "seed %d\n\n%-9s %-13s %6s %9s %6s %8s %7s %9s %11s %9s %8s\n", o.seed,

@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"time"
 
 	"github.com/sous-hq/sous/internal/testkit/fleet"
@@ -49,13 +48,8 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if o.binary == "" {
-		o.binary = filepath.Join(dir, "sous")
-		build := exec.CommandContext(ctx, "go", "build", "-o", o.binary, "./cmd/sous")
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
-			return fmt.Errorf("build sous: %w", err)
-		}
+	if o.binary, err = fleet.Binary(ctx, o.binary, dir); err != nil {
+		return err
 	}
 	server, err := pgtest.Start(ctx, pgtest.Options{Durable: true})
 	if err != nil {

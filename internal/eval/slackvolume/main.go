@@ -19,6 +19,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/sous-hq/sous/internal/testkit/fleet"
 	"github.com/sous-hq/sous/internal/testkit/pgtest"
 	"github.com/sous-hq/sous/internal/testkit/slackload"
 )
@@ -70,7 +71,7 @@ func run(ctx context.Context, argv []string, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if o.binary, err = binary(ctx, o.binary, dir); err != nil {
+	if o.binary, err = fleet.Binary(ctx, o.binary, dir); err != nil {
 		return err
 	}
 	rows := []row{{Store: "sqlite", Processes: 1}}
@@ -93,20 +94,6 @@ func run(ctx context.Context, argv []string, out io.Writer) error {
 		errs = append(errs, r.wrong())
 	}
 	return errors.Join(errs...)
-}
-
-// binary is the sous to measure, built when none is given.
-func binary(ctx context.Context, given, dir string) (string, error) {
-	if given != "" {
-		return filepath.Abs(given)
-	}
-	path := filepath.Join(dir, "sous")
-	build := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/sous")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return "", fmt.Errorf("build sous: %w", err)
-	}
-	return path, nil
 }
 
 // measure fills a row.

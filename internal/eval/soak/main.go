@@ -17,13 +17,13 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/sous-hq/sous/internal/datadir"
+	"github.com/sous-hq/sous/internal/testkit/fleet"
 	"github.com/sous-hq/sous/internal/testkit/openaifake"
 	"github.com/sous-hq/sous/internal/testkit/ordeal"
 	"github.com/sous-hq/sous/internal/testkit/pgtest"
@@ -89,13 +89,8 @@ func run(ctx context.Context, argv []string, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if *binary == "" {
-		*binary = filepath.Join(dir, "sous")
-		build := exec.CommandContext(ctx, "go", "build", "-tags", "faults", "-o", *binary, "./cmd/sous")
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
-			return fmt.Errorf("build sous: %w", err)
-		}
+	if *binary, err = fleet.Binary(ctx, *binary, dir, "faults"); err != nil {
+		return err
 	}
 	s := &soak{out: out, random: rand.New(rand.NewPCG(*seed, 3)), result: result{Store: *store, Seed: *seed}}
 	o := ordeal.Options{
