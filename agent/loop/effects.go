@@ -350,6 +350,7 @@ func (e *Effects) finish(ctx context.Context, in finishIn) (struct{}, error) {
 		return struct{}{}, err
 	}
 	queued := true
+	var whole *Shown
 	if !t.Status.Ended() {
 		if err := e.withdraw(ctx, t, in); err != nil {
 			return struct{}{}, err
@@ -360,15 +361,29 @@ func (e *Effects) finish(ctx context.Context, in finishIn) (struct{}, error) {
 		if queued, err = e.Store.Finish(WithPending(ctx, nil), f); err != nil {
 			return struct{}{}, err
 		}
-		t = f.Turn
+		t, whole = f.Turn, e.left(f, in)
 		e.kept(t)
 		if e.Observe != nil {
 			e.Observe.Ended(t)
 		}
 	}
 	e.vaults.drop(t.ID)
-	e.Hub.End(t, queued)
+	e.Hub.end(t, whole, queued)
 	return struct{}{}, nil
+}
+
+// left is all that is stored of a turn that ended, nil when more may be than is known
+// here: approvals, effects.
+func (e *Effects) left(f Finish, in finishIn) *Shown {
+	if in.Asked || in.Request == nil {
+		return nil
+	}
+	for _, r := range in.Trail {
+		if e.readsFrom(r.Plan.Calls) < len(r.Plan.Calls) {
+			return nil
+		}
+	}
+	return &Shown{Turn: f.Turn, Steps: f.Steps, AnswerLabel: f.Answer.Label}
 }
 
 // ending gathers what the turn came to.

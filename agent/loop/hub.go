@@ -54,6 +54,18 @@ type Event struct {
 	Approval string    `json:"approval,omitempty"`
 	Status   string    `json:"status,omitempty"`
 	At       time.Time `json:"at"`
+	// whole is what an end left, as it was stored; nil when that has to be read.
+	whole *Shown
+}
+
+// Whole returns the turn as an EventEnd left it, ok only when nothing else can have
+// been stored with it: then it need not be read. Who may see it is the caller's
+// business.
+func (ev Event) Whole() (v View, ok bool) {
+	if ev.whole == nil {
+		return View{}, false
+	}
+	return View{Shown: *ev.whole}, true
 }
 
 // keepEnded is how long a finished turn's events stay for late viewers, keepWhole of
@@ -142,8 +154,11 @@ func (h *Hub) Park(t agent.Turn) {
 
 // End publishes the turn's end and frees its conversation for the turn that is next,
 // if one may be queued.
-func (h *Hub) End(t agent.Turn, queued bool) {
-	h.Publish(Event{Turn: t.ID, Type: EventEnd, Text: t.Answer, Status: t.Status.String(), At: t.Ended})
+func (h *Hub) End(t agent.Turn, queued bool) { h.end(t, nil, queued) }
+
+// end is End by who knows all that is stored of the turn.
+func (h *Hub) end(t agent.Turn, whole *Shown, queued bool) {
+	h.Publish(Event{Turn: t.ID, Type: EventEnd, Text: t.Answer, Status: t.Status.String(), At: t.Ended, whole: whole})
 	if queued && h.free != nil {
 		h.free(t)
 	}
@@ -162,6 +177,7 @@ func (s *stream) after(n int) (Event, bool) {
 func (s *stream) fold() {
 	if last := len(s.events) - 1; s.ended && s.watchers == 0 && last > 0 {
 		s.gone, s.events = s.gone+last, []Event{s.events[last]}
+		s.events[0].whole = nil
 	}
 }
 

@@ -236,6 +236,9 @@ func (s *show) happened(ctx context.Context, ev loop.Event) (over bool, err erro
 		s.due = true
 		return false, nil
 	}
+	if v, ok := ev.Whole(); ok {
+		return s.appear(ctx, v)
+	}
 	return s.sync(ctx)
 }
 

@@ -36,6 +36,7 @@ func Engines(t *testing.T, on Bench) {
 		{"a question waits for its answer", question},
 		{"a stopped turn says what it did", stopped},
 		{"bounds end a turn with an account", bounds},
+		{"an end carries all there is of a turn that changed nothing, and of no other", endTellsAll},
 		{"what the person ordered in words runs and can be undone", undo},
 		{"an unknown tool and bad arguments go back to the model", badCalls},
 		{"a turn that cannot go on is set aside, says so and frees its conversation", cannotGoOn},
