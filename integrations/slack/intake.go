@@ -46,7 +46,7 @@ func (b *Bot) event(ctx context.Context, body []byte) (any, error) {
 		if err != nil || id == "" {
 			return nil, err
 		}
-		return nil, b.takeIn(ctx, delivery.Delivery{ID: id, Queue: lane, Body: body})
+		return nil, b.takeEvent(ctx, me, ev, delivery.Delivery{ID: id, Queue: lane, Body: body})
 	}
 	if me, err = b.self(ctx); err != nil {
 		return nil, err
@@ -187,7 +187,7 @@ func (b *Bot) meantFile(ctx context.Context, by agent.Actor, place agent.Place, 
 // accept hands a request in. What it is refused for is told to the person; what
 // may go better another time is returned.
 func (b *Bot) accept(ctx context.Context, by agent.Actor, at where, in loop.Incoming) error {
-	acc, err := b.Desk.Accept(ctx, by, in)
+	err := b.hand(ctx, by, in)
 	if err != nil {
 		switch agent.KindOf(err) {
 		case agent.Invalid, agent.TooLarge, agent.Forbidden, agent.NotFound, agent.Conflict, agent.Expired:
@@ -199,6 +199,15 @@ func (b *Bot) accept(ctx context.Context, by agent.Actor, at where, in loop.Inco
 			// It is kept and handed in again until there is room.
 			b.notice(ctx, at, in.Event+"/busy", "I have more to do than I can begin right now. Your request is kept and I take it up by myself; there is no need to send it again.")
 		}
+		return err
+	}
+	return nil
+}
+
+// hand makes a turn of a request and begins to show it.
+func (b *Bot) hand(ctx context.Context, by agent.Actor, in loop.Incoming) error {
+	acc, err := b.Desk.Accept(ctx, by, in)
+	if err != nil {
 		return err
 	}
 	b.engageIn(in.Conversation)

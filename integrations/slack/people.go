@@ -394,6 +394,25 @@ func (d *Directory) groupsOf(ctx context.Context, user string) []string {
 	return in
 }
 
+// knows reports whether Slack need not be asked who somebody is and who sees a channel.
+func (d *Directory) knows(channel, kind, user string) bool {
+	now := d.clock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, placed := d.places[channel]
+	return (kind == "im" || placed && now.Sub(d.places[channel].at) < d.fresh) &&
+		now.Sub(d.users[user].at) < d.fresh && now.Sub(d.groupsAt) < d.fresh
+}
+
+// learn asks Slack what knows says is not known. What cannot be learned is asked again
+// by whoever needs it.
+func (d *Directory) learn(ctx context.Context, channel, kind, user string) {
+	var both sync.WaitGroup
+	both.Go(func() { d.Place(ctx, channel, kind, user) })
+	both.Go(func() { d.Actor(ctx, "", user) })
+	both.Wait()
+}
+
 // forget drops what is known of an account, a place or the groups.
 func (d *Directory) forget(user, channel string, groups bool) {
 	d.mu.Lock()

@@ -52,6 +52,15 @@ func (d *Directory) Place(ctx context.Context, channel, kind, user string) agent
 }
 
 func (d *Directory) lookUp(ctx context.Context, channel, user string) (agent.Place, error) {
+	// Nearly always both are needed.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var members []string
+	var g errgroup.Group
+	g.Go(func() (err error) {
+		members, err = d.members(ctx, channel)
+		return err
+	})
 	c, err := d.api.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: channel, IncludeNumMembers: true})
 	switch {
 	case err != nil:
@@ -61,7 +70,7 @@ func (d *Directory) lookUp(ctx context.Context, channel, user string) (agent.Pla
 	case c.IsExtShared || c.IsPendingExtShared, d.org == "" && (c.IsShared || c.IsOrgShared || c.IsGlobalShared):
 		return agent.Place{Kind: agent.Shared}, nil
 	}
-	members, err := d.members(ctx, channel)
+	err = g.Wait()
 	switch {
 	case err != nil:
 		return agent.Place{}, err

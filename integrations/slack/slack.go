@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/approval"
@@ -187,7 +188,11 @@ type Bot struct {
 	lanes  map[string][]delivery.Delivery
 	atHand map[string]bool
 	idle   []string
-	wake   chan struct{}
+	// handed are the ids of deliveries that are turns without having been kept, and
+	// handing lets one that comes twice at once wait for the other.
+	handed  map[string]bool
+	handing singleflight.Group
+	wake    chan struct{}
 	// end says why Run has to end.
 	end   chan error
 	slots chan struct{}
@@ -239,7 +244,7 @@ func New(c Config) (*Bot, error) {
 	wire := newLine(c.BotToken, c.AppToken, c.APIURL, c.Dial, c.Token)
 	b := &Bot{
 		Config: c, api: wire.api, wire: wire, people: c.Directory, seen: newReplays(), engage: map[string]bool{}, looking: map[string]string{},
-		followed: map[string]bool{}, lanes: map[string][]delivery.Delivery{}, atHand: map[string]bool{},
+		followed: map[string]bool{}, lanes: map[string][]delivery.Delivery{}, atHand: map[string]bool{}, handed: map[string]bool{},
 		wake: make(chan struct{}, 1), end: make(chan error, 1), slots: make(chan struct{}, maxLanes), issuing: map[string]bool{}, offers: map[string]offer{},
 	}
 	b.clerk = &clerk{store: c.Deliveries, front: b.front, log: c.Log, backoff: c.Backoff, busy: &b.busy, arrived: b.arrived, ending: make(chan struct{})}
