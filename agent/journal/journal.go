@@ -30,8 +30,8 @@ type Store interface {
 }
 
 const (
-	// MaxTries is how often a step may fail, or a process end in the middle of a
-	// turn, before the turn is set aside.
+	// MaxTries is how often a step may fail, or a process end in the middle of it,
+	// before the turn is set aside.
 	MaxTries = 5
 	// flushAfter is how long what a step came to may be in memory alone.
 	flushAfter = 100 * time.Millisecond

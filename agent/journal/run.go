@@ -97,6 +97,9 @@ func (r *run) begin() error {
 	if r.carried.fresh {
 		return nil
 	}
+	if r.carried.tries > 0 {
+		r.pending.Blame()
+	}
 	if r.carried.tries >= loop.AloneFrom {
 		if err := r.alone(); err != nil {
 			return err
@@ -115,11 +118,14 @@ func (r *run) begin() error {
 // alone waits until no other turn runs that processes have ended with, and counts
 // this try before it: whatever happens now is this turn's doing.
 func (r *run) alone() error {
+	again := r.engine.slots.pause()
 	select {
 	case r.engine.solo <- struct{}{}:
 		r.last = func() { <-r.engine.solo }
 	case <-r.ctx.Done():
-		return r.ctx.Err()
+	}
+	if err := again(r.ctx); err != nil {
+		return err
 	}
 	return r.try("try", func(ctx context.Context) error {
 		_, err := r.engine.cfg.Store.Try(ctx, r.start)
@@ -191,7 +197,22 @@ func (r *run) Do(effect string, in, out any) error {
 	if err != nil {
 		return err
 	}
-	return r.add(effect, out)
+	if err := r.add(effect, out); err != nil || !r.pending.Tried() {
+		return err
+	}
+	// A process ended with this turn before: that it came further counts from now on,
+	// not from the next write.
+	return r.record()
+}
+
+// record writes what is pending of the turn, if anything is.
+func (r *run) record() error {
+	if _, dirty := r.pending.Since(); !dirty {
+		return nil
+	}
+	return r.try("record", func(ctx context.Context) error {
+		return r.engine.cfg.Store.Record(ctx, []*loop.Pending{r.pending})
+	})
 }
 
 // awaits begins the name of the steps that wait for a topic.
@@ -224,13 +245,8 @@ func (r *run) Await(topic string, until time.Time) (loop.Signal, error) {
 		s = loop.Signal{Type: loop.SignalTimeout}
 		return s, r.add(effect, s)
 	}
-	if _, dirty := r.pending.Since(); dirty {
-		err := r.try("record", func(ctx context.Context) error {
-			return r.engine.cfg.Store.Record(ctx, []*loop.Pending{r.pending})
-		})
-		if err != nil {
-			return s, err
-		}
+	if err := r.record(); err != nil {
+		return s, err
 	}
 	r.until = until
 	return s, loop.ErrParked

@@ -23,14 +23,15 @@ type Journal interface {
 	// Checkpoints returns what was recorded of a turn, in order.
 	Checkpoints(ctx context.Context, ws agent.WorkspaceID, turn string) ([]Checkpoint, error)
 	// Record records what is pending of turns, in one transaction for those of one
-	// workspace. Of a turn that has ended nothing is kept.
+	// workspace. Of a turn that has ended nothing is kept; one that came to something
+	// has no tries against it any more.
 	Record(ctx context.Context, all []*Pending) error
 	// Adopt makes the process the carrier of the turns that run or wait and have none
 	// or another: any, or one of those named. A turn that ran when its carrier ended
 	// without giving it back has one more try against it, up to AloneFrom.
 	Adopt(ctx context.Context, carrier string, from ...string) ([]Carried, error)
 	// Try counts one more try against a turn that is about to run alone, and returns
-	// how many there are.
+	// how many there are. They end when it parks, and when it records a step.
 	Try(ctx context.Context, s Start) (int, error)
 	// Carriers lists the processes that carry turns, or did when they ended.
 	Carriers(ctx context.Context) ([]string, error)
@@ -73,6 +74,23 @@ type Pending struct {
 	kept  bool
 	// heard counts the signals taken from the inbox, told those the store knows of.
 	heard, told int
+	// tried says that the store counts tries against the turn.
+	tried bool
+}
+
+// Blame notes that the store counts tries against the turn, which end with the next
+// checkpoint it records: a turn that comes further is not what ends processes.
+func (p *Pending) Blame() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tried = true
+}
+
+// Tried reports whether the store still counts tries against the turn.
+func (p *Pending) Tried() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.tried
 }
 
 // Add puts a checkpoint behind those there are, or in the place of the last when
@@ -131,6 +149,7 @@ func (p *Pending) Saved(all []Checkpoint, heard int) {
 	if len(all) == 0 {
 		return
 	}
+	p.tried = false
 	p.saved = max(p.saved, all[len(all)-1].N)
 	p.unsaved = slices.DeleteFunc(slices.Clone(p.unsaved), func(c Checkpoint) bool { return c.N <= p.saved })
 }

@@ -38,6 +38,9 @@ func journal(tx pgx.Tx, p *loop.Pending) (saved func()) {
 			SELECT workspace, id, $3, $4, $5 FROM turns WHERE workspace = $1 AND id = $2 AND ended IS NULL
 			ON CONFLICT DO NOTHING`, p.Workspace, p.Turn, c.N, c.Effect, storable(string(c.Result)))
 	}
+	if len(all) > 0 && p.Tried() {
+		later(tx, `UPDATE turns SET tries = 0 WHERE workspace = $1 AND id = $2 AND ended IS NULL`, p.Workspace, p.Turn)
+	}
 	if heard > 0 {
 		// Who has heard something has something to do, though it still counts as waiting:
 		// the process that adopts it must not wait for the next signal.

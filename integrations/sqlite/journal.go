@@ -53,6 +53,11 @@ func journal(ctx context.Context, tx *sql.Tx, p *loop.Pending) (saved func(), er
 			return nil, fmt.Errorf("write journal: %w", err)
 		}
 	}
+	if len(all) > 0 && p.Tried() {
+		if _, err := tx.ExecContext(ctx, `UPDATE turns SET tries = 0 WHERE workspace = ? AND id = ? AND ended IS NULL`, p.Workspace, p.Turn); err != nil {
+			return nil, fmt.Errorf("write journal: %w", err)
+		}
+	}
 	if len(all) > 0 || heard > 0 {
 		// Who has heard something has something to do, though it still counts as waiting:
 		// the process that adopts it must not wait for the next signal.

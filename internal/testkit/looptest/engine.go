@@ -271,10 +271,7 @@ func cutOffOnce(t *testing.T, on Bench) {
 	decide(t, p, v.Approvals[0].ID, true)
 	<-inside
 	// The effect has happened outside; its outcome is lost with the process.
-	_ = p.DB.Close()
-	close(release)
-	_ = p.engine.Close(10 * time.Second)
-	p.once.Do(func() {})
+	p.Crash(func() { close(release) })
 	p = w.Start()
 	p.Until("e", agent.TurnDone)
 	if made, runs := w.Things(); made != 1 || runs != 2 {

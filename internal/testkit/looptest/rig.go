@@ -164,6 +164,16 @@ func (p *Process) Stop() {
 	})
 }
 
+// Crash ends the process where it stands: what it has not written by now is lost.
+// release lets go of what the test holds up in it.
+func (p *Process) Crash(release func()) {
+	p.once.Do(func() {
+		_ = p.DB.Close()
+		release()
+		_ = p.engine.Close(10 * time.Second)
+	})
+}
+
 // Ask accepts a request and returns its turn's id.
 func (p *Process) Ask(event, conversation, text string) string {
 	p.t.Helper()

@@ -27,6 +27,7 @@ func Journal(t *testing.T, open Opener, carriers ...string) {
 		{"an adopted turn says when it wakes and whether something has come for it", j.wakes},
 		{"a process that ends counts against what it ran, one that gives back does not", j.tries},
 		{"a turn that parks has no tries against it any more", j.parksForgiven},
+		{"a turn that comes a step further has no tries against it any more, one that does not keeps them", j.furtherForgiven},
 		{"a turn that was set aside waits, says why and is nobody's", j.bury},
 		{"a turn that was set aside is replayed once, on the record", j.revive},
 		{"a turn that was set aside is ended once by a person, on the record", j.cancel},
@@ -298,6 +299,31 @@ func (j journalSuite) parksForgiven(t *testing.T, s Stores) {
 	}
 	if got := j.adopted(t, s, 0); got["runs"].Tries != 0 {
 		t.Errorf("%+v", got)
+	}
+}
+
+func (j journalSuite) furtherForgiven(t *testing.T, s Stores) {
+	for _, id := range []string{"alone", "with others", "stands"} {
+		j.carried(t, s, 0, id)
+	}
+	if got := j.adopted(t, s, 1); len(got) != 3 || got["alone"].Tries != 1 {
+		t.Fatalf("%+v", got)
+	}
+	alone, others, stands := pendingOf("alone", "think"), pendingOf("with others", "think"), pendingOf("stands")
+	for _, p := range []*loop.Pending{alone, others, stands} {
+		p.Blame()
+	}
+	if err := s.Record(t.Context(), []*loop.Pending{alone, stands}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetStatus(loop.WithPending(t.Context(), others), acme, "with others", agent.TurnRunning); err != nil {
+		t.Fatal(err)
+	}
+	if alone.Tried() || others.Tried() || !stands.Tried() {
+		t.Errorf("tried: %v, %v, %v; want the one that stands alone", alone.Tried(), others.Tried(), stands.Tried())
+	}
+	if got := j.adopted(t, s, 0); got["alone"].Tries != 1 || got["with others"].Tries != 1 || got["stands"].Tries != 2 {
+		t.Errorf("after another end: %+v", got)
 	}
 }
 
