@@ -54,6 +54,11 @@ func (d *DB) record(ctx context.Context, tx pgx.Tx, entries ...audit.Entry) erro
 // transaction ends, and goes back with it: numbers have no gaps.
 func (d *DB) append(ctx context.Context, tx pgx.Tx, e audit.Entry) error {
 	t, ok := tx.(*txn)
+	if ok && t.opening != nil {
+		if err := t.send(ctx); err != nil {
+			return err
+		}
+	}
 	if !ok || t.head == nil || t.ws != e.Workspace {
 		return fmt.Errorf("the transaction does not hold the workspace %s", e.Workspace)
 	}

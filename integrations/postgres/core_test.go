@@ -17,12 +17,17 @@ import (
 func openDB(t testing.TB) (*postgres.DB, *storetest.Clock, pgtest.Database) {
 	t.Helper()
 	clock, base := storetest.NewClock(), pgtest.New(t)
-	db, err := postgres.Open(t.Context(), postgres.Config{URL: base.URL, Keys: t.TempDir() + "/keys", Clock: clock.Now, Beat: 50 * time.Millisecond, Silence: 300 * time.Millisecond, Patience: time.Minute})
+	return openAt(t, base.URL, clock), clock, base
+}
+
+func openAt(t testing.TB, address string, clock *storetest.Clock) *postgres.DB {
+	t.Helper()
+	db, err := postgres.Open(t.Context(), postgres.Config{URL: address, Keys: t.TempDir() + "/keys", Clock: clock.Now, Beat: 50 * time.Millisecond, Silence: 300 * time.Millisecond, Patience: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	return db, clock, base
+	return db
 }
 
 // administrator runs SQL past the adapter and past every policy.
@@ -89,4 +94,13 @@ func TestJournal(t *testing.T) {
 		}
 		return s
 	}, "sous-a", "sous-b")
+}
+
+// A statement that pgx has dropped is prepared anew where its tables are, whatever the
+// connection is believed to know.
+func TestTurnsWhereFewStatementsAreKept(t *testing.T) {
+	storetest.Turns(t, func(t *testing.T) storetest.Stores {
+		base, clock := pgtest.New(t), storetest.NewClock()
+		return storesOf(t, openAt(t, base.URL+"&statement_cache_capacity=5&pool_max_conns=2", clock), clock, base)
+	})
 }

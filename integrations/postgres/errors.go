@@ -74,6 +74,12 @@ func outOfOrder(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == pgerrcode.SerializationFailure || pg.Code == pgerrcode.DeadlockDetected)
 }
 
+// unknownTable reports whether a statement named a table that is not where it looked.
+func unknownTable(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == pgerrcode.UndefinedTable
+}
+
 // broken reports whether the error says that the named constraint or unique
 // index would not hold.
 func broken(err error, constraint string) bool {

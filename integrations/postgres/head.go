@@ -127,6 +127,15 @@ type peaked struct {
 	peaks []tlog.Hash
 }
 
+// has reports whether this process has written the workspace's record: then it has a
+// head.
+func (k *heads) has(ws agent.WorkspaceID) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_, ok := k.all[ws]
+	return ok
+}
+
 // keep remembers what a committed transaction came to.
 func (k *heads) keep(t *txn) {
 	if t.head == nil || !t.head.known {

@@ -185,11 +185,11 @@ const (
 
 // read runs f in one read-only transaction in the workspace.
 func (d *DB) read(ctx context.Context, ws agent.WorkspaceID, f func(tx pgx.Tx) error) error {
-	return d.transact(ctx, begin("begin read only", roleApp, ws), f)
+	return d.transact(ctx, begin(beginRead, roleApp, ws), f)
 }
 
-// reads reads with all the queries in one transaction in the workspace, in two round
-// trips.
+// reads reads with all the queries in one transaction in the workspace, in one round
+// trip.
 func (d *DB) reads(ctx context.Context, ws agent.WorkspaceID, queries ...func(b *pgx.Batch)) error {
 	return d.read(ctx, ws, func(tx pgx.Tx) error {
 		for _, q := range queries {
@@ -202,7 +202,7 @@ func (d *DB) reads(ctx context.Context, ws agent.WorkspaceID, queries ...func(b 
 // watch runs f in one read-only transaction that sees, in every workspace, what
 // a process has to look after.
 func (d *DB) watch(ctx context.Context, f func(tx pgx.Tx) error) error {
-	return d.transact(ctx, begin("begin read only", roleWatch, ""), f)
+	return d.transact(ctx, begin(beginRead, roleWatch, ""), f)
 }
 
 // transactTries is how often a transaction is begun anew that the database gave
@@ -222,12 +222,26 @@ func (d *DB) transact(ctx context.Context, o opening, f func(tx pgx.Tx) error) e
 	}
 }
 
+// transactOnce runs f in a transaction, on another connection when the one at hand
+// turned out to be dead before anything was done on it.
 func (d *DB) transactOnce(ctx context.Context, o opening, f func(tx pgx.Tx) error) error {
-	tx, release, err := d.begin(ctx, o)
-	if err != nil {
-		return err
+	o.late = o.raw == "" && (!o.lock || d.heads.has(o.ws))
+	for dead := int32(0); ; dead++ {
+		tx, release, err := d.begin(ctx, o)
+		if err != nil {
+			return err
+		}
+		err = d.conclude(ctx, tx, f)
+		release()
+		if !tx.lost || ctx.Err() != nil || dead > d.pool.Config().MaxConns {
+			return err
+		}
+		o.late = false
 	}
-	defer release()
+}
+
+// conclude does the work of a transaction and ends it.
+func (d *DB) conclude(ctx context.Context, tx *txn, f func(tx pgx.Tx) error) error {
 	if err := f(tx); err != nil {
 		// The caller may be gone; the connection is to come back clean all the same.
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,8 @@ type opening struct {
 	more []string
 	// raw stands for all of it: statements without arguments.
 	raw string
+	// late says that it may go with the first read: what it takes is known to be there.
+	late bool
 }
 
 // begin opens a transaction under the role in the workspace.
@@ -61,9 +64,17 @@ type txn struct {
 	// head is where the record of the workspace stands, nil when it is not held.
 	head  *head
 	ended bool
+	// opening is how it begins while that has not been sent, locks that the workspace is
+	// to be held then, reads that nothing is written.
+	opening      *pgx.Batch
+	locks, reads bool
+	// lost says that nothing of it was done, for no fault of who asked for it: it can
+	// begin again on another connection.
+	lost bool
 }
 
-// open begins the transaction, in one round trip unless the workspace is new.
+// open begins the transaction, in one round trip unless the workspace is new, or with
+// the first read.
 func open(ctx context.Context, conn *pgx.Conn, o opening) (*txn, error) {
 	t := &txn{conn: conn, batch: &pgx.Batch{}}
 	if o.raw != "" {
@@ -81,12 +92,20 @@ func open(ctx context.Context, conn *pgx.Conn, o opening) (*txn, error) {
 	for _, s := range o.more {
 		t.batch.Queue(s)
 	}
+	if o.late {
+		t.opening, t.batch = t.batch, &pgx.Batch{}
+		t.locks, t.reads = o.lock, o.mode == beginRead
+		return t, nil
+	}
 	err := t.send(ctx)
 	if err == nil && o.lock && t.head == nil {
 		err = t.hold(ctx, o.ws)
 	}
 	return t, err
 }
+
+// beginRead begins what only reads.
+const beginRead = "begin read only"
 
 // queueHold takes the workspace, if it has a head.
 func (t *txn) queueHold(ws agent.WorkspaceID) {
@@ -165,10 +184,15 @@ func wantAll[T any](into *[]T, scan func(sqlRow) (T, error), query string, args 
 // flush sends what is queued, before a statement that sees it. Rows of the record wait
 // for the end, where they are written in one go, unless the statement names it.
 func (t *txn) flush(ctx context.Context, query string) error {
+	t.before(query)
+	return t.send(ctx)
+}
+
+// before queues the rows of the record when the statement has to see them.
+func (t *txn) before(query string) {
 	if strings.Contains(query, "audit") || t.head != nil && len(t.head.rows) >= recordRows {
 		t.settle()
 	}
-	return t.send(ctx)
 }
 
 // recordRows bounds how many rows of the record wait.
@@ -181,19 +205,88 @@ func (t *txn) settle() {
 	}
 }
 
+// send sends what is queued, and before it how the transaction begins.
 func (t *txn) send(ctx context.Context) error {
-	if t.batch.Len() == 0 {
+	b := t.batch
+	if t.opening != nil {
+		if b = t.opening; met(t.conn, t.batch) {
+			b.QueuedQueries = append(b.QueuedQueries, t.batch.QueuedQueries...)
+			t.batch = &pgx.Batch{}
+		}
+		if err := t.open(ctx, b); err != nil {
+			return err
+		}
+		b = t.batch
+	}
+	if b.Len() == 0 {
 		return nil
 	}
-	b := t.batch
 	t.batch = &pgx.Batch{}
-	return t.conn.SendBatch(ctx, b).Close()
+	err := t.conn.SendBatch(ctx, b).Close()
+	if err == nil {
+		meet(t.conn, b)
+	}
+	return err
 }
+
+// open sends how it begins, and what goes with that.
+func (t *txn) open(ctx context.Context, b *pgx.Batch) error {
+	t.opening = nil
+	err := t.conn.SendBatch(ctx, b).Close()
+	switch {
+	case err != nil:
+		// pgx may have dropped a statement that it had prepared.
+		delete(t.conn.PgConn().CustomData(), metKey)
+		t.lost = t.conn.IsClosed() || unknownTable(err)
+	case t.locks && t.head == nil:
+		t.lost = true
+		return fmt.Errorf("the record of %s has no head any more", t.ws)
+	}
+	return err
+}
+
+// A statement is prepared on a connection before anything of the batch is executed that
+// it comes in, so one that the connection has not met cannot go with what says where its
+// tables are.
+const metKey = "sous statements"
+
+func met(conn *pgx.Conn, b *pgx.Batch) bool {
+	known, _ := conn.PgConn().CustomData()[metKey].(map[string]bool)
+	for _, q := range b.QueuedQueries {
+		if !known[q.SQL] {
+			return false
+		}
+	}
+	return true
+}
+
+func meet(conn *pgx.Conn, b *pgx.Batch) {
+	known, _ := conn.PgConn().CustomData()[metKey].(map[string]bool)
+	if known == nil {
+		known = map[string]bool{}
+		conn.PgConn().CustomData()[metKey] = known
+	}
+	for _, q := range b.QueuedQueries {
+		if len(known) < maxMet {
+			known[q.SQL] = true
+		}
+	}
+}
+
+// maxMet is less than how many prepared statements pgx keeps of a connection.
+const maxMet = 400
 
 // Commit implements pgx.Tx.
 func (t *txn) Commit(ctx context.Context) error {
 	if t.ended {
 		return pgx.ErrTxClosed
+	}
+	if t.opening != nil && !t.reads {
+		// Were it to go with the end, and the connection be dead, nobody would know
+		// whether it has been written.
+		if err := t.send(ctx); err != nil {
+			return errors.Join(err, t.Rollback(context.WithoutCancel(ctx)))
+		}
 	}
 	t.settle()
 	t.batch.Queue("commit").Exec(func(tag pgconn.CommandTag) error {
@@ -217,6 +310,9 @@ func (t *txn) Rollback(ctx context.Context) error {
 	}
 	t.ended = true
 	t.batch = &pgx.Batch{}
+	if t.opening != nil {
+		return nil
+	}
 	_, err := t.conn.Exec(ctx, "rollback")
 	if err != nil {
 		// The connection must not come back with a transaction open.
@@ -241,17 +337,27 @@ func (t *txn) Query(ctx context.Context, query string, args ...any) (pgx.Rows, e
 	return t.conn.Query(ctx, query, args...)
 }
 
-// QueryRow implements pgx.Tx.
+// QueryRow implements pgx.Tx. The query goes when the row is scanned, together with
+// what is queued before it.
 func (t *txn) QueryRow(ctx context.Context, query string, args ...any) pgx.Row {
-	if err := t.flush(ctx, query); err != nil {
-		return failedRow{err}
-	}
-	return t.conn.QueryRow(ctx, query, args...)
+	return queuedRow{func(dest []any) error {
+		t.before(query)
+		var none error
+		t.batch.Queue(query, args...).QueryRow(func(row pgx.Row) error {
+			err := row.Scan(dest...)
+			if errors.Is(err, pgx.ErrNoRows) {
+				none, err = err, nil
+			}
+			return err
+		})
+		return cmp.Or(t.send(ctx), none)
+	}}
 }
 
-type failedRow struct{ err error }
+type queuedRow struct{ scan func(dest []any) error }
 
-func (r failedRow) Scan(...any) error { return r.err }
+// Scan implements pgx.Row.
+func (r queuedRow) Scan(dest ...any) error { return r.scan(dest) }
 
 // SendBatch implements pgx.Tx.
 func (t *txn) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
