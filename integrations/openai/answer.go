@@ -48,7 +48,12 @@ func (c *Client) ask(ctx context.Context, x *exchange, req openai.ChatCompletion
 		return nil, err
 	}
 	defer func() { _ = stream.Close() }() // it was read to its end or is given up
-	return read(stream, x, give)
+	if x.body == nil {
+		return nil, errCutOff
+	}
+	p := newPieces(x.body)
+	defer p.close()
+	return read(p, x, give)
 }
 
 func whole(doc openai.ChatCompletionResponse) (*answer, error) {
@@ -71,10 +76,15 @@ func whole(doc openai.ChatCompletionResponse) (*answer, error) {
 
 // read collects a stream. It is complete when the server gave a reason to
 // finish or the mark of the end; anything else was cut off.
-func read(stream *openai.ChatCompletionStream, x *exchange, give func(string) bool) (*answer, error) {
+func read(p *pieces, x *exchange, give func(string) bool) (*answer, error) {
 	a := &answer{slot: map[int]int{}}
+	before := 0
 	for {
-		chunk, err := recv(stream)
+		var c chunk
+		data, err := p.next()
+		if err == nil {
+			c, err = decode(data)
+		}
 		switch {
 		case err == nil:
 		case errors.Is(err, io.EOF) && x.done(), a.finish != "":
@@ -84,45 +94,24 @@ func read(stream *openai.ChatCompletionStream, x *exchange, give func(string) bo
 		default:
 			return nil, err
 		}
-		if chunk.Usage != nil {
-			a.count(chunk.Usage)
+		if c.Usage != nil {
+			a.count(c.Usage)
 		}
-		before := a.text.Len()
-		for _, choice := range chunk.Choices {
+		for _, choice := range c.Choices {
 			if choice.Index == 0 {
 				a.add(choice)
 			}
 		}
+		if p.more() {
+			continue // what has come already is given at once
+		}
 		// An empty piece is a sign of life: reasoning and calls take their time.
+		said := a.text.Len()
 		if piece := a.text.String()[before:]; give(piece) {
 			a.given += len(piece)
 		}
+		before = said
 	}
-}
-
-// chunk is what of a streamed piece is used: the library's own type has three times as
-// many members, and decoding each piece into it costs accordingly.
-type chunk struct {
-	Choices []pieceOf     `json:"choices"`
-	Usage   *openai.Usage `json:"usage"`
-}
-
-type pieceOf struct {
-	Index int `json:"index"`
-	Delta struct {
-		Content   string            `json:"content"`
-		Refusal   string            `json:"refusal"`
-		ToolCalls []openai.ToolCall `json:"tool_calls"`
-	} `json:"delta"`
-	FinishReason openai.FinishReason `json:"finish_reason"`
-}
-
-func recv(stream *openai.ChatCompletionStream) (c chunk, err error) {
-	raw, err := stream.RecvRaw()
-	if err == nil {
-		err = json.Unmarshal(raw, &c)
-	}
-	return c, err
 }
 
 func (a *answer) add(choice pieceOf) {

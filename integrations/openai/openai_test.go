@@ -2,7 +2,9 @@ package openai_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -171,12 +173,49 @@ func TestCallsThatShareAnIndexAreKeptApart(t *testing.T) {
 	}
 }
 
+// Each of the pieces is sent when the one before it was shown, the second in two parts.
+func TestAPieceIsShownBeforeTheNextIsSent(t *testing.T) {
+	shown := make(chan struct{}, 8)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		send := func(text string) {
+			_, _ = io.WriteString(w, text)
+			_ = http.NewResponseController(w).Flush()
+		}
+		for i, word := range []string{"one ", "two ", "three "} {
+			send(fmt.Sprintf("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":%q}}]}\n\nda", word))
+			select {
+			case <-shown:
+			case <-r.Context().Done():
+				t.Errorf("piece %d was not shown", i)
+			}
+			send("ta: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"}}]}\n\n")
+		}
+		send("data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n")
+	}))
+	defer server.Close()
+	pool := &http.Transport{}
+	defer pool.CloseIdleConnections()
+	c, err := openai.New(openai.Config{BaseURL: server.URL + "/v1", Model: "m", HTTPClient: &http.Client{Transport: pool}, Now: time.Now, Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := c.Complete(t.Context(), question("count"), func(p string) {
+		if p != "" {
+			shown <- struct{}{}
+		}
+	})
+	if err != nil || resp.Text != "one two three " {
+		t.Errorf("%q, %v", resp.Text, err)
+	}
+}
+
 func TestTextStreamsAsItComes(t *testing.T) {
 	s := serve(t, openaifake.Config{Key: key})
 	s.Script(openaifake.Answer("one two three four"))
 	var seen screen
 	resp, err := client(t, s).Complete(t.Context(), question("count"), seen.show)
-	if err != nil || resp.Text != "one two three four" || seen.text != resp.Text || seen.pieces != 4 {
+	if err != nil || resp.Text != "one two three four" || seen.text != resp.Text || seen.pieces == 0 {
 		t.Errorf("got %q in %d pieces, text %q, %v", seen.text, seen.pieces, resp.Text, err)
 	}
 	if o := s.Requests()[0].Chat.StreamOptions; o == nil || !o.IncludeUsage {
