@@ -86,20 +86,6 @@ func New(c Config) (*Client, error) {
 	return &Client{c: c, official: u.Host == officialHost}, nil
 }
 
-// transport keeps the connections it has made: net/http keeps two for a server, and of
-// as many turns as run at once nearly all would dial anew for each question.
-func transport() http.RoundTripper {
-	t, ok := http.DefaultTransport.(*http.Transport)
-	if !ok {
-		return http.DefaultTransport
-	}
-	t = t.Clone()
-	t.MaxIdleConnsPerHost, t.MaxIdleConns = idleConns, idleConns
-	return t
-}
-
-const idleConns = 128
-
 // problems says what is wrong with the settings; u is the parsed base address.
 func (c Config) problems(u *url.URL) []string {
 	var wrong []string

@@ -65,15 +65,17 @@ func sameTool(a, b model.Tool) bool {
 // buffer of 32 kB made for each request.
 type joined struct{ parts [][]byte }
 
-func (j *joined) Read(p []byte) (int, error) {
-	for len(j.parts) > 0 && len(j.parts[0]) == 0 {
-		j.parts = j.parts[1:]
+func (j *joined) Read(p []byte) (n int, err error) {
+	for n < len(p) && len(j.parts) > 0 {
+		m := copy(p[n:], j.parts[0])
+		n += m
+		if j.parts[0] = j.parts[0][m:]; len(j.parts[0]) == 0 {
+			j.parts = j.parts[1:]
+		}
 	}
-	if len(j.parts) == 0 {
+	if n == 0 && len(p) > 0 {
 		return 0, io.EOF
 	}
-	n := copy(p, j.parts[0])
-	j.parts[0] = j.parts[0][n:]
 	return n, nil
 }
 
@@ -86,8 +88,8 @@ func (x *exchange) addTools(req *http.Request) error {
 	if len(x.tools) == 0 || req.Body == nil {
 		return nil
 	}
-	body, err := io.ReadAll(req.Body)
-	if err != nil {
+	body := make([]byte, max(req.ContentLength, 0))
+	if _, err := io.ReadFull(req.Body, body); err != nil {
 		return fmt.Errorf("read the request: %w", err)
 	}
 	object, ok := bytes.CutSuffix(body, []byte("}"))
@@ -102,6 +104,7 @@ func (x *exchange) addTools(req *http.Request) error {
 	req.GetBody = func() (io.ReadCloser, error) {
 		return &joined{slices.Clone(parts)}, nil
 	}
+	var err error
 	req.Body, err = req.GetBody()
 	return err
 }
