@@ -45,6 +45,24 @@ func (m *Memories) nearest(ctx context.Context, s memory.Search) (memory.Nearest
 	if err := memory.CheckDimensions([][]float32{s.Vector}, g.Dimension); err != nil {
 		return nil, err
 	}
+	scan, err := m.scan(ctx, s, g)
+	if err != nil || scan == nil {
+		return nil, err
+	}
+	for most := candidates; ; most *= 4 {
+		rows := scan(most)
+		near, err := m.rescore(ctx, s, rows)
+		if err != nil || len(near) >= nearCount || len(rows) < most || most >= widest {
+			return bestOf(near), err
+		}
+	}
+}
+
+// scan returns what gives the vectors nearest to the search's by their signs, at
+// most so many, of passages of audiences the reader belongs to; nil when the
+// reader belongs to none. So what others may read never takes a place from what
+// the reader may, however much of it there is.
+func (m *Memories) scan(ctx context.Context, s memory.Search, g memory.Generation) (func(most int) []int64, error) {
 	flat, err := m.flatOf(ctx, g)
 	if err != nil {
 		return nil, err
@@ -54,13 +72,7 @@ func (m *Memories) nearest(ctx context.Context, s memory.Search) (memory.Nearest
 		return nil, err
 	}
 	pass := s.MarkFilter(audiences)
-	for most := candidates; ; most *= 4 {
-		rows := flat.Nearest(s.Vector, most, pass)
-		near, err := m.rescore(ctx, s, rows)
-		if err != nil || len(near) >= nearCount || len(rows) < most || most >= widest {
-			return bestOf(near), err
-		}
-	}
+	return func(most int) []int64 { return flat.Nearest(s.Vector, most, pass) }, nil
 }
 
 // audienceQuery lists the audiences the reader belongs to.

@@ -214,6 +214,11 @@ func workspaceFaults() []fault {
 			tests: []string{"./integrations/sqlite"}, run: "TestMemor|TestRecall",
 		},
 		{
+			name: "the scan gives what others may read (SQLite)", file: "integrations/sqlite/memory_near.go",
+			old: "WHERE r.actor = ?2 AND ?2 <> ''`", new: "WHERE ?2 <> ''`",
+			tests: []string{"./integrations/sqlite"}, run: "TestMemor|TestRecall|TestTheScan",
+		},
+		{
 			name: "readers are not looked at (PostgreSQL)", file: "integrations/postgres/memory.go",
 			old: "r.item = i.seq AND r.actor = $2 AND r.workspace = $1", new: "r.item = i.seq AND r.workspace = $1",
 			tests: []string{"./integrations/postgres"}, run: "TestMemor|TestRecall",
@@ -266,6 +271,10 @@ func tableFaults() []fault {
 		{
 			name: "who watches turns is anybody", file: core, tests: here, run: looked,
 			old: "CREATE POLICY watch ON turns FOR SELECT TO sous_watch USING (current_user = 'sous_watch')", new: "CREATE POLICY watch ON turns FOR SELECT USING (true)",
+		},
+		{
+			name: "a lease is taken from who holds it (SQLite)", file: "integrations/sqlite/delivery.go", tests: []string{"./integrations/sqlite"}, run: "TestDeliveries",
+			old: "case known && was.holder != l.Holder && now.Before(was.until):", new: "case false:",
 		},
 		{
 			name: "a lease is taken from who holds it (PostgreSQL)", file: "integrations/postgres/delivery.go", tests: here, run: "TestDeliveries",

@@ -71,7 +71,9 @@ func (s *Server) Stop() error {
 	if s.watchdog == nil {
 		return nil
 	}
-	err := errors.Join(s.leash.Close(), s.watchdog.Wait())
+	// The server's user may remove what is in its folder and not always the folder:
+	// that is for who may write where temporary files are.
+	err := errors.Join(s.leash.Close(), s.watchdog.Wait(), os.RemoveAll(s.dir))
 	s.watchdog = nil
 	return err
 }
@@ -131,7 +133,7 @@ pid=$!
 read -r _
 kill -QUIT "$pid" 2>/dev/null
 wait "$pid"
-rm -rf "$dir"`
+rm -rf "$dir" 2>/dev/null || true`
 
 func (s *Server) launch(ctx context.Context, o Options) (err error) {
 	home, err := binaries(ctx)

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"reflect"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/audit"
 	"github.com/sous-hq/sous/agent/delivery"
 	"github.com/sous-hq/sous/agent/feedback"
@@ -87,15 +89,47 @@ func Isolation(t *testing.T, open func(t *testing.T) Whole) {
 		}
 		id := theirs[n]
 		// Whatever connection serves the next call has just served acme.
-		if _, err := other.Messages(t.Context(), "acme", "c", 1); err != nil {
-			t.Fatal(err)
+		for _, serve := range other.servesAcme(theirs[approvalAt]) {
+			if err := serve(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			m.judge(t, m.call(t, stranger(), id))
+			if slices.Contains(makesItsOwn, m.name) {
+				break // it makes one of its own, once
+			}
 		}
-		m.judge(t, m.call(t, stranger(), id))
 		if after := other.dump(t); after != before {
 			t.Errorf("%s in another workspace changed what is acme's:\n%s", m.name, difference(before, after))
 			before = after
 		}
 	})
+}
+
+// errTornDown ends a transaction from within.
+var errTornDown = errors.New("torn down")
+
+// servesAcme are ways in which a connection serves acme: a transaction that is
+// rolled back, a question that finds nothing, one that finds something.
+func (w Whole) servesAcme(approvalID string) []func(context.Context) error {
+	return []func(context.Context) error{
+		func(ctx context.Context) error {
+			_, err := w.Change(ctx, acmeOwner(), approvalID, func(a approval.Approval) (approval.Approval, error) { return a, errTornDown })
+			if !errors.Is(err, errTornDown) {
+				return fmt.Errorf("a change that is torn down ends with %w", err)
+			}
+			return nil
+		},
+		func(ctx context.Context) error {
+			if _, _, _, err := w.Turn(ctx, "acme", "nobody's"); agent.KindOf(err) != agent.NotFound {
+				return fmt.Errorf("a turn that nobody has: %w", err)
+			}
+			return nil
+		},
+		func(ctx context.Context) error {
+			_, err := w.Messages(ctx, "acme", "c", 1)
+			return err
+		},
+	}
 }
 
 // method is an exported method of one of the stores.

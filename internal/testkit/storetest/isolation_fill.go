@@ -22,6 +22,9 @@ import (
 	"github.com/sous-hq/sous/tools"
 )
 
+// approvalAt is where the approval is among the ids that fill returns.
+const approvalAt = 6
+
 // fill leaves something of acme's of every kind and returns the ids it has there.
 func (w Whole) fill(t *testing.T) []string {
 	t.Helper()
