@@ -117,6 +117,7 @@ type scan struct {
 	found []Finding
 	// How often the characters occur without which some recognisers need not start.
 	ats, digits, colons, dashes int
+	pairs                       pairs
 }
 
 func (s *scan) add(k Kind, start, end int) {
@@ -149,7 +150,35 @@ func (s *scan) look() {
 			}
 		}
 		s.lower = string(b)
+		s.pairs.add(s.lower)
 	}
+	s.pairs.add(s.text)
+}
+
+// pairs says which two characters may follow each other in a text: of the hundred and
+// more beginnings that are looked for, nearly none can be in a given one.
+type pairs [64]uint64
+
+func pair(a, b byte) (word, bit uint) {
+	h := uint(a)<<4 ^ uint(b)
+	return h >> 6 & 63, h & 63
+}
+
+func (p *pairs) add(text string) {
+	for i := 1; i < len(text); i++ {
+		w, b := pair(text[i-1], text[i])
+		p[w] |= 1 << b
+	}
+}
+
+// may reports whether a text that was added may hold the other one.
+func (p *pairs) may(sub string) bool {
+	for i := 1; i < len(sub); i++ {
+		if w, b := pair(sub[i-1], sub[i]); p[w]&(1<<b) == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // settle orders findings and resolves overlaps.

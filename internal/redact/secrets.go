@@ -86,6 +86,9 @@ func (s *scan) vendorTokens() {
 
 // each calls found with every place of the substring; found returns where to go on, or 0.
 func (s *scan) each(text, sub string, found func(i int) int) {
+	if !s.pairs.may(sub) {
+		return
+	}
 	for from := 0; ; {
 		i := strings.Index(text[from:], sub)
 		if i < 0 {
