@@ -15,6 +15,8 @@ import (
 //
 // storetest.Recall states these promises as tests.
 type Index interface {
+	// Able reports whether the store can keep vectors; Unavailable says what it lacks.
+	Able(ctx context.Context) error
 	// Generations lists those there are, uncounted: the current one, the one that
 	// is being built, the retired ones that are not dropped yet.
 	Generations(ctx context.Context) ([]Generation, error)

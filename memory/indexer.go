@@ -303,6 +303,7 @@ func (x *Indexer) Status(ctx context.Context) (IndexStatus, error) {
 	if s.Generations, err = counted(ctx, x.c.Index); err != nil {
 		return s, err
 	}
+	able := x.c.Index.Able(ctx)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if g, ok := InState(s.Generations, Building); ok {
@@ -310,8 +311,12 @@ func (x *Indexer) Status(ctx context.Context) (IndexStatus, error) {
 			s.Held = &c
 		}
 	}
-	if x.problem != nil {
-		s.Problem = agent.PublicText(x.problem)
+	problem := x.problem
+	if problem == nil {
+		problem = able
+	}
+	if problem != nil {
+		s.Problem = agent.PublicText(problem)
 	}
 	return s, nil
 }

@@ -36,7 +36,11 @@ func Held(h Hold) error {
 
 // StillOpen is the error of an erasure while requests are not over.
 func StillOpen(turns []string) error {
-	return agent.Errorf(agent.Conflict, "%d of their requests are not over (%s); stop them first", len(turns), strings.Join(turns[:min(len(turns), 3)], ", "))
+	which := strings.Join(turns[:min(len(turns), 3)], ", ")
+	if len(turns) == 1 {
+		return agent.Errorf(agent.Conflict, "one of their requests is not over (%s); end it first: sous turns cancel %s", which, turns[0])
+	}
+	return agent.Errorf(agent.Conflict, "%d of their requests are not over (%s); end them first: sous turns cancel %s, and so on", len(turns), which, turns[0])
 }
 
 // Body is a row as an object. JSON in a column is shown as it is, bytes that are

@@ -31,15 +31,19 @@ type explainer struct {
 	x       *exchange
 	model   string
 	setting string
-	timeout time.Duration
+	// address and key are what the address and the key are set by.
+	address, key string
+	timeout      time.Duration
 }
 
 func (c *Client) chatting() explainer {
-	return explainer{c.exchange(), c.c.Model, "OPENAI_MODEL", c.c.Timeout}
+	return explainer{c.exchange(), c.c.Model, "OPENAI_MODEL", "OPENAI_BASE_URL", "OPENAI_API_KEY", c.c.Timeout}
 }
 
 func (c *Client) embedding() explainer {
-	return explainer{c.exchange(), c.c.EmbeddingModel, "OPENAI_EMBEDDING_MODEL", c.c.Timeout}
+	// Where the settings of its own are not set, those of the language model hold.
+	return explainer{c.exchange(), c.c.EmbeddingModel, "OPENAI_EMBEDDING_MODEL",
+		"OPENAI_EMBEDDING_BASE_URL or else OPENAI_BASE_URL", "OPENAI_EMBEDDING_API_KEY or else OPENAI_API_KEY", c.c.Timeout}
 }
 
 // explain turns what went wrong into an error with a kind and a text for
@@ -69,9 +73,9 @@ func (e explainer) explain(ctx context.Context, err error) error {
 		return model.Unavailable(0, status, "the model's server broke off its answer with an error")
 	case errors.As(err, &dial):
 		// The URL may hold a password; its error is all that is kept.
-		return model.Unavailable(0, dial.Err, "the model's server cannot be reached: check OPENAI_BASE_URL if this stays so")
+		return model.Unavailable(0, dial.Err, "the model's server cannot be reached: check %s if this stays so", e.address)
 	case errors.Is(err, errWebPage):
-		return model.Unavailable(0, err, "a web page answered instead of a model: check OPENAI_BASE_URL")
+		return model.Unavailable(0, err, "a web page answered instead of a model: check %s", e.address)
 	case errors.Is(err, errCutOff), errors.Is(err, io.ErrUnexpectedEOF):
 		return model.Unavailable(0, err, "the model's answer was cut off")
 	case refusedHere(err):
@@ -102,7 +106,7 @@ func tooLong(e *statusError) bool {
 func (e explainer) explainStatus(s *statusError) error {
 	switch {
 	case s.status == http.StatusPaymentRequired || s.says("insufficient_quota"):
-		return model.Unavailable(max(s.after, quotaWait), s, "the account of OPENAI_API_KEY has no credit left")
+		return model.Unavailable(max(s.after, quotaWait), s, "the account of %s has no credit left", e.key)
 	case s.status == http.StatusTooManyRequests:
 		return model.Unavailable(s.after, s, "the model's server is too busy and asks to come back later")
 	case s.status >= 500, s.status == http.StatusRequestTimeout, s.status == http.StatusConflict, s.status == http.StatusTooEarly:
@@ -119,15 +123,15 @@ func (e explainer) explainStatus(s *statusError) error {
 func (e explainer) explainSetup(s *statusError) error {
 	switch {
 	case s.status == http.StatusUnauthorized:
-		return agent.WrapError(agent.Forbidden, bare(s), "the model's server refused the key: check OPENAI_API_KEY")
+		return agent.WrapError(agent.Forbidden, bare(s), "the model's server refused the key: check "+e.key)
 	case s.status == http.StatusForbidden:
 		return agent.WrapError(agent.Forbidden, bare(s),
-			"the model's server does not let this key use the model "+e.model+": check OPENAI_API_KEY and "+e.setting)
+			"the model's server does not let this key use the model "+e.model+": check "+e.key+" and "+e.setting)
 	case s.status == http.StatusNotFound && s.says("model"):
 		return agent.WrapError(agent.NotFound, s, "the model's server does not know the model "+e.model+": check "+e.setting)
 	case s.status == http.StatusNotFound, s.status == http.StatusMethodNotAllowed, s.status > 0 && s.status < 400:
 		return agent.WrapError(agent.NotFound, s,
-			"no model answers at the configured address: check OPENAI_BASE_URL, which usually ends in /v1")
+			"no model answers at the configured address: check "+e.address+", which usually ends in /v1")
 	}
 	return agent.WrapError(agent.Invalid, s, "the model's server refused the request; the log has its reason")
 }

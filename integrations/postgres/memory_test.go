@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -96,6 +97,18 @@ func TestWithoutPgvectorRecallIsByWordsAndSaysWhatIsMissing(t *testing.T) {
 	}
 	if _, err := store.Begin(t.Context(), "a model", 8); agent.KindOf(err) != agent.Unavailable || !strings.Contains(agent.PublicText(err), "no pgvector 0.8 or newer") {
 		t.Errorf("beginning a generation: %v", err)
+	}
+	if err := store.Able(t.Context()); agent.KindOf(err) != agent.Unavailable || !strings.Contains(agent.PublicText(err), "no pgvector 0.8 or newer") {
+		t.Errorf("whether it can keep vectors: %v", err)
+	}
+	indexer, err := memory.NewIndexer(memory.IndexerConfig{
+		Index: store, Store: store, Embedder: &embedtest.Embedder{}, Clock: clock.Now, Log: slog.New(slog.DiscardHandler), By: agent.Actor{Workspace: "w", ID: "olga"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := indexer.Status(t.Context()); err != nil || !strings.Contains(s.Ranking("a model"), "CREATE EXTENSION vector") {
+		t.Errorf("what doctor says: %q, %v", s.Ranking("a model"), err)
 	}
 	if all, err := store.Generations(t.Context()); err != nil || len(all) != 0 {
 		t.Errorf("there are generations: %v, %v; want none", all, err)

@@ -40,6 +40,15 @@ func become(ctx context.Context, tx pgx.Tx, role string, ws agent.WorkspaceID) e
 	return err
 }
 
+// Able implements memory.Index: it takes pgvector.
+func (m *Memories) Able(ctx context.Context) error {
+	err := m.db.watch(ctx, func(tx pgx.Tx) error {
+		_, err := extension(ctx, tx)
+		return err
+	})
+	return wrapped("look for pgvector", err)
+}
+
 // Generations implements memory.Index.
 func (m *Memories) Generations(ctx context.Context) ([]memory.Generation, error) {
 	all, err := list(ctx, m.db, "", scanGeneration, `SELECT `+generationColumns+` FROM memory_generations g

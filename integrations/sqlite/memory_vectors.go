@@ -22,6 +22,9 @@ func scanGeneration(row sqlRow) (g memory.Generation, err error) {
 	return g, err
 }
 
+// Able implements memory.Index: the file needs nothing for it.
+func (m *Memories) Able(context.Context) error { return nil }
+
 // Generations implements memory.Index.
 func (m *Memories) Generations(ctx context.Context) ([]memory.Generation, error) {
 	all, err := every(ctx, m.db.sql, scanGeneration, `SELECT `+generationColumns+` FROM memory_generations g

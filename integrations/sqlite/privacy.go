@@ -111,8 +111,11 @@ func (d *DB) EraseSubject(ctx context.Context, e privacy.Erasure) (privacy.Erase
 			return err
 		}
 		out.Turns = s.turns
-		if err := d.count(ctx, tx, s, out.Counts); err != nil || e.Dry {
+		if err := d.count(ctx, tx, s, out.Counts); err != nil {
 			return err
+		}
+		if e.Dry {
+			return countPayloads(ctx, tx, e, out.Counts)
 		}
 		if err := d.take(ctx, tx, s); err != nil {
 			return err
@@ -147,6 +150,21 @@ func wrapped(what string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", what, err)
+}
+
+// countPayloads adds how many payloads of the record go with the people's keys.
+func countPayloads(ctx context.Context, tx *sql.Tx, e privacy.Erasure, into privacy.Counts) error {
+	for _, id := range e.People {
+		var n int64
+		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM audit_payload p JOIN subject_keys k ON k.id = p.key
+		WHERE k.workspace = ? AND k.subject = ?`, e.By.Workspace, id).Scan(&n); err != nil {
+			return fmt.Errorf("count payloads of the record: %w", err)
+		}
+		if n > 0 {
+			into["payloads of the record"] += n
+		}
+	}
+	return nil
 }
 
 // mayErase finds the requests of the people; nobody may be under a hold, and no

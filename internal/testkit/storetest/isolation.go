@@ -160,6 +160,7 @@ var noWorkspace = map[string]string{
 	"Workspaces": "the names of all", "TurnWorkspaces": "the names of all", "HashReader": "reads when it is asked",
 	"Strays":        "of damage, and there is none",
 	"Ledger.Settle": "the key is a digest over its workspace", "Renew": "the secret before is the proof",
+	"Able":  "of the server",
 	"Begin": "of vectors of all", "Drop": "of vectors of all", "Generations": "of vectors of all", "Progress": "of vectors of all",
 	"Sample": "of vectors of all", "SaveVectors": "of vectors of all", "Seal": "of vectors of all", "Switch": "of vectors of all", "Work": "of vectors of all",
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -288,6 +289,10 @@ func dryRun(t *testing.T, s PrivacyStores) {
 	}
 	if _, lost := diff(t, s, p); len(lost) > 0 || len(record(t, s.Stores, acme)) != before {
 		t.Errorf("a dry run changed something: %v", lost)
+	}
+	done, err := s.Privacy.EraseSubject(t.Context(), privacy.Erasure{By: bob(), Subject: "ann", People: []agent.ActorID{"ann"}})
+	if err != nil || !maps.Equal(done.Counts, out.Counts) || out.Counts["payloads of the record"] == 0 {
+		t.Errorf("%v went, %v; the dry run said %v", done.Counts, err, out.Counts)
 	}
 }
 

@@ -168,6 +168,9 @@ func recallMeaning(t *testing.T, s *searcher) {
 	if len(s.fallbacks) != 0 {
 		t.Errorf("queries fell back: %v", s.fallbacks)
 	}
+	if err := s.Able(t.Context()); err != nil {
+		t.Errorf("vectors are kept, and yet: %v", err)
+	}
 }
 
 func recallMeanwhile(t *testing.T, s *searcher) {
