@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/sous-hq/sous/internal/testkit/slackfake"
 )
 
 // Result is what became of all requests, seen from outside.
@@ -202,8 +204,17 @@ func (d *Ordeal) count(q *request, r *Result, tickets, unknown map[string]int) {
 	case made == 0 && lost == 0 && d.o.MayExpire && q.kind >= keyed:
 	case made == 0 && lost == 0 && d.o.Faulty != nil: // the built-in model answered
 	case made == 0 && lost == 0:
-		r.wrong(&r.Lost, "not made, and nobody knows of it: %q %s, %s/%s", q.kind.wants(), q.subject, q.channel, q.root)
+		r.wrong(&r.Lost, "not made, and nobody knows of it: %q %s, %s/%s%s", q.kind.wants(), q.subject, q.channel, q.root, said(thread))
 	case lost > 0 && q.kind != neither && d.o.BankVia == nil:
 		r.wrong(&r.Violations, "it could have been looked up or repeated, and was left: %q %s, %s/%s", q.kind.wants(), q.subject, q.channel, q.root)
 	}
+}
+
+// said is what a thread holds, in short.
+func said(thread []slackfake.Message) string {
+	var b strings.Builder
+	for _, m := range thread {
+		fmt.Fprintf(&b, "\n\t%s: %.200q", m.User, m.Text)
+	}
+	return b.String()
 }
