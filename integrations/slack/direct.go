@@ -99,9 +99,12 @@ func (b *Bot) handIn(ctx context.Context, me identity, ev inner) bool {
 		return false
 	}
 	at := where{me.team, string(ev.Channel), or(ev.Thread, ev.TS)}
+	place, err := b.people.place(ctx, at.channel, ev.ChannelType, string(ev.User))
+	if err != nil {
+		return false
+	}
 	text, outside := b.readable(ctx, me, ev.Text)
 	return b.hand(ctx, by, loop.Incoming{
-		Event: turnID(me.team, at.channel, ev.TS), Conversation: at.conversation(),
-		Place: b.people.Place(ctx, at.channel, ev.ChannelType, string(ev.User)), Text: text, Outside: outside,
+		Event: turnID(me.team, at.channel, ev.TS), Conversation: at.conversation(), Place: place, Text: text, Outside: outside,
 	}) == nil
 }

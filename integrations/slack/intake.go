@@ -133,7 +133,12 @@ func (b *Bot) said(ctx context.Context, me identity, ev inner, again string) err
 	if err != nil || by.Kind == agent.Program {
 		return err
 	}
-	place := b.people.Place(ctx, channel, ev.ChannelType, user)
+	// A request that is taken for one in front of strangers is refused what its author
+	// may well ask for: rather it waits until Slack says who reads along.
+	place, err := b.people.place(ctx, channel, ev.ChannelType, user)
+	if err != nil {
+		return err
+	}
 	text, outside := b.readable(ctx, me, ev.Text)
 	files, notes, err := b.fetch(ctx, by, place, ev.Files)
 	if err != nil {

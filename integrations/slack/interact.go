@@ -262,7 +262,10 @@ func (b *Bot) shortcut(ctx context.Context, me identity, by agent.Actor, c click
 		return nil
 	}
 	at := where{me.team, c.Channel.ID, or(c.Message.Thread, or(c.Message.TS, c.TS))}
-	place := b.people.Place(ctx, at.channel, "", c.User.ID)
+	place, err := b.people.place(ctx, at.channel, "", c.User.ID)
+	if err != nil {
+		return err
+	}
 	f, err := b.threadFile(ctx, by, place, at)
 	switch {
 	case err != nil && agent.KindOf(err) == agent.Unavailable:

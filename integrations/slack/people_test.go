@@ -1,12 +1,14 @@
 package slack_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/people"
 	front "github.com/sous-hq/sous/integrations/slack"
 	"github.com/sous-hq/sous/internal/testkit/slackfake"
@@ -261,6 +263,27 @@ func TestOneLostAnswerMakesNoPlaceOpenAndNobodyAStranger(t *testing.T) {
 			t.Errorf("Bob is %v", a.Kind)
 		}
 	})
+}
+
+// What people ask for among themselves is not refused because Slack was away when they
+// asked: who reads along is not known then, and it is not guessed either.
+func TestARequestWaitsUntilSlackSaysWhoReadsAlong(t *testing.T) {
+	t.Parallel()
+	for _, method := range []string{"conversations.info", "conversations.members", "users.info"} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w, p, _ := newPayer(t)
+				w.slack.Fail(method, slices.Repeat([]slackfake.Failure{{Status: 503}}, 40)...)
+				root := w.slack.Post(ann, secret, "<@"+w.slack.BotUser+"> hello")
+				w.reply(t, secret, root, "You said: hello")
+				all, err := p.db.FindTurns(t.Context(), "w", loop.TurnFilter{})
+				if err != nil || len(all) != 1 || all[0].Place.Kind != agent.Private {
+					t.Errorf("%+v, %v; want one turn, in a private place", all, err)
+				}
+			})
+		})
+	}
 }
 
 func TestApproversAreRemindedWhenItIsDayWhereTheyAre(t *testing.T) {

@@ -20,21 +20,32 @@ const (
 // time the place counts as open to everybody, so that nothing is told there that
 // not everybody may know.
 func (d *Directory) Place(ctx context.Context, channel, kind, user string) agent.Place {
+	p, err := d.place(ctx, channel, kind, user)
+	if err != nil {
+		return agent.Place{ID: p.ID, Kind: agent.Shared}
+	}
+	return p
+}
+
+// place is Place for who can wait: that Slack does not say now is an error of kind
+// Unavailable, for which the place has its id alone. Where Slack says no, the place
+// counts as open to everybody.
+func (d *Directory) place(ctx context.Context, channel, kind, user string) (agent.Place, error) {
 	me, err := d.self(ctx)
 	id := "slack:" + me.team + ":" + channel
 	if err != nil {
-		return agent.Place{ID: id, Kind: agent.Shared}
+		return agent.Place{ID: id}, err
 	}
 	if kind == "im" {
 		// The signed event says so, and nobody joins a direct message.
-		return agent.Place{ID: id, Kind: agent.DM, Members: []agent.ActorID{ActorID(d.team(), user)}}
+		return agent.Place{ID: id, Kind: agent.DM, Members: []agent.ActorID{ActorID(d.team(), user)}}, nil
 	}
 	now := d.clock()
 	d.mu.Lock()
 	had, ok := d.places[channel]
 	d.mu.Unlock()
 	if ok && now.Sub(had.at) < d.fresh {
-		return had.Place
+		return had.Place, nil
 	}
 	p, err := ask(ctx, d, "place "+channel, func(ctx context.Context) (agent.Place, error) {
 		p, err := d.lookUp(ctx, channel, user)
@@ -45,10 +56,13 @@ func (d *Directory) Place(ctx context.Context, channel, kind, user string) agent
 			d.places[channel] = knownPlace{p, now}
 		}
 	})
-	if err != nil {
-		return agent.Place{ID: id, Kind: agent.Shared}
+	switch {
+	case isRefused(err):
+		return agent.Place{ID: id, Kind: agent.Shared}, nil
+	case err != nil:
+		return agent.Place{ID: id}, agent.WrapError(agent.Unavailable, err, "Slack does not say who reads this")
 	}
-	return p
+	return p, nil
 }
 
 func (d *Directory) lookUp(ctx context.Context, channel, user string) (agent.Place, error) {
@@ -70,11 +84,14 @@ func (d *Directory) lookUp(ctx context.Context, channel, user string) (agent.Pla
 	case c.IsExtShared || c.IsPendingExtShared, d.org == "" && (c.IsShared || c.IsOrgShared || c.IsGlobalShared):
 		return agent.Place{Kind: agent.Shared}, nil
 	}
-	err = g.Wait()
+	if err := g.Wait(); err != nil {
+		return agent.Place{}, err
+	}
+	open, err := d.outsiders(ctx, members)
 	switch {
 	case err != nil:
 		return agent.Place{}, err
-	case d.outsiders(ctx, members):
+	case open:
 		return agent.Place{Kind: agent.Shared}, nil
 	case !c.IsPrivate && !c.IsMpIM:
 		return agent.Place{Kind: agent.Public}, nil
@@ -101,10 +118,10 @@ func (d *Directory) members(ctx context.Context, channel string) ([]string, erro
 }
 
 // outsiders reports whether a guest or somebody of another workspace is among the
-// members, or might be.
-func (d *Directory) outsiders(ctx context.Context, members []string) bool {
+// members, or might be. That Slack does not say now is an error.
+func (d *Directory) outsiders(ctx context.Context, members []string) (bool, error) {
 	if len(members) > maxChecked {
-		return true
+		return true, nil
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
@@ -122,5 +139,9 @@ func (d *Directory) outsiders(ctx context.Context, members []string) bool {
 			return nil
 		})
 	}
-	return g.Wait() != nil
+	err := g.Wait()
+	if agent.KindOf(err) == agent.Unavailable {
+		return false, err
+	}
+	return err != nil, nil
 }
