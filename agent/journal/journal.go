@@ -336,7 +336,10 @@ func (e *Engine) wakeReady() {
 		return
 	}
 	ready, err := e.cfg.Store.Ready(t.ctx, carrier)
-	if err != nil {
+	switch {
+	case err != nil && t.ctx.Err() != nil: // it ends, and so does this question
+		return
+	case err != nil:
 		e.cfg.Log.WarnContext(t.ctx, "parked turns not looked at", slog.Any("err", err))
 		return
 	}

@@ -277,7 +277,8 @@ func (r *replica) beat(ctx context.Context, conn *pgx.Conn) error {
 	r.busy.Go(func() {
 		defer r.taking.Store(false)
 		for _, id := range dead {
-			if err := r.takeOver(work, id); err != nil {
+			// Cancelled is who was to resume them: this process ends, and another goes on.
+			if err := r.takeOver(work, id); err != nil && !errors.Is(err, context.Canceled) {
 				r.db.log.WarnContext(work, "turns of a replica that is gone are not taken over yet", slog.String("replica", id), slog.Any("err", publicError(err)))
 			}
 		}
