@@ -19,7 +19,7 @@ import (
 // asItIs makes the world keep Slack's own times, and Sous its own.
 func asItIs(c *slackfake.Config) {
 	c.Retries = []time.Duration{0, time.Minute, 5 * time.Minute}
-	c.Pace = time.Second
+	c.Pace, c.Burst = time.Second, 3
 }
 
 func inEarnest(c *front.Config) { c.Timing = front.Timing{} }

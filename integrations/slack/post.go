@@ -110,8 +110,10 @@ type poster struct {
 	// shut hears that the app's token is no longer good.
 	shut func(error)
 
-	mu   sync.Mutex
-	last map[string]time.Time
+	mu sync.Mutex
+	// rested is when a channel will have rested from all posts: one a pace, some of
+	// them together.
+	rested map[string]time.Time
 }
 
 // once posts the message and returns its time stamp. It goes on while Slack is
@@ -140,9 +142,7 @@ func (p *poster) once(ctx context.Context, m post) (string, error) {
 		case why == refused:
 			return "", err
 		case why == limitedRate:
-			if !sleep(ctx, after) {
-				return "", ctx.Err()
-			}
+			p.tire(m.channel, after)
 			continue
 		}
 		p.log.WarnContext(ctx, "slack: a post may not have arrived", slog.Any("err", err))
@@ -162,23 +162,38 @@ func (p *poster) once(ctx context.Context, m post) (string, error) {
 // maxResting is of how many channels it is known when they were posted to.
 const maxResting = 4096
 
-// wait holds a post back until its channel has rested.
+// together is how many posts to a channel may follow each other without a pause: Slack
+// takes one a second "and short bursts" (docs.slack.dev/apis/web-api/rate-limits) and
+// does not say how short. What comes after a card is pressed does not wait for the card.
+const together = 3
+
+// wait holds a post back until its channel has rested from those before it (the
+// generic cell rate algorithm, ITU-T I.371).
 func (p *poster) wait(ctx context.Context, channel string) bool {
 	p.mu.Lock()
 	now := p.clock()
-	at := p.last[channel].Add(p.pace)
-	if at.Before(now) {
-		at = now
+	rested := p.rested[channel]
+	if rested.Before(now) {
+		rested = now
 	}
-	if len(p.last) > maxResting {
-		maps.DeleteFunc(p.last, func(_ string, at time.Time) bool { return now.Sub(at) > p.pace })
+	if len(p.rested) > maxResting {
+		maps.DeleteFunc(p.rested, func(_ string, at time.Time) bool { return at.Before(now) })
 	}
-	p.last[channel] = at
+	p.rested[channel] = rested.Add(p.pace)
 	p.mu.Unlock()
-	if at.After(now) {
+	if at := rested.Add(-(together - 1) * p.pace); at.After(now) {
 		return sleep(ctx, at.Sub(now))
 	}
 	return ctx.Err() == nil
+}
+
+// tire says that Slack takes no post to a channel for a time, and then one.
+func (p *poster) tire(channel string, rest time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if at := p.clock().Add(rest + (together-1)*p.pace); at.After(p.rested[channel]) {
+		p.rested[channel] = at
+	}
 }
 
 // again repeats a call that may be repeated, while Slack is away.

@@ -135,7 +135,7 @@ type Timing struct {
 	// AckWithin is how long taking an event in may last before Slack is asked to
 	// deliver it again; it gives up at 3 s.
 	AckWithin time.Duration
-	// Pace is the shortest time between two posts to a channel.
+	// Pace is the time between posts to a channel, some of which go together.
 	Pace time.Duration
 	// StreamAfter is how long an answer is under way before it is streamed,
 	// StreamEvery how often a stream grows, StreamFor how long it is open at most.
@@ -248,7 +248,7 @@ func New(c Config) (*Bot, error) {
 		wake: make(chan struct{}, 1), end: make(chan error, 1), slots: make(chan struct{}, maxLanes), issuing: map[string]bool{}, offers: map[string]offer{},
 	}
 	b.clerk = &clerk{store: c.Deliveries, front: b.front, log: c.Log, backoff: c.Backoff, busy: &b.busy, arrived: b.arrived, ending: make(chan struct{})}
-	b.post = &poster{api: wire.api, clock: c.Clock, pace: c.Pace, backoff: c.Backoff, log: c.Log, last: map[string]time.Time{}, shut: b.expelled}
+	b.post = &poster{api: wire.api, clock: c.Clock, pace: c.Pace, backoff: c.Backoff, log: c.Log, rested: map[string]time.Time{}, shut: b.expelled}
 	return b, nil
 }
 

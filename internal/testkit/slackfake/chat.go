@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -79,10 +80,14 @@ func (s *Server) postMessage(a args) (answer, string) {
 	if root != "" && s.find(c.ID, root) == nil {
 		return nil, "thread_not_found"
 	}
-	if now := s.Clock(); s.Pace > 0 && now.Sub(s.lastPost[c.ID]) < s.Pace {
+	now := s.Clock()
+	if rest := s.rested[c.ID].Sub(now); rest > time.Duration(max(s.Burst, 1)-1)*s.Pace {
 		return nil, "ratelimited"
 	}
-	s.lastPost[c.ID] = s.Clock()
+	if s.rested[c.ID].Before(now) {
+		s.rested[c.ID] = now
+	}
+	s.rested[c.ID] = s.rested[c.ID].Add(s.Pace)
 	m := &Message{Channel: c.ID, TS: s.ts(), ThreadTS: root, User: s.BotUser, BotID: botID, Text: text, Blocks: blocks, Metadata: meta}
 	s.messages[c.ID] = append(s.messages[c.ID], m)
 	delete(s.status, c.ID+"/"+root)

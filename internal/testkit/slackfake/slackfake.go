@@ -47,9 +47,11 @@ type Config struct {
 	StreamFor time.Duration
 	// Free says that the workspace pays nothing, so that it has no lists.
 	Free bool
-	// Pace is the shortest time between two posts to a channel; a post before is
-	// refused as ratelimited. 0 means no limit.
-	Pace time.Duration
+	// Pace is how long a channel rests from a post, and Burst how many it takes while
+	// it does, 0 meaning one; what is more is refused as ratelimited. A Pace of 0 means
+	// no limit. Slack's own are a second and a number it does not tell.
+	Pace  time.Duration
+	Burst int
 	// Clock is the fake's time.
 	Clock func() time.Time
 	// Net is the network it is on, as Host or slack.fake:80; nil is the loopback.
@@ -108,7 +110,8 @@ type Server struct {
 	down     bool
 	out      string
 	calls    []Call
-	lastPost map[string]time.Time
+	// rested is when a channel has rested from all posts.
+	rested   map[string]time.Time
 	triggers map[string]time.Time
 	uploads  map[string]*File
 	apps     map[string]json.RawMessage
@@ -200,7 +203,7 @@ func New(c Config) *Server {
 	s := &Server{
 		Config: c, users: map[string]User{}, channels: map[string]*Channel{}, messages: map[string][]*Message{},
 		files: map[string]*File{}, views: map[string]*View{}, status: map[string]string{}, prompts: map[string][]string{},
-		titles: map[string]string{}, failures: map[string][]Failure{}, lastPost: map[string]time.Time{},
+		titles: map[string]string{}, failures: map[string][]Failure{}, rested: map[string]time.Time{},
 		triggers: map[string]time.Time{}, uploads: map[string]*File{}, apps: map[string]json.RawMessage{}, sessions: map[string]session{}, tickets: map[string]bool{}, stop: make(chan struct{}),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}

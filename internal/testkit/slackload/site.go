@@ -83,7 +83,7 @@ const patience = 5 * time.Minute
 
 // Start starts the processes, one after the other.
 func Start(ctx context.Context, o Options) (*Site, error) {
-	s := &Site{Options: o, slack: slackfake.New(slackfake.Config{Pace: 900 * time.Millisecond})}
+	s := &Site{Options: o, slack: slackfake.New(slackfake.Config{Pace: 900 * time.Millisecond, Burst: 3})}
 	if err := os.WriteFile(filepath.Join(o.Dir, "rules.cedar"), []byte(rules), 0o600); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
