@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"math"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -23,6 +24,10 @@ func CheckServer(ctx context.Context, url string, oldest int) error {
 // WideMemories is a store for which nobody may read so little that the indexes are
 // not asked.
 func WideMemories(db *DB) *Memories { return &Memories{db: db} }
+
+// SignedMemories is a store that looks at the signs of vectors first, however few
+// they are.
+func SignedMemories(db *DB) *Memories { return &Memories{db: db, few: fewness{signs: math.MaxInt32}} }
 
 // MigrateAgain applies one migration, whose work was undone, whatever came after it.
 func MigrateAgain(ctx context.Context, url string, version int) error {

@@ -42,6 +42,8 @@ const (
 	few = 50
 	// nearCount is how many of the nearest passages count for one query.
 	nearCount = 60
+	// signCount is how many the signs give for them to be picked from.
+	signCount = 256
 )
 
 // fewness says who may read so little that all of it is looked at, instead of the
@@ -50,28 +52,43 @@ type fewness struct {
 	// words is up to how many passages all are searched for all words, the frequent
 	// ones too.
 	words int
-	// The vectors are compared one by one where that takes less than the graph, which
-	// is left only after so many more as the reader may read less: the time of the one
-	// grows with the passages p, that of the other with all n of them over p, and they
-	// cross where p² is share times n. Up to vectors passages it is so in any case.
-	vectors, share int
+	// Up to vectors passages the vectors are compared one by one; up to where that and
+	// the graph take the same, too, when a filter has to be asked of each.
+	vectors, filtered int
+	// Beyond them the signs of all are looked at first, as long as that takes less than
+	// the graph, which is left only after so many more as the reader may read less: the
+	// time of the one grows with the passages p, that of the other with all n of them
+	// over p, and they cross where p² is a share times n: signs for the signs, share
+	// for whole vectors.
+	signs, share int
 }
 
 // usualFew is as measured with 384 dimensions and 10,000 to 200,000 passages.
-func usualFew() fewness { return fewness{words: 4000, vectors: 6000, share: 4400} }
+func usualFew() fewness {
+	return fewness{words: 4000, vectors: 2000, filtered: 6000, signs: 12_000, share: 4400}
+}
 
-// The ways to the nearest: by nobody, exactly among what the reader may read, and
-// through the graph. The counted passages decide, not the planner, who errs here by
-// an order of magnitude: the offset keeps the one from the graph, and what is asked
-// IS TRUE the other from the index of audiences; that has them in a hash, too.
+// The ways to the nearest: by nobody, exactly among what the reader may read, by
+// signs first, and through the graph. The counted passages decide, not the planner,
+// who errs here by an order of magnitude: the offset keeps the one from the graph,
+// and what is asked IS TRUE the other from the index of audiences; that has them in
+// a hash, too. Signs are sorted with their key as one number, which takes a fifth
+// less than two columns do; it has room for the keys of 2^34 items and for more
+// signs than there can be dimensions.
 const (
-	nearNone = `SELECT NULL::bigint key, NULL::float8 cosine WHERE false`
-	nearBoth = `SELECT * FROM (SELECT d.key, -d.distance cosine FROM (
+	nearNone  = `SELECT NULL::bigint key, NULL::float8 cosine WHERE false`
+	nearExact = `SELECT * FROM (SELECT d.key, -d.distance cosine FROM (
 		SELECT v.key, v.embedding OPERATOR({schema}.<#>) (SELECT v FROM question) distance
-			FROM {vectors} v{vector_join} WHERE (SELECT exact FROM way) AND v.workspace = $1 AND v.audience = ANY ((SELECT audiences FROM reader)::bigint[]){vector_filter} OFFSET 0
-		) d ORDER BY d.distance LIMIT {near_count}) exact
+			FROM {vectors} v{vector_join} WHERE (SELECT near FROM way) = 'exact' AND v.workspace = $1 AND v.audience = ANY ((SELECT audiences FROM reader)::bigint[]){vector_filter} OFFSET 0
+		) d ORDER BY d.distance LIMIT {near_count}) exact`
+	nearSigns = `
+	UNION ALL SELECT * FROM (SELECT * FROM (SELECT v.key, -(v.embedding OPERATOR({schema}.<#>) (SELECT v FROM question)) cosine FROM {vectors} v WHERE v.workspace = $1 AND v.key = ANY ((
+		SELECT array_agg(x & ((1::bigint << 50) - 1)) FROM (SELECT ((s.signs OPERATOR({schema}.<~>) (SELECT signs FROM question))::bigint << 50) + s.key x
+			FROM {vectors}_signs s WHERE (SELECT near FROM way) = 'signs' AND s.workspace = $1 AND s.audience = ANY ((SELECT audiences FROM reader)::bigint[]) ORDER BY x LIMIT {sign_count}) s
+		)::bigint[]) OFFSET 0) v ORDER BY cosine DESC LIMIT {near_count}) signs`
+	nearGraph = `
 	UNION ALL SELECT * FROM (SELECT v.key, -(v.embedding OPERATOR({schema}.<#>) (SELECT v FROM question)) cosine
-		FROM {vectors} v{vector_join} WHERE NOT (SELECT exact FROM way) AND v.workspace = $1 AND (v.audience IN (SELECT a.id FROM audience a)) IS TRUE{vector_filter}
+		FROM {vectors} v{vector_join} WHERE (SELECT near FROM way) = 'graph' AND v.workspace = $1 AND (v.audience IN (SELECT a.id FROM audience a)) IS TRUE{vector_filter}
 		ORDER BY v.embedding OPERATOR({schema}.<#>) (SELECT v FROM question) LIMIT {near_count}) graph`
 )
 
@@ -103,16 +120,18 @@ const (
 // recallStatement is the statement for a search in a generation, which may be none.
 func (m *Memories) recallStatement(s memory.Search, g memory.Generation, schema string) string {
 	filter := func(row string) string { return "" }
-	near, question, vectorJoin, vectorFilter, point, pointEnd, newest := nearNone, "NULL", "", "", "", "", "$17"
+	near, wider, exact, share := nearNone, "signs", m.few.vectors, m.few.signs
+	question, vectorJoin, vectorFilter, point, pointEnd, newest := "NULL v, NULL signs", "", "", "", "", "$17"
 	seed := seedWords
 	if len(s.Favour) > 0 {
 		point, pointEnd = points, pointsEnd
 	}
 	if len(s.Vector) > 0 {
-		near, question = nearBoth, "$8::text::"+schema+".halfvec"
+		near, question = nearExact+nearSigns+nearGraph, "v, "+schema+".binary_quantize(v) signs FROM (SELECT $8::text::"+schema+".halfvec v OFFSET 0) q"
 		seed = seedBoth
 	}
 	if filtered(s) {
+		near, wider, exact, share = strings.Replace(near, nearSigns, "", 1), "exact", m.few.filtered, m.few.share
 		// A key must stand there ready, not shifted in the condition: row-level security
 		// lets nothing that could leak be asked before it.
 		filter = func(row string) string {
@@ -129,7 +148,8 @@ func (m *Memories) recallStatement(s memory.Search, g memory.Generation, schema 
 		"{point}", point, "{point_end}", pointEnd,
 		"{vector_join}", vectorJoin, "{vector_filter}", vectorFilter, "{vectors}", vectorTable(g.ID), "{schema}", schema, "{few}", fmt.Sprint(few),
 		"{words_weight}", fmt.Sprint(memory.WordsWeight), "{meaning_weight}", fmt.Sprint(memory.MeaningWeight), "{offset}", fmt.Sprint(memory.FuseOffset),
-		"{narrow}", fmt.Sprint(m.few.words), "{exact}", fmt.Sprint(m.few.vectors), "{exact_share}", fmt.Sprint(m.few.share), "{near_count}", fmt.Sprint(nearCount),
+		"{narrow}", fmt.Sprint(m.few.words), "{exact}", fmt.Sprint(exact), "{wider}", wider, "{share}", fmt.Sprint(share),
+		"{near_count}", fmt.Sprint(nearCount), "{sign_count}", fmt.Sprint(signCount),
 	).Replace(first)
 }
 
@@ -154,7 +174,7 @@ const settings = `SELECT set_config('search_path', 'sous', true), set_config('ro
 	set_config('transaction_read_only', 'on', true), set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true),
 	set_config('enable_seqscan', 'off', true)`
 
-const graphSettings = settings + `, set_config('hnsw.ef_search', '80', true), set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.max_scan_tuples', '40000', true)`
+const graphSettings = settings + `, set_config('hnsw.ef_search', '60', true), set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.max_scan_tuples', '40000', true)`
 
 // candidates are what one statement gives for a search.
 type candidates struct {

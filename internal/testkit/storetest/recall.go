@@ -26,33 +26,47 @@ type Vectors struct {
 // together. open returns an empty store.
 func Recall(t *testing.T, open func(t *testing.T) Vectors) {
 	t.Helper()
-	for name, promise := range map[string]func(*testing.T, *searcher){
+	Nearest(t, open)
+	search(t, open, map[string]func(*testing.T, *searcher){
+		"a passage is found by words before its vector is made":                 recallMeanwhile,
+		"a narrow reader finds what is theirs behind thousands that are nearer": recallNarrow,
+		"vectors of another dimension are refused":                              recallDimension,
+		"vectors of another model are not compared":                             recallOtherModel,
+		"a query of 100,000 characters finds by meaning":                        recallLongQuery,
+		"a model that does not answer costs no answer":                          recallNoModel,
+		"work that was not finished comes back":                                 queueComesBack,
+		"many workers embed each passage once":                                  queueShared,
+		"a long item is embedded piece by piece":                                queueLong,
+		"a passage that the model refuses holds up no other":                    queueRefused,
+		"a new generation is built beside and used when it is whole":            generationsSwitch,
+		"a model that is gone is replaced all the same":                         generationsGone,
+		"a generation that finds less is not used":                              generationsHeld,
+		"a generation is built once however many begin it":                      generationsOnce,
+		"what is dropped is gone and what is used cannot be":                    generationsDropped,
+	})
+}
+
+// Nearest checks those of them that say what is found by meaning, and by whom: for
+// each way that a store has to the nearest.
+func Nearest(t *testing.T, open func(t *testing.T) Vectors) {
+	t.Helper()
+	search(t, open, map[string]func(*testing.T, *searcher){
 		"a passage is found by its meaning when it shares no word with the query":  recallMeaning,
-		"a passage is found by words before its vector is made":                    recallMeanwhile,
 		"what is found by meaning has its label, its citation and its score parts": recallParts,
 		"a passage beside the nearest is found too":                                recallBeside,
 		"another workspace finds nothing by meaning":                               recallWorkspaces,
 		"what was said to named people stays with them":                            recallNamed,
 		"guests find only what is public":                                          recallGuests,
-		"a narrow reader finds what is theirs behind thousands that are nearer":    recallNarrow,
 		"what is forgotten, corrected or removed is not found by meaning":          recallGone,
 		"what is restored is embedded when it was not":                             recallRestored,
 		"kinds, times and speakers filter what is near":                            recallFilters,
-		"vectors of another dimension are refused":                                 recallDimension,
-		"vectors of another model are not compared":                                recallOtherModel,
-		"a query of 100,000 characters finds by meaning":                           recallLongQuery,
-		"a model that does not answer costs no answer":                             recallNoModel,
 		"the nearest are those of an exact search":                                 recallExact,
-		"work that was not finished comes back":                                    queueComesBack,
-		"many workers embed each passage once":                                     queueShared,
-		"a long item is embedded piece by piece":                                   queueLong,
-		"a passage that the model refuses holds up no other":                       queueRefused,
-		"a new generation is built beside and used when it is whole":               generationsSwitch,
-		"a model that is gone is replaced all the same":                            generationsGone,
-		"a generation that finds less is not used":                                 generationsHeld,
-		"a generation is built once however many begin it":                         generationsOnce,
-		"what is dropped is gone and what is used cannot be":                       generationsDropped,
-	} {
+	})
+}
+
+func search(t *testing.T, open func(t *testing.T) Vectors, promises map[string]func(*testing.T, *searcher)) {
+	t.Helper()
+	for name, promise := range promises {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			promise(t, newSearcher(t, open(t)))
