@@ -62,13 +62,11 @@ WITH parameter AS ( -- names the types of what a simpler search leaves out
             CROSS JOIN (VALUES (-3, 0.1::float8), (-2, 0.15), (-1, 0.3), (0, 1), (1, 0.45), (2, 0.2), (3, 0.1)) d (step, share) GROUP BY 1{point_end}
     ) c ORDER BY weight DESC, key DESC LIMIT $18
 ), item AS MATERIALIZED ( -- by its audience, and what is shown once more by its own readers
-    SELECT i.* FROM (SELECT seq, min(place) place FROM candidate GROUP BY seq) x
-        JOIN (SELECT * FROM sous.memory_items WHERE workspace = $1 AND seq = ANY ((SELECT array_agg(DISTINCT seq) FROM candidate)::bigint[]) OFFSET 0) i USING (seq)
+    SELECT i.* FROM (SELECT seq, min(place) place FROM candidate GROUP BY seq) x CROSS JOIN LATERAL (SELECT * FROM sous.memory_items WHERE seq = x.seq OFFSET 0) i
         WHERE {live} AND (i.audience IN (SELECT a.id FROM audience a)) IS TRUE AND CASE WHEN x.place <= $14 THEN {allowed} ELSE true END
 )
 SELECT k.chunks, k.terms, (SELECT array_agg(n::bigint) FROM matched WHERE found > $15 AND NOT (SELECT narrow FROM way)), r.chunks, f.*
 FROM corpus k CROSS JOIN reader r LEFT JOIN (
     SELECT x.key, x.cosine, CASE c.kind WHEN '' THEN i.kind ELSE c.kind END, i.kind, COALESCE(c.at, i.at), c.terms, i.title_terms, c.speaker_words, {shown}
-    FROM candidate x JOIN item i USING (seq)
-        JOIN (SELECT * FROM sous.memory_chunks WHERE workspace = $1 AND key = ANY ((SELECT array_agg(key) FROM candidate)::bigint[]) OFFSET 0) c USING (key)
+    FROM candidate x JOIN item i USING (seq) CROSS JOIN LATERAL (SELECT * FROM sous.memory_chunks WHERE key = x.key OFFSET 0) c WHERE c.workspace = $1
 ) f ON true
