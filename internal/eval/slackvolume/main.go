@@ -36,9 +36,9 @@ func main() {
 
 // options are how much of each.
 type options struct {
-	events, deliveries, connections, people, bad, mentions int
-	binary                                                 string
-	replicas                                               bool
+	events, deliveries, connections, people, bad, mentions, parked int
+	binary                                                         string
+	replicas                                                       bool
 }
 
 // row is what came of one store.
@@ -49,6 +49,7 @@ type row struct {
 	Pressed     *slackload.Pressed     `json:"pressed,omitempty"`
 	Refused     *slackload.Refused     `json:"refused,omitempty"`
 	Bursts      []slackload.Burst      `json:"mentions_at_once,omitempty"`
+	Parked      *slackload.Parked      `json:"parked,omitempty"`
 	Panics      int                    `json:"panics"`
 }
 
@@ -61,6 +62,7 @@ func run(ctx context.Context, argv []string, out io.Writer) error {
 	flags.IntVar(&o.people, "people", 16, "how many people press one button at once")
 	flags.IntVar(&o.bad, "bad", 10_000, "how many forged, stale, replayed and damaged requests")
 	flags.IntVar(&o.mentions, "mentions", 5000, "the larger of two bursts of mentions; the smaller is a tenth; 0 for none")
+	flags.IntVar(&o.parked, "parked", 2000, "how many approvals wait for people at once; 0 for none")
 	flags.StringVar(&o.binary, "sous", "", "the sous binary; built when not given")
 	flags.BoolVar(&o.replicas, "replicas", true, "measure two replicas on PostgreSQL too")
 	if err := flags.Parse(argv); err != nil {
@@ -122,6 +124,14 @@ func measure(ctx context.Context, r *row, o options, dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	if o.parked > 0 {
+		// First, since what a process has done before shows in its memory.
+		p, err := s.Park(ctx, o.parked, 30*time.Second, 30*time.Second)
+		if err != nil {
+			return err
+		}
+		r.Parked = &p
+	}
 	redelivered, err := s.Redeliver(ctx, o.events, o.deliveries, o.connections)
 	if err != nil {
 		return err
@@ -172,6 +182,12 @@ func table(out io.Writer, rows []row) error {
 	line("accepted", func(r row) string { return fmt.Sprint(r.Refused.Accepted) })
 	line("faults", func(r row) string { return fmt.Sprint(r.Refused.Faults) })
 	line("panics", func(r row) string { return fmt.Sprint(r.Panics) })
+	if p := rows[0].Parked; p != nil {
+		line(fmt.Sprintf("%d approvals wait: memory of a process, MiB, and CPU of all, %%", p.N), func(r row) string {
+			return fmt.Sprintf("%d, %.1f", r.Parked.Memory, r.Parked.CPU)
+		})
+		line("the same after a start", func(r row) string { return fmt.Sprintf("%d, %.1f", r.Parked.Again, r.Parked.CPUThen) })
+	}
 	for i := range rows[0].Bursts {
 		line(fmt.Sprintf("%d mentions: ack p50, p99, max ms", rows[0].Bursts[i].N), func(r row) string {
 			return fmt.Sprintf("%.0f %.0f %.0f", r.Bursts[i].P50, r.Bursts[i].P99, r.Bursts[i].Max)

@@ -119,14 +119,23 @@ func (s *Site) balance() error {
 	return nil
 }
 
+// begin starts process i, for the first time or anew where it was.
 func (s *Site) begin(ctx context.Context, i int) error {
 	p := &process{data: filepath.Join(s.Dir, fmt.Sprint("r", i)), gone: make(chan struct{})}
-	p.cmd = s.command(p.data, "serve", "--listen", "127.0.0.1:0")
+	address := "127.0.0.1:0"
+	if i < len(s.all) {
+		address = strings.TrimPrefix(s.all[i].url, "http://")
+	}
+	p.cmd = s.command(p.data, "serve", "--listen", address)
 	p.cmd.Stdout, p.cmd.Stderr = p, p
 	if err := p.cmd.Start(); err != nil {
 		return err
 	}
-	s.all = append(s.all, p)
+	if i < len(s.all) {
+		s.all[i] = p
+	} else {
+		s.all = append(s.all, p)
+	}
 	go func() {
 		p.err = p.cmd.Wait()
 		close(p.gone)
@@ -297,9 +306,12 @@ func (s *Site) answers(channel, root string) (n int) {
 	return n
 }
 
-// memory is the most that one process has held so far, in MiB, as Linux counts it
-// (VmHWM of proc_pid_status(5)).
-func (s *Site) memory() (most int) {
+// memory is the most that one process has held so far, in MiB.
+func (s *Site) memory() int { return s.status("VmHWM") }
+
+// status is the largest value of a line of /proc/PID/status in kB, of all processes, in
+// MiB (proc_pid_status(5)).
+func (s *Site) status(name string) (most int) {
 	for _, p := range s.all {
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 		if err != nil {
@@ -307,7 +319,7 @@ func (s *Site) memory() (most int) {
 		}
 		for line := range strings.Lines(string(status)) {
 			var kib int
-			if n, _ := fmt.Sscanf(line, "VmHWM: %d kB", &kib); n == 1 {
+			if n, _ := fmt.Sscanf(line, name+": %d kB", &kib); n == 1 {
 				most = max(most, kib>>10)
 			}
 		}
