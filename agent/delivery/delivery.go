@@ -82,6 +82,9 @@ type Store interface {
 	Settle(ctx context.Context, f Front, s Settled) error
 	// Take asks for the leave to show something, or for more time.
 	Take(ctx context.Context, f Front, l Lease) (Standing, error)
+	// Retain gives all that the holder may show and has not shown to its end more time,
+	// unless its time is over, and returns what that is.
+	Retain(ctx context.Context, f Front, holder string, more time.Duration) (about []string, err error)
 	// Untaken returns those of the things that the holder may take: not over, and
 	// with no other process that has time left.
 	Untaken(ctx context.Context, f Front, holder string, about []string) ([]string, error)

@@ -311,15 +311,6 @@ func (a *Assistant) View(ctx context.Context, by agent.Actor, id string) (View, 
 // Watch yields the events of a turn in this process after the given number; see
 // Hub.Watch. A turn that ended before yields its end alone.
 func (a *Assistant) Watch(ctx context.Context, by agent.Actor, id string, after int) (func() (Event, bool), error) {
-	w, err := a.Look(ctx, by, id, after)
-	if err != nil {
-		return nil, err
-	}
-	return w.Next, nil
-}
-
-// Look is Watch for who does something else between the events.
-func (a *Assistant) Look(ctx context.Context, by agent.Actor, id string, after int) (*Watcher, error) {
 	// Watch first and read then, so that an end in between is not missed.
 	w := a.Hub.Watcher(ctx, id, after)
 	v, err := a.View(ctx, by, id)
@@ -330,15 +321,22 @@ func (a *Assistant) Look(ctx context.Context, by agent.Actor, id string, after i
 	if v.Status.Ended() {
 		a.Hub.End(v.Turn, true)
 	}
-	return w, nil
+	return w.Next, nil
 }
 
-// Attend yields the events of a turn that this process has accepted just now: nothing
-// of it needs to be read. Who may see it is the caller's business.
-func (a *Assistant) Attend(ctx context.Context, t agent.Turn) *Watcher {
-	w := a.Hub.Watcher(ctx, t.ID, 0)
+// Attend is Watch for who knows what the turn was when this process accepted it, or
+// reads it when the watcher is there, and does something else between the events. Who
+// may see the turn is the caller's business.
+func (a *Assistant) Attend(ctx context.Context, t agent.Turn, after int) *Watcher {
+	w := a.Hub.Watcher(ctx, t.ID, after)
 	a.Hub.of(t.ID, t.Workspace)
 	return w
+}
+
+// Await calls f, once and in a goroutine of its own, when more happens to a turn than
+// its first after events; until then it costs some bytes. stop gives it up.
+func (a *Assistant) Await(t agent.Turn, after int, f func()) (stop func()) {
+	return a.Hub.await(t, after, f)
 }
 
 // heardTime is how long one look at a turn that others changed may take.

@@ -104,6 +104,8 @@ type stream struct {
 	// watchers counts those who look at it; ws is their workspace.
 	watchers int
 	ws       agent.WorkspaceID
+	// waiting are those who are called at the next event; each counts as a watcher.
+	waiting []*waiter
 	// changed is closed and replaced at each event.
 	changed chan struct{}
 }
@@ -126,7 +128,7 @@ func (h *Hub) Publish(ev Event) {
 	}
 	// A piece of text joins the one before it that nobody has looked at yet: whoever
 	// watches was told of that and is on the way.
-	if n := len(s.events); ev.Type == EventDelta && n > 0 && s.events[n-1].Type == EventDelta && (n >= maxEvents || s.events[n-1].N > s.read && len(s.events[n-1].Text) < joinedText) {
+	if n := len(s.events); ev.Type == EventDelta && n > 0 && len(s.waiting) == 0 && s.events[n-1].Type == EventDelta && (n >= maxEvents || s.events[n-1].N > s.read && len(s.events[n-1].Text) < joinedText) {
 		s.events[n-1].Text += ev.Text
 		return
 	}
@@ -143,6 +145,46 @@ func (h *Hub) Publish(ev Event) {
 	}
 	close(s.changed)
 	s.changed = make(chan struct{})
+	s.call()
+}
+
+// waiter is somebody who waits for an event without watching.
+type waiter struct{ f func() }
+
+// call calls those who wait.
+func (s *stream) call() {
+	for _, w := range s.waiting {
+		go w.f()
+	}
+	s.watchers -= len(s.waiting)
+	s.waiting = nil
+}
+
+// await is Assistant.Await.
+func (h *Hub) await(t agent.Turn, after int, f func()) (stop func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s, w := h.stream(t.ID), &waiter{f}
+	s.ws = t.Workspace
+	s.watchers++
+	s.waiting = append(s.waiting, w)
+	if s.ended || s.gone+len(s.events) > after {
+		s.call()
+		return func() {}
+	}
+	// Whoever comes to look at the turn reads it first.
+	s.gone, s.events = s.gone+len(s.events), nil
+	return func() {
+		h.mu.Lock()
+		i := slices.Index(s.waiting, w)
+		if i >= 0 {
+			s.waiting = slices.Delete(s.waiting, i, i+1)
+		}
+		h.mu.Unlock()
+		if i >= 0 {
+			h.leave(t.ID)
+		}
+	}
 }
 
 // Park tells that the turn waits and its conversation is free.

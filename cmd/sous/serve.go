@@ -130,6 +130,7 @@ func (c *cli) serveOn(ctx context.Context, a *app, l net.Listener) error {
 	g.Go(func() error { promises.Run(gctx); return nil })
 	g.Go(func() error { return a.assistant.Remind(gctx, a.workspaces, a.tellers()...) })
 	g.Go(func() error { a.tidy(gctx); return nil })
+	g.Go(func() error { a.keepSmall(gctx); return nil })
 	g.Go(func() error { return a.catchUpTickets(gctx) })
 	g.Go(func() error {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

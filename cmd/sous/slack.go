@@ -1,9 +1,7 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
 	"log/slog"
 	"net/http"
 	"path/filepath"
@@ -28,6 +26,9 @@ type slackParts struct {
 	// installed and fleet are the workspaces the app was installed in by its own page.
 	installed *slack.Installed
 	fleet     *slack.Fleet
+	// left is called when a process that worked in the same place is gone; nil before
+	// there is a front end.
+	left atomic.Pointer[func()]
 	// trouble says why Slack is off although it is set up; it holds a string.
 	trouble atomic.Value
 }
@@ -82,6 +83,13 @@ func (a *app) slackNews(said string) {
 	}
 }
 
+// slackLeft is called when another process that worked in the same place is gone.
+func (a *app) slackLeft() {
+	if f := a.slack.left.Load(); f != nil {
+		(*f)()
+	}
+}
+
 // newBot makes the Slack front end, when Slack is set up.
 func (a *app) newBot() error {
 	s := a.cfg.Slack
@@ -102,15 +110,17 @@ func (a *app) newBot() error {
 	}
 	if a.cfg.DatabaseURL.IsSet() {
 		// Other replicas show what this one leaves, and this one what they leave.
-		// Who was in this data directory before is gone: what it showed is ours.
-		c.Holder, c.Spread = cmp.Or(a.home(), rand.Text()), a.db.spread
+		c.Holder, c.Present, c.Spread = a.db.holder, a.db.present, a.db.spread
 	}
 	if a.hooks.slack != nil {
 		a.hooks.slack(&c)
 	}
 	var err error
 	if !s.Many() {
-		a.slack.bot, err = slack.New(c)
+		if a.slack.bot, err = slack.New(c); err == nil {
+			left := a.slack.bot.Left
+			a.slack.left.Store(&left)
+		}
 		return err
 	}
 	needed, optional := setup.Scopes()
@@ -120,6 +130,10 @@ func (a *app) newBot() error {
 		Bot: c, Installs: a.db, Installed: a.slack.installed, ClientID: s.ClientID, ClientSecret: s.ClientSecret.Reveal(),
 		Redirect: strings.TrimRight(s.PublicURL, "/") + setup.CallbackPath, Authorize: authorizePage(s.APIURL), Scopes: append(needed, optional...),
 	})
+	if err == nil {
+		left := a.slack.fleet.Left
+		a.slack.left.Store(&left)
+	}
 	return err
 }
 

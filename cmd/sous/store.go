@@ -88,6 +88,10 @@ type stores struct {
 	engine journal.Config
 	// spread tells the other replicas what changed; nil when there are none.
 	spread func(ctx context.Context, news string) error
+	// holder names this process among them, and present its term and whether they can
+	// have seen lately that it lives.
+	holder  string
+	present func() (term string, ok bool)
 	// replicas lists the processes on the database; nil when there can be but one.
 	replicas func(ctx context.Context) ([]postgres.Replica, error)
 	// what names the store for people; no secret is in it.
@@ -135,7 +139,7 @@ func (a *app) home() string {
 }
 
 func (a *app) openPostgres(ctx context.Context) (*stores, error) {
-	c := postgres.Config{URL: a.cfg.DatabaseURL.Reveal(), Keys: keysFolder(a.cfg), Clock: now, Log: a.log, Version: version(), News: a.slackNews, Home: a.home(), Settings: a.inForce}
+	c := postgres.Config{URL: a.cfg.DatabaseURL.Reveal(), Keys: keysFolder(a.cfg), Clock: now, Log: a.log, Version: version(), News: a.slackNews, Left: a.slackLeft, Home: a.home(), Settings: a.inForce}
 	if a.hooks.postgres != nil {
 		a.hooks.postgres(&c)
 	}
@@ -157,7 +161,7 @@ func (a *app) openPostgres(ctx context.Context) (*stores, error) {
 			Recover:  func(ctx context.Context) error { return a.assistant.Recover(ctx) },
 			Changed:  func(turn string) { a.assistant.Heard(turn) },
 		},
-		spread: db.Spread, replicas: db.Replicas,
+		spread: db.Spread, replicas: db.Replicas, holder: db.Process(), present: db.Present,
 		what: storeName(a.cfg),
 	}, nil
 }

@@ -146,6 +146,21 @@ func (d *DB) Take(ctx context.Context, f delivery.Front, l delivery.Lease) (deli
 	return got, nil
 }
 
+// Retain implements delivery.Store.
+func (d *DB) Retain(ctx context.Context, f delivery.Front, holder string, more time.Duration) ([]string, error) {
+	now := d.now()
+	var all []string
+	err := d.jot(ctx, f.Workspace, func(tx pgx.Tx) (err error) {
+		all, err = every(ctx, tx, scanText, `UPDATE shows SET until = $4 WHERE workspace = $1 AND source = $2 AND holder = $3 AND over IS NULL AND until > $5
+			RETURNING about`, f.Workspace, f.Source, holder, now.Add(more), now)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("retain leases: %w", err)
+	}
+	return all, nil
+}
+
 // Untaken implements delivery.Store.
 func (d *DB) Untaken(ctx context.Context, f delivery.Front, holder string, about []string) ([]string, error) {
 	if len(about) == 0 {

@@ -62,6 +62,9 @@ type Config struct {
 	// News hears what another replica spread; "" means that some may have been missed.
 	// It returns at once; nil for nobody.
 	News func(what string)
+	// Left is called when this process has taken over from one that is gone: leases
+	// that one held are free. It returns at once; nil for nobody.
+	Left func()
 	// Settings are digests, by name, of what this process works by, told to the others
 	// with each beat; nil for none.
 	Settings func() map[string]string
@@ -77,8 +80,11 @@ type DB struct {
 	process, version, home       string
 	patience, beatEvery, silence time.Duration
 	news                         func(what string)
-	settings                     func() map[string]string
-	succeeded                    atomic.Bool
+	left                         func()
+	// beaten is when the others last saw this process; nil while it has joined nobody.
+	beaten    atomic.Pointer[beat]
+	settings  func() map[string]string
+	succeeded atomic.Bool
 	// recorded counts the audit rows this process wrote.
 	recorded atomic.Int64
 	heads    heads
@@ -120,7 +126,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	}
 	d := &DB{
 		pool: pool, clock: c.Clock, log: c.Log, process: process, version: c.Version, home: c.Home,
-		patience: cmp.Or(c.Patience, acquireTime), beatEvery: cmp.Or(c.Beat, beatEvery), silence: cmp.Or(c.Silence, silence), news: c.News, settings: c.Settings,
+		patience: cmp.Or(c.Patience, acquireTime), beatEvery: cmp.Or(c.Beat, beatEvery), silence: cmp.Or(c.Silence, silence), news: c.News, left: c.Left, settings: c.Settings,
 	}
 	d.life, d.die = context.WithCancel(context.WithoutCancel(ctx))
 	if err := d.start(ctx, c.Keys); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/loop"
 )
 
@@ -56,12 +57,14 @@ func (d *DB) Join(ctx context.Context, m loop.Member) (func(context.Context) err
 		return nil, publicError(fmt.Errorf("join the replicas: %w", err))
 	}
 	host, _ := os.Hostname()
+	began := time.Now() //nolint:forbidigo // see replica.beat
 	_, err := d.pool.Exec(ctx, `INSERT INTO sous.replicas (id, process, host, pid, version) VALUES ($1, $2, $3, $4, $5)`, m.ID, d.process, host, os.Getpid(), d.version)
 	if err != nil {
 		return nil, publicError(fmt.Errorf("join the replicas: %w", err))
 	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	r := &replica{Member: m, db: d, cancel: cancel, done: make(chan struct{}), seen: time.Now()} //nolint:forbidigo // see replica.beat
+	r := &replica{Member: m, db: d, cancel: cancel, done: make(chan struct{}), seen: began}
+	d.beaten.Store(&beat{m.ID, began})
 	go r.run(run)
 	return r.leave, nil
 }
@@ -255,6 +258,7 @@ func (d *DB) Spread(ctx context.Context, what string) error {
 func (r *replica) beat(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, r.db.silence/2)
 	defer cancel()
+	began := time.Now() //nolint:forbidigo // how long this process was silent, by no store's clock
 	settings := map[string]string{}
 	if r.db.settings != nil {
 		settings = r.db.settings()
@@ -266,7 +270,8 @@ func (r *replica) beat(ctx context.Context, conn *pgx.Conn) error {
 	case done.RowsAffected() == 0:
 		return loop.ErrTakenOver
 	}
-	r.seen = time.Now() //nolint:forbidigo // how long this process was silent, by no store's clock
+	r.seen = began
+	r.db.beaten.Store(&beat{r.ID, began})
 	dead, err := every(ctx, conn, scanText, `SELECT id FROM sous.replicas WHERE id <> $1
 		AND (gone OR beat < clock_timestamp() - $2::interval) AND (taker = '' OR taken < clock_timestamp() - $2::interval)`, r.ID, r.db.silence)
 	if err != nil || len(dead) == 0 || !r.taking.CompareAndSwap(false, true) {
@@ -317,8 +322,63 @@ func (r *replica) takeOver(ctx context.Context, id string) error {
 	if err := r.Gone(ctx, id); err != nil {
 		return err
 	}
-	_, err = conn.Exec(ctx, `DELETE FROM sous.replicas WHERE id = $1 AND taker = $2`, id, r.ID)
-	return err
+	if err := r.db.release(ctx, process); err != nil {
+		return err
+	}
+	if _, err = conn.Exec(ctx, `DELETE FROM sous.replicas WHERE id = $1 AND taker = $2`, id, r.ID); err != nil {
+		return err
+	}
+	if r.db.left != nil {
+		r.db.left()
+	}
+	return nil
+}
+
+// release ends the leases of a process that is gone, in all workspaces.
+func (d *DB) release(ctx context.Context, process string) error {
+	if process == "" {
+		return nil // of a version that did not say
+	}
+	var all []string
+	err := d.watch(ctx, func(tx pgx.Tx) (err error) {
+		all, err = every(ctx, tx, scanText, `SELECT workspace FROM audit_heads`)
+		return err
+	})
+	for _, ws := range all {
+		if err != nil {
+			break
+		}
+		err = d.jot(ctx, agent.WorkspaceID(ws), func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, `UPDATE shows SET until = $3 WHERE workspace = $1 AND holder = $2 AND over IS NULL AND until > $3`, ws, process, d.now())
+			return err
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("release the leases of a process that is gone: %w", err)
+	}
+	return nil
+}
+
+// Process names this process among those that share the database, for leases that end
+// when the others take it for gone.
+func (d *DB) Process() string { return d.process }
+
+// Present names the term of this process among the replicas, and reports whether the
+// others can have seen lately that it lives. After standing still for longer others may
+// do what it was about to do, and when it is back it has another term. A process that
+// has joined nobody has the term "".
+func (d *DB) Present() (term string, ok bool) {
+	b := d.beaten.Load()
+	if b == nil {
+		return "", true
+	}
+	return b.id, time.Since(b.at) < d.silence-d.silence/6
+}
+
+// beat says as whom the others saw this process last, and when.
+type beat struct {
+	id string
+	at time.Time
 }
 
 // connect opens a connection of the replica's own: those of the pool may all be

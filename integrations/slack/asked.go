@@ -80,7 +80,14 @@ func (s *show) card(ctx context.Context, a approval.Approval) error {
 	if users := s.deciders(ctx, a); len(users) > 0 {
 		m.blocks, m.simple = Card(a, users...), m.blocks
 	}
-	if s.looks[a.ID] == "" && s.posted[full] == "" {
+	absent := false
+	if s.looks[a.ID] == "" {
+		var err error
+		if absent, err = s.missing(ctx, full); err != nil {
+			return err
+		}
+	}
+	if absent {
 		if a.State != approval.Asked {
 			return nil
 		}
@@ -89,7 +96,11 @@ func (s *show) card(ctx context.Context, a approval.Approval) error {
 		}
 		s.looks[a.ID] = look
 		s.cards[a.ID] = append(s.cards[a.ID], place{s.at.channel, s.posted[full], full})
-		return s.inform(ctx, a, m)
+		if err := s.inform(ctx, a, m); err != nil {
+			return err
+		}
+		s.shown(a.ID, look)
+		return nil
 	}
 	if s.looks[a.ID] == "" {
 		s.cards[a.ID] = append(s.cards[a.ID], place{s.at.channel, s.posted[full], full})
@@ -104,6 +115,7 @@ func (s *show) card(ctx context.Context, a approval.Approval) error {
 			return err
 		}
 	}
+	s.shown(a.ID, look)
 	return nil
 }
 
@@ -207,6 +219,9 @@ func (s *show) hand(ctx context.Context, a approval.Approval, user string, m pos
 	if ts == "" {
 		if a.State != approval.Asked {
 			return nil
+		}
+		if err := s.awake(); err != nil {
+			return err
 		}
 		if ts, err = s.post.once(ctx, post{channel: dm, key: key, text: m.text, blocks: m.blocks, simple: m.simple}); err != nil {
 			return s.settle(err)

@@ -132,6 +132,17 @@ func (f *Fleet) Run(ctx context.Context) error {
 	}
 }
 
+// Left is Bot.Left for all workspaces.
+func (f *Fleet) Left() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, b := range f.bots {
+		if b.bot != nil {
+			b.bot.Left()
+		}
+	}
+}
+
 // rouse asks Run to look at the installations now.
 func (f *Fleet) rouse() {
 	select {

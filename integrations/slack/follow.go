@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"time"
 
@@ -23,6 +24,8 @@ type followed struct {
 	again bool
 	// said is what the turn was asked, "" when that has to be read.
 	said string
+	// show is the turn as it was left when it began to wait; nil at first.
+	show *show
 }
 
 // track begins to show a turn, once in this process.
@@ -67,8 +70,18 @@ type show struct {
 	at    where
 	actor string
 	again bool
-	// posted are our messages in the thread by key.
+	// posted are our messages in the thread by key: where again those that were noted,
+	// and once looked is set those that stand there.
 	posted map[string]string
+	looked bool
+	// waits says that the turn waits for a person and shows it; seen counts the events
+	// of the turn that have been looked at.
+	waits bool
+	seen  int
+	// term is that of this process when it took the leave to show the turn.
+	term string
+	// ready lets the next one read what was left of it.
+	ready func()
 	// cards are where an approval is shown, looks how it looked last.
 	cards map[string][]place
 	looks map[string]string
@@ -91,25 +104,40 @@ type show struct {
 // place is a message.
 type place struct{ channel, ts, key string }
 
-// follow shows a turn until it has ended and all is posted.
+// follow shows a turn until it has ended and all is posted, or waits for a person.
 func (b *Bot) follow(ctx context.Context, f followed) {
+	resting := false
 	defer func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		delete(b.followed, f.turn.ID)
+		if !resting {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			delete(b.followed, f.turn.ID)
+			delete(b.held, f.turn.ID)
+		}
 	}()
+	ready := b.queue(ctx, f)
+	defer ready()
+	term, _ := b.present()
 	mine, end := b.lease(ctx, f)
 	defer end()
 	if mine == nil {
 		return
 	}
-	at, _ := whereOf(f.turn.Conversation)
-	s := &show{Bot: b, turn: f.turn, at: at, again: f.again, said: f.said, quick: !f.again, posted: map[string]string{}, cards: map[string][]place{}, looks: map[string]string{}, drafts: map[string]bool{}}
-	s.actor, _ = userOf(f.turn.Actor.ID)
-	s.out = stream{show: s}
-	err := s.run(mine)
+	s := f.show
+	if s == nil {
+		at, _ := whereOf(f.turn.Conversation)
+		s = &show{Bot: b, turn: f.turn, at: at, again: f.again, said: f.said, quick: !f.again, posted: map[string]string{}, cards: map[string][]place{}, looks: map[string]string{}, drafts: map[string]bool{}}
+		s.actor, _ = userOf(f.turn.Actor.ID)
+		s.out = stream{show: s}
+	}
+	s.ready, s.term = ready, term
+	over, err := s.run(mine, f.show != nil)
 	switch {
+	case err == nil && over:
 	case err == nil:
+		b.rest(s)
+		resting = true
+		return
 	case mine.Err() != nil:
 		return
 	default:
@@ -121,45 +149,88 @@ func (b *Bot) follow(ctx context.Context, f followed) {
 	b.clerk.settle(delivery.Settled{Over: []string{f.turn.ID}})
 }
 
-func (s *show) run(ctx context.Context) error {
-	if s.again {
+// run shows what happens until the turn has ended, over, or waits.
+func (s *show) run(ctx context.Context, woken bool) (over bool, err error) {
+	if s.again && !woken {
 		if err := s.resume(ctx); err != nil {
-			return err
+			return false, err
 		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if !s.again {
-		return s.watch(ctx, s.Desk.Attend(ctx, s.turn))
-	}
-	events, err := s.Desk.Look(ctx, s.turn.Actor, s.turn.ID, 0)
-	if err != nil {
-		return err
-	}
-	return s.watch(ctx, events)
+	return s.watch(ctx, s.Desk.Attend(ctx, s.turn, s.seen), woken)
 }
 
-// resume learns what a former process has posted: what was noted, and what stands in
-// the thread with a key and was not.
+// resume learns what a former process has posted: what was noted, and, unless the turn
+// waits, what stands in the thread with a key and was not.
 func (s *show) resume(ctx context.Context) error {
 	noted, err := s.Deliveries.Posts(ctx, s.front(), s.turn.ID)
 	if err != nil {
 		return err
 	}
+	for _, p := range noted {
+		rest, ours := strings.CutPrefix(p.Key, s.turn.ID+"/")
+		look, isLook := strings.CutPrefix(rest, "look/")
+		id, isCard := strings.CutPrefix(rest, "card/")
+		id, _, _ = strings.Cut(id, "/")
+		switch {
+		case isLook && look == lookSession:
+			s.stage = p.Ref
+		case isLook:
+			s.looks[look] = p.Ref
+		case isCard && ours:
+			s.cards[id] = append(s.cards[id], place{p.Place, p.Ref, p.Key})
+		}
+		if p.Place == s.at.channel && !isLook {
+			s.posted[p.Key] = p.Ref
+		}
+	}
+	// The cards of an approval whose look is not known are gathered anew.
+	for id := range s.cards {
+		if s.looks[id] == "" {
+			delete(s.cards, id)
+		}
+	}
+	if s.turn.Status != agent.TurnWaiting {
+		return s.lookUp(ctx)
+	}
+	return nil
+}
+
+// lookUp looks once for what stands in the thread and was not noted.
+func (s *show) lookUp(ctx context.Context) error {
+	if !s.again || s.looked {
+		return nil
+	}
 	found, err := s.post.find(ctx, s.at.channel, s.at.thread())
 	if err != nil {
 		return err
 	}
-	for _, p := range noted {
-		if found[p.Key] == "" && p.Place == s.at.channel {
-			found[p.Key] = p.Ref
-		}
-	}
-	s.posted = found
+	s.looked = true
+	maps.Copy(s.posted, found)
 	if !s.turn.Status.Ended() {
 		s.sweepStrays(ctx)
 	}
 	return nil
+}
+
+// missing reports whether a message has not been posted by anybody.
+func (s *show) missing(ctx context.Context, key string) (bool, error) {
+	if s.posted[key] == "" {
+		if err := s.lookUp(ctx); err != nil {
+			return false, err
+		}
+	}
+	return s.posted[key] == "", nil
+}
+
+// lookSession is the look of what is no approval: the agent session.
+const lookSession = "session"
+
+// shown notes how something looks now, so that the next process need not show it again
+// to be sure of it.
+func (s *show) shown(id, look string) {
+	s.noted(s.turn.ID+"/look/"+id, place{channel: s.at.channel, ts: look})
 }
 
 // noted keeps where a post stands.
@@ -168,22 +239,32 @@ func (s *show) noted(key string, at place) {
 }
 
 // watch shows what happens. Events are hints; what is shown is what the store says.
-func (s *show) watch(ctx context.Context, events *loop.Watcher) error {
+// It returns over at the end, and not over once the turn waits and there is nothing
+// else to be shown for a while.
+func (s *show) watch(ctx context.Context, events *loop.Watcher, woken bool) (over bool, err error) {
 	// A turn that waits for days must not wake anybody several times a second.
 	tick := time.NewTicker(s.StreamEvery)
 	defer tick.Stop()
 	tick.Stop()
-	ticking, ended := false, false
+	ticking, ended, late := false, false, s.again
 	look := time.NewTicker(30 * time.Second)
 	defer look.Stop()
 	hint := time.NewTimer(hintAfter)
 	defer hint.Stop()
-	over, err := s.first(ctx)
+	if woken {
+		over, err = s.sync(ctx)
+	} else {
+		over, err = s.first(ctx)
+	}
 	for !over && err == nil {
 		ev, ok, more := events.Poll()
 		if ok {
+			s.seen, late = ev.N, false
 			over, err = s.happened(ctx, ev)
 			continue
+		}
+		if late && s.waits && more != nil && !s.out.live() {
+			return false, nil
 		}
 		if more == nil && !ended {
 			ended = true
@@ -199,17 +280,18 @@ func (s *show) watch(ctx context.Context, events *loop.Watcher) error {
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return false, ctx.Err()
 		case <-more:
 		case <-tick.C:
 			s.out.flush(ctx)
 		case <-hint.C:
 			over, err = s.slow(ctx)
 		case <-look.C:
+			late = true
 			over, err = s.sync(ctx)
 		}
 	}
-	return err
+	return over, err
 }
 
 // happened shows an event.
@@ -285,6 +367,7 @@ func (s *show) first(ctx context.Context) (over bool, err error) {
 // all of it is shown.
 func (s *show) sync(ctx context.Context) (over bool, err error) {
 	v, err := s.Desk.View(ctx, s.turn.Actor, s.turn.ID)
+	s.ready()
 	if err != nil {
 		return false, err
 	}
@@ -292,6 +375,7 @@ func (s *show) sync(ctx context.Context) (over bool, err error) {
 }
 
 func (s *show) appear(ctx context.Context, v loop.View) (over bool, err error) {
+	s.waits = false
 	if err := s.reviewed(ctx, v); err != nil {
 		return false, err
 	}
@@ -307,6 +391,7 @@ func (s *show) appear(ctx context.Context, v loop.View) (over bool, err error) {
 	case v.Status == agent.TurnWaiting:
 		s.say(ctx, "")
 		s.session(ctx, slack.AgentSessionStatusSuspended)
+		s.waits = true
 	case v.Status == agent.TurnQueued:
 		s.say(ctx, "Waiting for the request before it")
 	case s.status == "" && s.hint == "":
@@ -326,8 +411,11 @@ func (s *show) once(ctx context.Context, key, text string, blocks []slack.Block)
 // put is once for a post with plainer blocks beside it.
 func (s *show) put(ctx context.Context, key string, m post) error {
 	key = s.turn.ID + "/" + key
-	if s.posted[key] != "" {
-		return nil
+	if is, err := s.missing(ctx, key); err != nil || !is {
+		return err
+	}
+	if err := s.awake(); err != nil {
+		return err
 	}
 	s.status, s.hint = "", ""
 	m.channel, m.thread, m.key = s.at.channel, s.at.thread(), key

@@ -128,10 +128,14 @@ func (b *Bot) draftPosts(ctx context.Context, r review.Review) []post {
 
 // hidden posts for the reviewer, once.
 func (s *show) hidden(ctx context.Context, m post) error {
-	if s.posted[m.key] != "" {
+	switch here := m.channel == s.at.channel; {
+	case here:
+		if is, err := s.missing(ctx, m.key); err != nil || !is {
+			return err
+		}
+	case s.posted[m.key] != "":
 		return nil
-	}
-	if s.again && m.channel != s.at.channel {
+	case s.again:
 		ts, err := s.sent(ctx, m.channel, m.key)
 		if err != nil {
 			return err
@@ -139,6 +143,9 @@ func (s *show) hidden(ctx context.Context, m post) error {
 		if s.posted[m.key] = ts; ts != "" {
 			return nil
 		}
+	}
+	if err := s.awake(); err != nil {
+		return err
 	}
 	ts, err := s.post.once(ctx, m)
 	if err == nil {

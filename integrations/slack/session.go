@@ -21,6 +21,9 @@ func (s *show) session(ctx context.Context, status string) {
 		return
 	}
 	first := s.stage == ""
+	if status == slack.AgentSessionStatusSuspended || s.stage == slack.AgentSessionStatusSuspended {
+		s.shown(lookSession, status)
+	}
 	s.stage = status
 	if s.plainApp.Load() {
 		if first {

@@ -33,8 +33,8 @@ type Desk interface {
 	Accept(ctx context.Context, by agent.Actor, in loop.Incoming) (loop.Acceptance, error)
 	Upload(ctx context.Context, by agent.Actor, place agent.Place, name, media string, content []byte) (agent.FileRef, error)
 	View(ctx context.Context, by agent.Actor, id string) (loop.View, error)
-	Look(ctx context.Context, by agent.Actor, id string, after int) (*loop.Watcher, error)
-	Attend(ctx context.Context, t agent.Turn) *loop.Watcher
+	Attend(ctx context.Context, t agent.Turn, after int) *loop.Watcher
+	Await(t agent.Turn, after int, f func()) (stop func())
 	Stop(ctx context.Context, by agent.Actor, id string) error
 	Undo(ctx context.Context, by agent.Actor, key string) (loop.Acceptance, error)
 }
@@ -94,6 +94,10 @@ type Config struct {
 	// Holder names this process among several that work on one store and show the
 	// same; "" says that it is alone.
 	Holder string
+	// Present names the term of this process among the others, and reports whether they
+	// can have seen lately that it lives: one that stood still, or is back in another
+	// term, posts nothing before it knows what is its own. nil is always, in one term.
+	Present func() (term string, ok bool)
 	// BotToken begins with xoxb-, AppToken with xapp-.
 	BotToken, SigningSecret, AppToken string
 	// Token is used in place of BotToken when it may be renewed; Expired is called when
@@ -180,6 +184,15 @@ type Bot struct {
 	// followed are the turns whose progress is being shown; fresh those that wait
 	// for Run to begin with them.
 	followed map[string]bool
+	// resting are those of them that wait for a person; closed says that none may any
+	// more. held are the leases to show turns, where there are other processes.
+	resting map[string]*nap
+	closed  bool
+	held    map[string]hold
+	// reading bounds of how many turns what was left is read at once.
+	reading chan struct{}
+	// left says that another process is gone.
+	left chan struct{}
 	// looked is when all turns of the last day were looked at that are not shown.
 	looked time.Time
 	fresh  []followed
@@ -244,7 +257,7 @@ func New(c Config) (*Bot, error) {
 	wire := newLine(c.BotToken, c.AppToken, c.APIURL, c.Dial, c.Token)
 	b := &Bot{
 		Config: c, api: wire.api, wire: wire, people: c.Directory, seen: newReplays(), engage: map[string]bool{}, looking: map[string]string{},
-		followed: map[string]bool{}, lanes: map[string][]delivery.Delivery{}, atHand: map[string]bool{}, handed: map[string]bool{},
+		followed: map[string]bool{}, resting: map[string]*nap{}, held: map[string]hold{}, reading: make(chan struct{}, atOnceRead), left: make(chan struct{}, 1), lanes: map[string][]delivery.Delivery{}, atHand: map[string]bool{}, handed: map[string]bool{},
 		wake: make(chan struct{}, 1), end: make(chan error, 1), slots: make(chan struct{}, maxLanes), issuing: map[string]bool{}, offers: map[string]offer{},
 	}
 	b.clerk = &clerk{store: c.Deliveries, front: b.front, log: c.Log, backoff: c.Backoff, busy: &b.busy, arrived: b.arrived, ending: make(chan struct{})}
@@ -281,6 +294,7 @@ func (b *Bot) Run(ctx context.Context) error {
 		cancel()
 		close(b.clerk.ending)
 		b.busy.Wait()
+		b.dropAll()
 		b.wire.http.CloseIdleConnections()
 		b.people.wire.http.CloseIdleConnections()
 	}()
@@ -288,6 +302,9 @@ func (b *Bot) Run(ctx context.Context) error {
 		return unless(ctx, err)
 	}
 	b.recover(ctx)
+	if b.Holder != "" {
+		b.busy.Go(func() { b.renew(ctx) })
+	}
 	b.sockets(ctx)
 	sweep := time.NewTicker(b.Sweep)
 	defer sweep.Stop()
@@ -306,6 +323,8 @@ func (b *Bot) Run(ctx context.Context) error {
 			return err
 		case <-sweep.C:
 			b.busy.Go(func() { b.sweep(ctx) })
+		case <-b.left:
+			b.busy.Go(func() { b.succeed(ctx) })
 		case <-b.wake:
 		}
 	}

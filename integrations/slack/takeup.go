@@ -48,8 +48,16 @@ func (b *Bot) sweep(ctx context.Context) {
 		err = b.Deliveries.Forget(ctx, b.front(), b.Clock().Add(-remember))
 	}
 	b.closeOffers(ctx)
+	b.lookAround()
 	if err != nil && ctx.Err() == nil {
 		b.Log.WarnContext(ctx, "slack: a sweep did not come to its end", slog.Any("err", err))
+	}
+}
+
+// succeed takes up what another process left that is gone, be it from just now.
+func (b *Bot) succeed(ctx context.Context) {
+	if err := b.takeUp(ctx, b.Clock().Add(time.Second)); err != nil && ctx.Err() == nil {
+		b.Log.WarnContext(ctx, "slack: what another process left is taken up later", slog.Any("err", err))
 	}
 }
 
@@ -124,35 +132,4 @@ func (b *Bot) isFollowed(id string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.followed[id]
-}
-
-// lease takes the leave to show a turn, for as long as the context it returns; nil
-// when somebody else shows it or all of it has been shown. A process that is alone
-// needs none for what it has just taken in.
-func (b *Bot) lease(ctx context.Context, f followed) (context.Context, func()) {
-	mine, cancel := context.WithCancel(ctx)
-	if b.Holder == "" && !f.again {
-		return mine, cancel
-	}
-	take := func() bool {
-		is, err := b.Deliveries.Take(ctx, b.front(), delivery.Lease{About: f.turn.ID, Holder: b.Holder, For: b.Lease})
-		if err != nil && ctx.Err() == nil {
-			b.Log.WarnContext(ctx, "slack: who shows a turn is not known", slog.String("turn", f.turn.ID), slog.Any("err", err))
-		}
-		return err == nil && is == delivery.Mine
-	}
-	if !take() {
-		cancel()
-		return nil, cancel
-	}
-	if b.Holder != "" {
-		b.busy.Go(func() {
-			for sleep(mine, b.Lease/3) {
-				if !take() {
-					cancel()
-				}
-			}
-		})
-	}
-	return mine, cancel
 }

@@ -139,6 +139,22 @@ func scanShow(row sqlRow) (show, error) {
 	return s, err
 }
 
+// Retain implements delivery.Store.
+func (d *DB) Retain(ctx context.Context, f delivery.Front, holder string, more time.Duration) ([]string, error) {
+	now := d.now()
+	until := now.Add(more)
+	var all []string
+	err := d.tx(ctx, func(tx *sql.Tx) (err error) {
+		all, err = every(ctx, tx, scanText, `UPDATE shows SET until = ? WHERE workspace = ? AND source = ? AND holder = ? AND over IS NULL AND until > ?
+			RETURNING about`, timeOf(&until), f.Workspace, f.Source, holder, timeOf(&now))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("retain leases: %w", err)
+	}
+	return all, nil
+}
+
 // Untaken implements delivery.Store.
 func (d *DB) Untaken(ctx context.Context, f delivery.Front, holder string, about []string) ([]string, error) {
 	if len(about) == 0 {

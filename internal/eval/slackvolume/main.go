@@ -39,6 +39,7 @@ type options struct {
 	events, deliveries, connections, people, bad, mentions, parked int
 	binary                                                         string
 	replicas                                                       bool
+	settings                                                       []string
 }
 
 // row is what came of one store.
@@ -65,6 +66,10 @@ func run(ctx context.Context, argv []string, out io.Writer) error {
 	flags.IntVar(&o.parked, "parked", 2000, "how many approvals wait for people at once; 0 for none")
 	flags.StringVar(&o.binary, "sous", "", "the sous binary; built when not given")
 	flags.BoolVar(&o.replicas, "replicas", true, "measure two replicas on PostgreSQL too")
+	flags.Func("set", "a further variable of the processes, such as SOUS_DEBUG_LISTEN=127.0.0.1:6060; may be repeated", func(kv string) error {
+		o.settings = append(o.settings, kv)
+		return nil
+	})
 	if err := flags.Parse(argv); err != nil {
 		return err
 	}
@@ -102,36 +107,36 @@ func run(ctx context.Context, argv []string, out io.Writer) error {
 func measure(ctx context.Context, r *row, o options, dir string) (err error) {
 	so := slackload.Options{
 		Command: func(args ...string) *exec.Cmd { return exec.Command(o.binary, args...) },
-		Dir:     filepath.Join(dir, r.Store), N: r.Processes, Quiet: 3 * time.Second,
+		Dir:     filepath.Join(dir, r.Store), N: r.Processes, Quiet: 3 * time.Second, Settings: o.settings,
 	}
 	if err := os.MkdirAll(so.Dir, 0o700); err != nil {
 		return err
 	}
+	waiting := so
 	if r.Store == "postgres" {
 		pg, err := pgtest.Start(ctx, pgtest.Options{Durable: true})
 		if err != nil {
 			return err
 		}
 		defer func() { _ = pg.Stop() }()
-		d, err := pg.Create(ctx, "")
-		if err != nil {
+		for _, o := range []*slackload.Options{&so, &waiting} {
+			d, err := pg.Create(ctx, "")
+			if err != nil {
+				return err
+			}
+			o.Database = d.URL
+		}
+	}
+	if o.parked > 0 {
+		if r.Parked, err = park(ctx, waiting, o.parked); err != nil {
 			return err
 		}
-		so.Database = d.URL
 	}
 	s, err := slackload.Start(ctx, so)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	if o.parked > 0 {
-		// First, since what a process has done before shows in its memory.
-		p, err := s.Park(ctx, o.parked, 30*time.Second, 30*time.Second)
-		if err != nil {
-			return err
-		}
-		r.Parked = &p
-	}
 	redelivered, err := s.Redeliver(ctx, o.events, o.deliveries, o.connections)
 	if err != nil {
 		return err
@@ -156,6 +161,23 @@ func measure(ctx context.Context, r *row, o options, dir string) (err error) {
 	}
 	r.Panics = s.Panics()
 	return nil
+}
+
+// park has requests wait in a place of their own, where each asker decides: what a
+// process has done before shows in its memory, and one person takes a card a second.
+func park(ctx context.Context, o slackload.Options, n int) (p *slackload.Parked, err error) {
+	o.Dir += "-parked"
+	o.Confirmed = true
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	s, err := slackload.Start(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	got, err := s.Park(ctx, n, 45*time.Second, 30*time.Second)
+	return &got, err
 }
 
 // table prints the rows side by side.

@@ -40,6 +40,8 @@ type Options struct {
 	Database string
 	// Settings are further variables of the processes, such as SOUS_DEBUG_LISTEN.
 	Settings []string
+	// Confirmed has whoever asks for a ticket decide about it, and no group.
+	Confirmed bool
 	// Quiet is how long nothing more must come before answers are counted.
 	Quiet time.Duration
 }
@@ -78,13 +80,29 @@ permit (principal, action == Action::"ask", resource in Family::"ticket") when {
 permit (principal, action == Action::"approve", resource);
 `
 
+// confirmed lets whoever asks for a ticket decide about it.
+const confirmed = `
+@id("reads-run") @reason("It changes nothing.")
+permit (principal, action == Action::"run", resource) when { context.tier == 0 };
+
+@id("tickets-ask-who-asks") @confirm("requester") @reason("Whoever asks for a ticket confirms it.")
+permit (principal, action == Action::"ask", resource in Family::"ticket") when { context.tier > 0 };
+
+@id("members-decide") @reason("Members decide.")
+permit (principal, action == Action::"approve", resource);
+`
+
 // patience is how long something may take before it counts as lost.
 const patience = 5 * time.Minute
 
 // Start starts the processes, one after the other.
 func Start(ctx context.Context, o Options) (*Site, error) {
 	s := &Site{Options: o, slack: slackfake.New(slackfake.Config{Pace: 900 * time.Millisecond, Burst: 3})}
-	if err := os.WriteFile(filepath.Join(o.Dir, "rules.cedar"), []byte(rules), 0o600); err != nil {
+	policy := rules
+	if o.Confirmed {
+		policy = confirmed
+	}
+	if err := os.WriteFile(filepath.Join(o.Dir, "rules.cedar"), []byte(policy), 0o600); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	for i := range o.N {

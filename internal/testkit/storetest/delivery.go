@@ -25,6 +25,7 @@ func Deliveries(t *testing.T, open func(t *testing.T) (delivery.Store, *Clock)) 
 		{"a batch is kept whole or not at all", deliveriesWhole},
 		{"another workspace or source sees nothing", deliveriesApart},
 		{"one holder shows a thing until its lease ends", deliveriesLease},
+		{"a holder retains all it shows at once, and nothing else", deliveriesRetain},
 		{"of many who take a lease at once one gets it", deliveriesLeaseRace},
 		{"a turn that ended is found until it was shown to its end, however long ago it was asked", deliveriesUnshown},
 		{"posts stand where they were noted last", deliveriesPosts},
@@ -207,6 +208,42 @@ func deliveriesLease(t *testing.T, s deliveries) {
 	}
 	s.take(t, "one", delivery.Over)
 	s.take(t, "two", delivery.Over)
+}
+
+func deliveriesRetain(t *testing.T, s deliveries) {
+	retain := func(holder string, want ...string) {
+		t.Helper()
+		got, err := s.Retain(t.Context(), s.front, holder, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(got)
+		wantIDs(t, "retained by "+holder, got, want...)
+	}
+	s.take(t, "one", delivery.Mine)
+	for _, about := range []string{"other", "shown"} {
+		if got, err := s.Take(t.Context(), s.front, delivery.Lease{About: about, Holder: "one", For: time.Minute}); got != delivery.Mine || err != nil {
+			t.Fatal(got, err)
+		}
+	}
+	s.settle(t, delivery.Settled{Over: []string{"shown"}})
+	retain("two")
+	s.clock.Advance(40 * time.Second)
+	retain("one", "other", "turn")
+	s.clock.Advance(40 * time.Second)
+	// The first minute is over, the second is not.
+	s.take(t, "two", delivery.Elsewhere)
+	for _, f := range []delivery.Front{{Workspace: globex, Source: "slack"}, {Workspace: acme, Source: "mail"}} {
+		if got, err := s.Retain(t.Context(), f, "one", time.Hour); err != nil || len(got) != 0 {
+			t.Errorf("%v retained %v, %v", f, got, err)
+		}
+	}
+	s.clock.Advance(20 * time.Second)
+	// What was let slip is anybody's, and stays so.
+	retain("one")
+	s.take(t, "two", delivery.Mine)
+	retain("one")
+	retain("two", "turn")
 }
 
 // Turns are asked one after the other and end in another order.

@@ -76,6 +76,8 @@ func (w Whole) fill(t *testing.T) []string {
 	_, err = w.DB.Keep(ctx, front, []delivery.Delivery{{ID: "d1", Body: []byte(marker)}})
 	must(err)
 	must(w.DB.Settle(ctx, front, delivery.Settled{Posts: []delivery.Post{{About: "e1", Key: "k", Place: marker, Ref: "1"}}}))
+	_, err = w.DB.Take(ctx, front, delivery.Lease{About: marker, Holder: "e1", For: time.Hour})
+	must(err)
 	must(w.Feedback.Rate(ctx, feedback.Rating{Workspace: "acme", Turn: "e1", By: "ann", Name: marker, Text: marker, At: now}))
 	_, err = w.DB.OpenReview(ctx, review.Review{ID: "R1", Workspace: "acme", Turn: "e1", Reviewer: ann, State: review.Draft, Created: now})
 	must(err)

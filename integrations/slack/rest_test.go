@@ -1,0 +1,125 @@
+package slack_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sous-hq/sous/agent"
+	front "github.com/sous-hq/sous/integrations/slack"
+	"github.com/sous-hq/sous/internal/testkit/slackfake"
+)
+
+// said are the calls of Slack after the first n, without those that a start makes.
+func (w *world) said(n int) (methods []string) {
+	for _, c := range w.slack.Calls("")[n:] {
+		if c.Method != "auth.test" && c.Method != "team.info" {
+			methods = append(methods, c.Method)
+		}
+	}
+	return methods
+}
+
+// settled reports whether no button is left on a card.
+func (w *world) settled(card slackfake.Message) bool {
+	for _, m := range w.slack.Thread(general, card.ThreadTS) {
+		if m.TS == card.TS {
+			return len(m.Buttons()) == 0
+		}
+	}
+	return false
+}
+
+func TestATurnThatWaitsForHoursAsksSlackNothingAndGoesOnAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*front.Config){"alone": inEarnest, "among others": func(c *front.Config) { inEarnest(c); c.Holder = "one" }} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, asItIs)
+				w.answer, w.change = payer, change
+				var paid counter
+				w.start(t, &paid)
+				card := w.reply(t, general, w.slack.Post(ann, general, "<@"+w.slack.BotUser+"> pay Acme 100"), "Approval needed")
+				time.Sleep(2 * time.Minute)
+				before := len(w.slack.Calls(""))
+				time.Sleep(3 * time.Hour)
+				if got := w.said(before); len(got) > 0 {
+					t.Errorf("Slack was asked %v while nothing happened", got)
+				}
+				pressed := time.Now()
+				if d := w.slack.Press(bob, card, find(t, card, "sous_approve")); d.Status != 200 {
+					t.Errorf("pressed: %+v", d)
+				}
+				w.reply(t, general, card.ThreadTS, "What I changed")
+				if took := time.Since(pressed); took > time.Second || paid.total() != 1 || !w.settled(card) {
+					t.Errorf("after %s paid %d times, the card settled: %t", took, paid.total(), w.settled(card))
+				}
+				w.noneRefused(t)
+			})
+		})
+	}
+}
+
+func TestWhatWaitsIsNotShownAgainAfterARestart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, asItIs)
+		w.answer, w.change = payer, inEarnest
+		var paid counter
+		p := w.start(t, &paid)
+		var cards []slackfake.Message
+		for range 3 {
+			cards = append(cards, w.reply(t, general, w.slack.Post(ann, general, "<@"+w.slack.BotUser+"> pay Acme 100"), "Approval needed"))
+			time.Sleep(time.Minute)
+		}
+		p.stop()
+		before := len(w.slack.Calls(""))
+		p = w.start(t, &paid)
+		time.Sleep(time.Hour)
+		for _, method := range w.said(before) {
+			if strings.HasPrefix(method, "chat.") || strings.HasPrefix(method, "agents.") || strings.HasPrefix(method, "assistant.") || method == "conversations.replies" {
+				t.Errorf("%s was called though nothing had happened", method)
+			}
+		}
+		// What happens while nobody is there is shown at the next start.
+		p.stop()
+		p = w.start(t, &paid)
+		time.Sleep(time.Minute)
+		for i, card := range cards {
+			if d := w.slack.Press(bob, card, find(t, card, "sous_approve")); d.Status != 200 {
+				t.Errorf("pressed: %+v", d)
+			}
+			w.reply(t, general, card.ThreadTS, "What I changed")
+			if n := w.answers(general, card.ThreadTS); paid.total() != i+1 || n != 1 || !w.settled(card) {
+				t.Errorf("card %d: paid %d times, %d answers, settled: %t", i, paid.total(), n, w.settled(card))
+			}
+		}
+		w.noneRefused(t)
+	})
+}
+
+func TestWhatIsDecidedElsewhereIsShownWhileATurnRests(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, asItIs)
+		w.answer, w.change = payer, inEarnest
+		var paid counter
+		p := w.start(t, &paid)
+		card := w.reply(t, general, w.slack.Post(ann, general, "<@"+w.slack.BotUser+"> pay Acme 100"), "Approval needed")
+		time.Sleep(5 * time.Minute)
+		by := agent.Actor{Workspace: "w", ID: agent.ActorID("slack:" + w.slack.Team + ":" + bob), Kind: agent.Member}
+		open, err := p.Pending(t.Context(), by)
+		if err != nil || len(open) != 1 {
+			t.Fatalf("%d are open for bob: %v", len(open), err)
+		}
+		if _, err := p.Decide(t.Context(), by, open[0].ID, true, ""); err != nil {
+			t.Fatal(err)
+		}
+		w.reply(t, general, card.ThreadTS, "What I changed")
+		if paid.total() != 1 || !w.settled(card) {
+			t.Errorf("paid %d times, the card settled: %t", paid.total(), w.settled(card))
+		}
+	})
+}
