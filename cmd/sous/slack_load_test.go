@@ -15,7 +15,7 @@ import (
 // eval-slack` is the same with a hundred times as much.
 func TestInSlackEachEventAndEachClickCountsOnceAndNothingForgedCounts(t *testing.T) {
 	t.Parallel()
-	const events, deliveries, connections, people, bad = 8, 160, 8, 6, 270
+	const events, deliveries, connections, people, bad, waiting = 8, 160, 8, 6, 270, 4
 	for name, replicas := range map[string]int{"one process": 1, "two replicas": 2} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -25,7 +25,7 @@ func TestInSlackEachEventAndEachClickCountsOnceAndNothingForgedCounts(t *testing
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = os.RemoveAll(dir) })
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
 			o := slackload.Options{Dir: dir, N: replicas, Quiet: 300 * time.Millisecond, Command: func(args ...string) *exec.Cmd {
 				cmd := exec.Command(os.Args[0], args...)
@@ -52,6 +52,12 @@ func TestInSlackEachEventAndEachClickCountsOnceAndNothingForgedCounts(t *testing
 			}
 			if r, err := s.Refuse(ctx, bad, connections); err != nil || r.Accepted > 0 || r.Faults > 0 {
 				t.Errorf("%+v, %v", r, err)
+			}
+			if replicas > 1 {
+				// Nobody starts the one anew that is killed.
+				if b, err := s.Bereave(ctx, waiting); err != nil || b.Doubled > 0 {
+					t.Errorf("%+v, %v", b, err)
+				}
 			}
 			if n := s.Panics(); n > 0 {
 				t.Errorf("%d panics", n)

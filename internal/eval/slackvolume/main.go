@@ -51,6 +51,7 @@ type row struct {
 	Refused     *slackload.Refused     `json:"refused,omitempty"`
 	Bursts      []slackload.Burst      `json:"mentions_at_once,omitempty"`
 	Parked      *slackload.Parked      `json:"parked,omitempty"`
+	Bereaved    *slackload.Bereaved    `json:"one_of_two_killed,omitempty"`
 	Panics      int                    `json:"panics"`
 }
 
@@ -160,6 +161,13 @@ func measure(ctx context.Context, r *row, o options, dir string) (err error) {
 		}
 	}
 	r.Panics = s.Panics()
+	if r.Processes == 2 {
+		b, err := s.Bereave(ctx, 10)
+		if err != nil {
+			return err
+		}
+		r.Bereaved = &b
+	}
 	return nil
 }
 
@@ -176,7 +184,7 @@ func park(ctx context.Context, o slackload.Options, n int) (p *slackload.Parked,
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	got, err := s.Park(ctx, n, 45*time.Second, 30*time.Second)
+	got, err := s.Park(ctx, n, 75*time.Second, 30*time.Second)
 	return &got, err
 }
 
@@ -210,6 +218,14 @@ func table(out io.Writer, rows []row) error {
 		})
 		line("the same after a start", func(r row) string { return fmt.Sprintf("%d, %.1f", r.Parked.Again, r.Parked.CPUThen) })
 	}
+	if b := rows[len(rows)-1].Bereaved; b != nil {
+		line(fmt.Sprintf("%d wait, one of two is killed: all answered after s, twice", b.N), func(r row) string {
+			if r.Bereaved == nil {
+				return ""
+			}
+			return fmt.Sprintf("%.1f, %d", r.Bereaved.Seconds, r.Bereaved.Doubled)
+		})
+	}
 	for i := range rows[0].Bursts {
 		line(fmt.Sprintf("%d mentions: ack p50, p99, max ms", rows[0].Bursts[i].N), func(r row) string {
 			return fmt.Sprintf("%.0f %.0f %.0f", r.Bursts[i].P50, r.Bursts[i].P99, r.Bursts[i].Max)
@@ -239,6 +255,9 @@ func (r row) wrong() error {
 	check("bad requests accepted", r.Refused.Accepted, 0)
 	check("bad requests answered with a fault", r.Refused.Faults, 0)
 	check("panics", r.Panics, 0)
+	if r.Bereaved != nil {
+		check("answered more than once after a kill", r.Bereaved.Doubled, 0)
+	}
 	for _, b := range r.Bursts {
 		check(fmt.Sprintf("of %d mentions answered", b.N), b.Answered, b.N)
 		check(fmt.Sprintf("of %d mentions answered more than once", b.N), b.Doubled, 0)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,14 +77,11 @@ func (s *Site) Park(ctx context.Context, n int, rest, watch time.Duration) (p Pa
 	return p, err
 }
 
-// asked reports whether a card with buttons stands in the thread.
+// asked reports whether a card that can be decided stands in the thread.
 func (s *Site) asked(channel, root string) bool {
-	for _, m := range s.slack.Thread(channel, root) {
-		if len(m.Buttons()) > 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.slack.Thread(channel, root), func(m slackfake.Message) bool {
+		return slices.ContainsFunc(m.Buttons(), func(b slackfake.Button) bool { return b.ActionID == "sous_approve" })
+	})
 }
 
 // restart ends a process and begins it anew.
@@ -134,4 +132,68 @@ func (s *Site) ticks() (all int) {
 		}
 	}
 	return all
+}
+
+// Bereaved is what came of requests that waited when one of two processes was killed.
+type Bereaved struct {
+	N int `json:"n"`
+	// Seconds passed from the kill until the last was answered and its card settled;
+	// each was decided at once.
+	Seconds float64 `json:"all_answered_s"`
+	Doubled int     `json:"answered_more_than_once"`
+}
+
+// Bereave has requests wait for an approval in both of two processes, kills the first,
+// has all decided through the other, and waits until all are answered. The people of
+// Press decide.
+func (s *Site) Bereave(ctx context.Context, n int) (b Bereaved, err error) {
+	if len(s.all) != 2 {
+		return b, fmt.Errorf("%d processes; want two", len(s.all))
+	}
+	s.serial++
+	b.N = n
+	const decider = "U2M000"
+	channel := func(i int) string { return fmt.Sprintf("C6%d%04d", s.serial, i) }
+	cards, buttons := make([]slackfake.Message, n), make([]slackfake.Button, n)
+	roots := make([]string, n)
+	for i := range n {
+		asks := fmt.Sprintf("U6%04d", i)
+		s.slack.AddUser(slackfake.User{ID: asks, RealName: "Person " + asks})
+		s.slack.AddChannel(slackfake.Channel{ID: channel(i), Name: strings.ToLower(channel(i)), Members: []string{asks, decider, s.slack.BotUser}})
+		roots[i] = s.slack.Post(asks, channel(i), fmt.Sprintf("<@%s> open a ticket: oven %d is too cold", s.slack.BotUser, i))
+	}
+	for i := range n {
+		if cards[i], buttons[i], err = s.card(ctx, channel(i), roots[i]); err != nil {
+			return b, err
+		}
+	}
+	gone := s.all[0]
+	s.all = s.all[1:]
+	if err := gone.cmd.Process.Kill(); err != nil {
+		return b, err
+	}
+	<-gone.gone
+	began := time.Now()
+	s.url = s.all[0].url
+	s.slack.Connect(s.url)
+	for i := range n {
+		if d := s.slack.Press(decider, cards[i], buttons[i]); d.Status != http.StatusOK {
+			return b, fmt.Errorf("a press was answered with %d", d.Status)
+		}
+	}
+	done := 0
+	err = s.until(ctx, "the answers after a kill", func() bool {
+		for done < n && s.answers(channel(done), roots[done]) > 0 && !s.asked(channel(done), roots[done]) {
+			done++
+		}
+		return done == n
+	})
+	b.Seconds = time.Since(began).Round(10 * time.Millisecond).Seconds()
+	for i := range n {
+		b.Doubled += max(0, s.answers(channel(i), roots[i])-1)
+	}
+	if err != nil {
+		return b, fmt.Errorf("%d of %d were answered: %w", done, n, err)
+	}
+	return b, nil
 }
