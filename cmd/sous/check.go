@@ -11,7 +11,6 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/check"
-	"github.com/sous-hq/sous/internal/config"
 )
 
 func (c *cli) checkCommand() *cobra.Command {
@@ -36,11 +35,14 @@ func (c *cli) check(ctx context.Context) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return agent.WrapError(agent.Invalid, err, fmt.Sprintf("the checkpoint file cannot be read: %v", err))
 	}
-	live := atWork(ctx, cfg)
 	r, err := check.Twice(ctx, check.Moment, func(ctx context.Context) (*check.Report, error) {
 		var r *check.Report
 		err := c.withEvidence(ctx, nil, func(e *evidence) error {
-			var err error
+			// At each look anew: a process that was killed counts as at work for a moment.
+			live, err := e.atWork(ctx)
+			if err != nil {
+				return err
+			}
 			if r, err = check.Run(ctx, check.Config{Facts: e, Live: live, Now: now()}); err != nil {
 				return err
 			}
@@ -65,14 +67,16 @@ func (c *cli) check(ctx context.Context) error {
 	return nil
 }
 
-// atWork reports whether some process works on the store. Replicas of a server
-// come and go, so there somebody always may.
-func atWork(ctx context.Context, cfg config.Config) bool {
-	if cfg.DatabaseURL.IsSet() {
-		return true
+// atWork reports whether some process works on the store: replicas of a server show
+// it there, the one process of a file by its socket.
+func (e *evidence) atWork(ctx context.Context) (bool, error) {
+	if server, ok := e.record.(interface {
+		AtWork(ctx context.Context) (bool, error)
+	}); ok {
+		return server.AtWork(ctx)
 	}
-	s, err := dial(ctx, cfg)
-	return err == nil && s.close() == nil
+	s, err := dial(ctx, e.cfg)
+	return err == nil && s.close() == nil, nil
 }
 
 func (c *cli) tellCheck(r *check.Report) {

@@ -43,6 +43,17 @@ func (r *Record) as(ctx context.Context, role string, f func() error) error {
 	return errors.Join(err, back)
 }
 
+// AtWork reports whether a replica has shown lately that it works on the store. Who
+// may not ask reads it as one that is worked on, which is the strict way to read it.
+func (r *Record) AtWork(ctx context.Context) (bool, error) {
+	if r.role == roleAuditor {
+		return true, nil
+	}
+	live := false
+	err := r.q.QueryRow(ctx, `SELECT EXISTS (SELECT FROM sous.replicas WHERE NOT gone AND beat > clock_timestamp() - $1::interval)`, silence).Scan(&live)
+	return live, publicError(err)
+}
+
 // checkSelect reads turns as check.Turn has them.
 const checkSelect = `SELECT t.seq, t.id, t.status, t.question <> '', t.created, t.ended,
 	EXISTS (SELECT 1 FROM pauses p WHERE p.scope NOT IN ('tool') AND (p.workspace = t.workspace OR p.scope = 'everything')
