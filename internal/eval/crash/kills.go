@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -136,6 +137,14 @@ func (t *trial) killAt(spec string) (passed bool, err error) {
 	return false, t.d.Kill(0)
 }
 
+// end kills the process, if there is one.
+func (t *trial) end() error {
+	if t.d.PID(0) == 0 {
+		return nil
+	}
+	return t.d.Kill(0)
+}
+
 // killInSlack kills the process when Slack has done what a call asked for and before
 // it can answer: nobody knows whether the post stands.
 func killInSlack(ctx context.Context, t *trial) error {
@@ -158,9 +167,6 @@ func killInSlack(ctx context.Context, t *trial) error {
 			close(told)
 		}
 	}
-	if err := t.d.Begin(ctx, 0); err != nil {
-		return err
-	}
 	s := t.d.Ask(steady())
 	for round := range 3 * t.o.rounds {
 		for _, at := range [][2]string{
@@ -171,17 +177,20 @@ func killInSlack(ctx context.Context, t *trial) error {
 			mu.Lock()
 			method, words, hit = at[0], at[1], done
 			mu.Unlock()
+			// Some calls are made when it starts and knows nobody, and not again.
+			if err := errors.Join(t.end(), t.d.Launch(0)); err != nil {
+				return err
+			}
 			select {
 			case <-done:
 				t.Kills++
 			case <-time.After(20 * time.Second):
 				t.broken("round %d: %s with %q was never called", round, at[0], at[1])
-				continue
-			}
-			if err := t.d.Begin(ctx, 0); err != nil {
-				return err
 			}
 		}
+	}
+	if err := errors.Join(t.end(), t.d.Begin(ctx, 0)); err != nil {
+		return err
 	}
 	return t.finish(ctx, s)
 }

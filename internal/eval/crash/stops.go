@@ -84,7 +84,7 @@ func drain(ctx context.Context, t *trial) error {
 // freeze stops a process where it stands. On a database another takes over what it
 // had, and what it writes when it wakes is refused; on a file it goes on.
 func freeze(ctx context.Context, t *trial) error {
-	if err := t.several(ctx, nil); err != nil {
+	if err := t.several(ctx, func(o *ordeal.Options) { o.Frozen = true }); err != nil {
 		return err
 	}
 	s := t.d.Ask(steady())

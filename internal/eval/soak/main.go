@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -60,11 +61,13 @@ type result struct {
 
 // soak is one run.
 type soak struct {
-	d      *ordeal.Ordeal
-	proxy  *pgtest.Proxy
-	debug  string
-	out    io.Writer
-	result result
+	d     *ordeal.Ordeal
+	proxy *pgtest.Proxy
+	debug string
+	// profiles is where the heap at each moment of rest is left, "" for nowhere.
+	profiles string
+	out      io.Writer
+	result   result
 
 	mu     sync.Mutex
 	random *rand.Rand
@@ -76,6 +79,7 @@ func run(ctx context.Context, argv []string, out io.Writer) (err error) {
 	duration := flags.Duration("duration", 4*time.Hour, "how long it takes")
 	store := flags.String("store", "sqlite", "sqlite or postgres")
 	seed := flags.Uint64("seed", uint64(time.Now().UnixNano()), "of all that is left to chance")
+	profiles := flags.String("profiles", "", "a folder in which the heap at each moment of rest is left, for go tool pprof")
 	binary := flags.String("sous", "", "the sous binary, built with the tag faults; built when not given")
 	if err := flags.Parse(argv); err != nil {
 		return err
@@ -92,7 +96,7 @@ func run(ctx context.Context, argv []string, out io.Writer) (err error) {
 	if *binary, err = fleet.Binary(ctx, *binary, dir, "faults"); err != nil {
 		return err
 	}
-	s := &soak{out: out, random: rand.New(rand.NewPCG(*seed, 3)), result: result{Store: *store, Seed: *seed}}
+	s := &soak{out: out, profiles: *profiles, random: rand.New(rand.NewPCG(*seed, 3)), result: result{Store: *store, Seed: *seed}}
 	o := ordeal.Options{
 		Command: func(args ...string) *exec.Cmd { return exec.Command(*binary, args...) },
 		Dir:     dir, N: 1, Seed: *seed, Think: 200 * time.Millisecond, Linger: 100 * time.Millisecond,
@@ -149,14 +153,14 @@ func (s *soak) soak(ctx context.Context, whole time.Duration) error {
 	if err != nil {
 		return err
 	}
-	before, err := s.atRest(ctx, stream)
+	before, err := s.atRest(ctx, stream, "before")
 	if err != nil {
 		return err
 	}
 	if stream, err = s.faulty(ctx, whole/2-warm, false); err != nil {
 		return err
 	}
-	after, err := s.atRest(ctx, stream)
+	after, err := s.atRest(ctx, stream, "after")
 	if err != nil {
 		return err
 	}
@@ -259,16 +263,17 @@ type standing struct {
 
 // atRest waits until all is answered and looks at what the process holds, after its
 // garbage was collected: the least of several looks, since connections idle.
-func (s *soak) atRest(ctx context.Context, stream *ordeal.Stream) (least standing, err error) {
+func (s *soak) atRest(ctx context.Context, stream *ordeal.Stream, when string) (least standing, err error) {
 	s.calm(true)
 	if err := stream.Wait(3 * time.Minute); err != nil {
 		fmt.Fprintln(s.out, err)
 	}
+	var heap string
 	for n := range 10 {
 		if err := rest(ctx, 3*time.Second); err != nil {
 			return least, err
 		}
-		if _, err := get(ctx, "http://"+s.debug+"/debug/pprof/heap?gc=1"); err != nil {
+		if heap, err = get(ctx, "http://"+s.debug+"/debug/pprof/heap?gc=1"); err != nil {
 			return least, err
 		}
 		now, err := s.look(ctx)
@@ -279,6 +284,9 @@ func (s *soak) atRest(ctx context.Context, stream *ordeal.Stream) (least standin
 			least = now
 		}
 		least.goroutines, least.heap = min(least.goroutines, now.goroutines), min(least.heap, now.heap)
+	}
+	if s.profiles != "" {
+		return least, os.WriteFile(filepath.Join(s.profiles, "heap-"+when+".pprof"), []byte(heap), 0o600)
 	}
 	return least, nil
 }

@@ -205,7 +205,7 @@ func (d *Ordeal) count(q *request, r *Result, tickets, unknown map[string]int) {
 	case made == 0 && lost == 0 && d.o.Faulty != nil: // the built-in model answered
 	case made == 0 && lost == 0:
 		r.wrong(&r.Lost, "not made, and nobody knows of it: %q %s, %s/%s%s", q.kind.wants(), q.subject, q.channel, q.root, said(thread))
-	case lost > 0 && q.kind != neither && d.o.BankVia == nil:
+	case lost > 0 && q.kind != neither && d.o.BankVia == nil && !d.o.Frozen:
 		r.wrong(&r.Violations, "it could have been looked up or repeated, and was left: %q %s, %s/%s", q.kind.wants(), q.subject, q.channel, q.root)
 	}
 }

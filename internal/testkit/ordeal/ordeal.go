@@ -48,6 +48,9 @@ type Options struct {
 	Faulty func() (openaifake.Step, bool)
 	// BankVia is the way to the bank, given its address; nil is the direct one.
 	BankVia func(bank string) (string, error)
+	// Frozen says that processes stand still for longer than an answer is waited for:
+	// then what became of an effect is for people to look at.
+	Frozen bool
 	// MayExpire says that a question may run out of time: then what it was about is
 	// not made, and that is no loss.
 	MayExpire bool
