@@ -253,7 +253,7 @@ func (b *Bot) engaged(ctx context.Context, me identity, at where) (bool, error) 
 
 // maxEngaged bounds of how many threads it is known without asking the store that
 // Sous has a part in them.
-const maxEngaged = 10_000
+const maxEngaged = 2_000
 
 func (b *Bot) engageIn(conversation string) {
 	b.mu.Lock()

@@ -147,8 +147,9 @@ func (s *soak) soak(ctx context.Context, whole time.Duration) error {
 	if err := s.d.Begin(ctx, 0); err != nil {
 		return err
 	}
-	// What a process keeps from its first minute on is no leak.
-	warm := min(whole/8, 2*time.Minute)
+	// What a process keeps from its first minutes on is no leak: what it remembers of
+	// threads is bounded by some thousands, which come in two minutes.
+	warm := min(whole/4, 4*time.Minute)
 	stream, err := s.faulty(ctx, warm, false)
 	if err != nil {
 		return err
@@ -261,12 +262,19 @@ type standing struct {
 	heap       float64
 }
 
-// atRest waits until all is answered and looks at what the process holds, after its
-// garbage was collected: the least of several looks, since connections idle.
+// idle is how long connections are kept that nobody uses.
+const idle = 95 * time.Second
+
+// atRest waits until all is answered and no connection is kept for what may come, and
+// looks at what the process holds after its garbage was collected: the least of several
+// looks.
 func (s *soak) atRest(ctx context.Context, stream *ordeal.Stream, when string) (least standing, err error) {
 	s.calm(true)
 	if err := stream.Wait(3 * time.Minute); err != nil {
 		fmt.Fprintln(s.out, err)
+	}
+	if err := rest(ctx, idle); err != nil {
+		return least, err
 	}
 	var heap string
 	for n := range 10 {
@@ -317,6 +325,8 @@ func get(ctx context.Context, url string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	// Packing the answer would be a good part of the heap that is looked at.
+	req.Header.Set("Accept-Encoding", "identity")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return "", err
