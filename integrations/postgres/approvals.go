@@ -138,6 +138,8 @@ func (d *DB) storeChange(ctx context.Context, tx pgx.Tx, by agent.Actor, was, no
 	if err := storeApproval(ctx, tx, now); err != nil {
 		return err
 	}
+	// Of a new state approvals_tell tells.
+	later(tx, `SELECT sous.tell('turn', $1)`, now.Call.Turn)
 	return d.record(ctx, tx, e)
 }
 

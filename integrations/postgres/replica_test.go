@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/approval"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/pause"
 	"github.com/sous-hq/sous/integrations/postgres"
@@ -273,5 +274,46 @@ func TestReplicasHearOfEachOthersSignalsTurnsAndPauses(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("a pause is not in force in the other process")
 		}
+	}
+}
+
+// A vote, a question or another decider leaves an approval open, and the turn as it was;
+// whoever shows the approval elsewhere has to know all the same.
+func TestReplicasHearOfWhatIsDoneToAnApprovalThatStaysOpen(t *testing.T) {
+	t.Parallel()
+	base, keys := pgtest.New(t), t.TempDir()+"/keys"
+	open := func() *postgres.DB {
+		db, err := postgres.Open(t.Context(), postgres.Config{URL: base.URL, Keys: keys, Beat: 50 * time.Millisecond, Silence: 20 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		return db
+	}
+	here, there := open(), open()
+	b := join(t, there, "b")
+	ledger, err := postgres.NewLedger(here, postgres.LedgerConfig{ApprovalTTL: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ann := agent.Actor{Workspace: "acme", ID: "ann", Kind: agent.Member}
+	bob, cat := agent.Actor{Workspace: "acme", ID: "bob", Kind: agent.Member}, agent.Actor{Workspace: "acme", ID: "cat", Kind: agent.Member}
+	for name, change := range map[string]func(approval.Approval) (approval.Approval, error){
+		"vote":     func(p approval.Approval) (approval.Approval, error) { return p.Approve(bob, time.Now()) },
+		"question": func(p approval.Approval) (approval.Approval, error) { return p.Say(approval.Change{By: bob, Event: "e", At: time.Now()}, "Why?") },
+		"another decider": func(p approval.Approval) (approval.Approval, error) {
+			return p.Delegate(approval.Change{By: bob, Event: "e", At: time.Now()}, cat)
+		},
+	} {
+		turn := "e-" + name
+		accept(t, here, turn)
+		id, err := ledger.Ask(t.Context(), proposal(t, ann, turn+"/1"), agent.Verdict{Ruling: agent.Ask, Quorum: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := here.Change(t.Context(), bob, id, change); err != nil || got.State != approval.Asked {
+			t.Fatal(name, got.State, err)
+		}
+		wait(t, b.changed, turn)
 	}
 }
