@@ -62,8 +62,9 @@ type Config struct {
 	// News hears what another replica spread; "" means that some may have been missed.
 	// It returns at once; nil for nobody.
 	News func(what string)
-	// Left is called when this process has taken over from one that is gone: leases
-	// that one held are free. It returns at once; nil for nobody.
+	// Left is called when this process has taken over from one that is gone, whose leases
+	// are free then, or is back after it was gone itself. It returns at once; nil for
+	// nobody.
 	Left func()
 	// Settings are digests, by name, of what this process works by, told to the others
 	// with each beat; nil for none.

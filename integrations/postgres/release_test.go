@@ -91,3 +91,48 @@ func TestAProcessThatCannotBeSeenKnowsIt(t *testing.T) {
 		}
 	}
 }
+
+// Others may still be busy with what a process was before, when it is back already.
+func TestTheLeasesOfAProcessThatIsBackStayItsOwn(t *testing.T) {
+	t.Parallel()
+	left := make(chan string, 16)
+	base := pgtest.New(t)
+	c := postgres.Config{URL: base.URL, Keys: t.TempDir() + "/keys", Beat: 50 * time.Millisecond, Left: func() { left <- "left" }}
+	open := func() *postgres.DB {
+		t.Helper()
+		db, err := postgres.Open(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		return db
+	}
+	a, b := open(), open()
+	join(t, a, "a")
+	join(t, b, "b")
+	accept(t, a, "e1")
+	front := delivery.Front{Workspace: "acme", Source: "slack"}
+	join(t, a, "a again")
+	if got, err := a.Take(t.Context(), front, delivery.Lease{About: "e1", Holder: a.Process(), For: time.Hour}); got != delivery.Mine || err != nil {
+		t.Fatal(got, err)
+	}
+	if err := administrator(t, base)(`UPDATE replicas SET gone = true WHERE id = 'a'`); err != nil {
+		t.Fatal(err)
+	}
+	for limit := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		all, err := b.Replicas(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(all, func(r postgres.Replica) bool { return r.ID == "a" }) {
+			break
+		}
+		if time.Now().After(limit) {
+			t.Fatal("what the process was before is not taken over")
+		}
+	}
+	wait(t, left, "left")
+	if free, err := b.Untaken(t.Context(), front, b.Process(), []string{"e1"}); err != nil || len(free) > 0 {
+		t.Errorf("b may take %v of a, which is there: %v", free, err)
+	}
+}

@@ -58,13 +58,17 @@ func (d *DB) Join(ctx context.Context, m loop.Member) (func(context.Context) err
 	}
 	host, _ := os.Hostname()
 	began := time.Now() //nolint:forbidigo // see replica.beat
-	_, err := d.pool.Exec(ctx, `INSERT INTO sous.replicas (id, process, host, pid, version) VALUES ($1, $2, $3, $4, $5)`, m.ID, d.process, host, os.Getpid(), d.version)
+	// Not between two steps of release: what is taken from now on stays.
+	_, err := d.pool.Exec(ctx, `WITH l AS MATERIALIZED (SELECT pg_advisory_xact_lock(`+processLock+`))
+		INSERT INTO sous.replicas (id, process, host, pid, version) SELECT $2, $1, $3, $4, $5 FROM l`, d.process, m.ID, host, os.Getpid(), d.version)
 	if err != nil {
 		return nil, publicError(fmt.Errorf("join the replicas: %w", err))
 	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	r := &replica{Member: m, db: d, cancel: cancel, done: make(chan struct{}), seen: began}
-	d.beaten.Store(&beat{m.ID, began})
+	if d.beaten.Swap(&beat{m.ID, began}) != nil && d.left != nil {
+		d.left() // it was gone itself
+	}
 	go r.run(run)
 	return r.leave, nil
 }
@@ -334,7 +338,11 @@ func (r *replica) takeOver(ctx context.Context, id string) error {
 	return nil
 }
 
-// release ends the leases of a process that is gone, in all workspaces.
+// processLock is the advisory lock on what a process, $1, is among the replicas.
+const processLock = `hashtextextended('sous process ' || $1, 0)`
+
+// release ends the leases of a process that is gone, in all workspaces. One that is back
+// by now, in another term, keeps them: it shows what they are about.
 func (d *DB) release(ctx context.Context, process string) error {
 	if process == "" {
 		return nil // of a version that did not say
@@ -349,8 +357,10 @@ func (d *DB) release(ctx context.Context, process string) error {
 			break
 		}
 		err = d.jot(ctx, agent.WorkspaceID(ws), func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, `UPDATE shows SET until = $3 WHERE workspace = $1 AND holder = $2 AND over IS NULL AND until > $3`, ws, process, d.now())
-			return err
+			later(tx, `SELECT pg_advisory_xact_lock(`+processLock+`)`, process)
+			later(tx, `UPDATE shows SET until = $3 WHERE workspace = $1 AND holder = $2 AND over IS NULL AND until > $3
+				AND NOT EXISTS (SELECT FROM sous.replicas WHERE process = $2 AND NOT gone)`, ws, process, d.now())
+			return nil
 		})
 	}
 	if err != nil {
