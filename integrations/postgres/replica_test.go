@@ -299,8 +299,10 @@ func TestReplicasHearOfWhatIsDoneToAnApprovalThatStaysOpen(t *testing.T) {
 	ann := agent.Actor{Workspace: "acme", ID: "ann", Kind: agent.Member}
 	bob, cat := agent.Actor{Workspace: "acme", ID: "bob", Kind: agent.Member}, agent.Actor{Workspace: "acme", ID: "cat", Kind: agent.Member}
 	for name, change := range map[string]func(approval.Approval) (approval.Approval, error){
-		"vote":     func(p approval.Approval) (approval.Approval, error) { return p.Approve(bob, time.Now()) },
-		"question": func(p approval.Approval) (approval.Approval, error) { return p.Say(approval.Change{By: bob, Event: "e", At: time.Now()}, "Why?") },
+		"vote": func(p approval.Approval) (approval.Approval, error) { return p.Approve(bob, time.Now()) },
+		"question": func(p approval.Approval) (approval.Approval, error) {
+			return p.Say(approval.Change{By: bob, Event: "e", At: time.Now()}, "Why?")
+		},
 		"another decider": func(p approval.Approval) (approval.Approval, error) {
 			return p.Delegate(approval.Change{By: bob, Event: "e", At: time.Now()}, cat)
 		},
