@@ -334,7 +334,9 @@ func (a *Assistant) Attend(ctx context.Context, t agent.Turn, after int) *Watche
 }
 
 // Await calls f, once and in a goroutine of its own, when more happens to a turn than
-// its first after events; until then it costs some bytes. stop gives it up.
+// its first after events; until then it costs some bytes. stop gives it up. Nothing is
+// missed between a watcher and this when the watcher's context ends after it, nor after
+// this when a watcher is there before stop.
 func (a *Assistant) Await(t agent.Turn, after int, f func()) (stop func()) {
 	return a.Hub.await(t, after, f)
 }

@@ -99,6 +99,9 @@ type stream struct {
 	events []Event
 	gone   int
 	ended  bool
+	// old says that it is dropped when nobody looks at it any more, quiet that nothing
+	// has happened since somebody began to wait for it.
+	old, quiet bool
 	// read is the highest number that somebody has seen.
 	read int
 	// watchers counts those who look at it; ws is their workspace.
@@ -119,13 +122,17 @@ func NewHub() *Hub {
 func (h *Hub) Publish(ev Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := h.stream(ev.Turn)
-	if s.ended {
+	s := h.turns[ev.Turn]
+	if s != nil && s.ended {
 		return
 	}
 	for f := range h.followers {
 		f.mark(ev.Turn)
 	}
+	if s == nil && (ev.Type == EventDecided || ev.Type == EventReminder) {
+		return // nobody looks at it, and its end may come to another process
+	}
+	s = h.stream(ev.Turn)
 	// A piece of text joins the one before it that nobody has looked at yet: whoever
 	// watches was told of that and is on the way.
 	if n := len(s.events); ev.Type == EventDelta && n > 0 && len(s.waiting) == 0 && s.events[n-1].Type == EventDelta && (n >= maxEvents || s.events[n-1].N > s.read && len(s.events[n-1].Text) < joinedText) {
@@ -145,6 +152,7 @@ func (h *Hub) Publish(ev Event) {
 	}
 	close(s.changed)
 	s.changed = make(chan struct{})
+	s.quiet = false
 	s.call()
 }
 
@@ -172,8 +180,12 @@ func (h *Hub) await(t agent.Turn, after int, f func()) (stop func()) {
 		s.call()
 		return func() {}
 	}
-	// Whoever comes to look at the turn reads it first.
-	s.gone, s.events = s.gone+len(s.events), nil
+	// Whoever comes to look at the turn reads it first; the last event tells whoever is
+	// back that there was one.
+	if n := len(s.events); n > 1 {
+		s.gone, s.events = s.gone+n-1, []Event{s.events[n-1]}
+	}
+	s.quiet = true
 	return func() {
 		h.mu.Lock()
 		i := slices.Index(s.waiting, w)
@@ -252,16 +264,27 @@ func (h *Hub) Watcher(ctx context.Context, turn string, after int) *Watcher {
 func (w *Watcher) Poll() (ev Event, ok bool, more <-chan struct{}) {
 	w.hub.mu.Lock()
 	defer w.hub.mu.Unlock()
-	s := w.hub.stream(w.turn)
+	s := w.hub.turns[w.turn]
+	if s == nil {
+		return Event{}, false, w.ctx.Done() // it has been counted out
+	}
+	if w.last > s.gone+len(s.events) {
+		w.last = 0 // of a stream that was dropped
+	}
 	if ev, ok = s.after(w.last); ok {
 		w.last = ev.N
 		return ev, true, nil
 	}
+	w.last = s.gone + len(s.events)
 	if s.ended {
 		return Event{}, false, nil
 	}
 	return Event{}, false, s.changed
 }
+
+// Seen is the number of the last event before the next: it was yielded, or is not kept
+// any more.
+func (w *Watcher) Seen() int { return w.last }
 
 // Next returns the next event, waiting when there is none yet; ok is false after the
 // end or when the watcher's context is done.
@@ -306,13 +329,15 @@ func (h *Hub) stream(turn string) *stream {
 func (h *Hub) drop(turn string, s *stream) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.turns[turn] == s {
+	// A watcher is counted out of the stream it was counted into.
+	if s.old = true; h.turns[turn] == s && s.watchers == 0 {
 		delete(h.turns, turn)
 	}
 	h.ended = slices.DeleteFunc(h.ended, func(e *stream) bool { return e == s })
 }
 
-// leave counts a watcher out and drops a stream that only watchers made.
+// leave counts a watcher out and drops a stream that only watchers made, that was kept
+// for them or of which nothing is to be told: it may end in another process.
 func (h *Hub) leave(turn string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -320,7 +345,7 @@ func (h *Hub) leave(turn string) {
 	if s == nil {
 		return
 	}
-	if s.watchers = max(s.watchers-1, 0); s.watchers == 0 && len(s.events) == 0 {
+	if s.watchers = max(s.watchers-1, 0); s.watchers == 0 && (len(s.events) == 0 || s.old || s.quiet) {
 		delete(h.turns, turn)
 	}
 }
@@ -329,5 +354,7 @@ func (h *Hub) leave(turn string) {
 func (h *Hub) of(turn string, ws agent.WorkspaceID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.stream(turn).ws = ws
+	if s := h.turns[turn]; s != nil {
+		s.ws = ws
+	}
 }

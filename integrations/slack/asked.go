@@ -220,9 +220,6 @@ func (s *show) hand(ctx context.Context, a approval.Approval, user string, m pos
 		if a.State != approval.Asked {
 			return nil
 		}
-		if err := s.awake(); err != nil {
-			return err
-		}
 		if ts, err = s.post.once(ctx, post{channel: dm, key: key, text: m.text, blocks: m.blocks, simple: m.simple}); err != nil {
 			return s.settle(err)
 		}

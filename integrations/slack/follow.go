@@ -24,8 +24,17 @@ type followed struct {
 	again bool
 	// said is what the turn was asked, "" when that has to be read.
 	said string
-	// show is the turn as it was left when it began to wait; nil at first.
-	show *show
+	// show is the turn as it was left when it began to wait, nil at first, and rested
+	// ends that.
+	show   *show
+	rested func()
+}
+
+// end ends the rest there may have been.
+func (f followed) end() {
+	if f.rested != nil {
+		f.rested()
+	}
 }
 
 // track begins to show a turn, once in this process.
@@ -75,11 +84,9 @@ type show struct {
 	posted map[string]string
 	looked bool
 	// waits says that the turn waits for a person and shows it; seen counts the events
-	// of the turn that have been looked at.
+	// of the turn that had been looked at when it came to rest.
 	waits bool
 	seen  int
-	// term is that of this process when it took the leave to show the turn.
-	term string
 	// ready lets the next one read what was left of it.
 	ready func()
 	// cards are where an approval is shown, looks how it looked last.
@@ -115,10 +122,10 @@ func (b *Bot) follow(ctx context.Context, f followed) {
 			delete(b.held, f.turn.ID)
 		}
 	}()
+	defer f.end()
 	ready := b.queue(ctx, f)
 	defer ready()
-	term, _ := b.present()
-	mine, end := b.lease(ctx, f)
+	mine, end := b.lease(b.inTerm(ctx), f)
 	defer end()
 	if mine == nil {
 		return
@@ -130,15 +137,14 @@ func (b *Bot) follow(ctx context.Context, f followed) {
 		s.actor, _ = userOf(f.turn.Actor.ID)
 		s.out = stream{show: s}
 	}
-	s.ready, s.term = ready, term
+	s.ready = ready
 	over, err := s.run(mine, f.show != nil)
 	switch {
 	case err == nil && over:
-	case err == nil:
-		b.rest(s)
-		resting = true
-		return
 	case mine.Err() != nil:
+		return
+	case err == nil:
+		resting = b.rest(s)
 		return
 	default:
 		b.Log.ErrorContext(ctx, "slack: a turn is not shown to its end", slog.String("turn", f.turn.ID), slog.Any("err", err))
@@ -149,16 +155,18 @@ func (b *Bot) follow(ctx context.Context, f followed) {
 	b.clerk.settle(delivery.Settled{Over: []string{f.turn.ID}})
 }
 
-// run shows what happens until the turn has ended, over, or waits.
+// run shows what happens until the turn has ended, over, or waits. It watches the turn
+// for as long as ctx is not done.
 func (s *show) run(ctx context.Context, woken bool) (over bool, err error) {
 	if s.again && !woken {
 		if err := s.resume(ctx); err != nil {
 			return false, err
 		}
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	return s.watch(ctx, s.Desk.Attend(ctx, s.turn, s.seen), woken)
+	events := s.Desk.Attend(ctx, s.turn, s.seen)
+	over, err = s.watch(ctx, events, woken)
+	s.seen = events.Seen()
+	return over, err
 }
 
 // resume learns what a former process has posted: what was noted, and, unless the turn
@@ -259,7 +267,7 @@ func (s *show) watch(ctx context.Context, events *loop.Watcher, woken bool) (ove
 	for !over && err == nil {
 		ev, ok, more := events.Poll()
 		if ok {
-			s.seen, late = ev.N, false
+			late = false
 			over, err = s.happened(ctx, ev)
 			continue
 		}
@@ -414,9 +422,6 @@ func (s *show) put(ctx context.Context, key string, m post) error {
 	if is, err := s.missing(ctx, key); err != nil || !is {
 		return err
 	}
-	if err := s.awake(); err != nil {
-		return err
-	}
 	s.status, s.hint = "", ""
 	m.channel, m.thread, m.key = s.at.channel, s.at.thread(), key
 	ts, err := s.post.once(ctx, m)
@@ -432,7 +437,7 @@ func (s *show) say(ctx context.Context, status string) {
 	if s.hint = status; s.quick {
 		return
 	}
-	if s.at.thread() == "" || status == s.status {
+	if s.at.thread() == "" || status == s.status || s.awake(ctx) != nil {
 		return
 	}
 	s.status = status

@@ -109,6 +109,8 @@ type poster struct {
 	log           *slog.Logger
 	// shut hears that the app's token is no longer good.
 	shut func(error)
+	// awake is an error when others may go on with what ctx is for; see Bot.awake.
+	awake func(ctx context.Context) error
 
 	mu sync.Mutex
 	// rested is when a channel will have rested from all posts: one a pace, some of
@@ -122,6 +124,9 @@ func (p *poster) once(ctx context.Context, m post) (string, error) {
 	for pause := p.backoff; ; pause = min(2*pause, maxPause) {
 		if !p.wait(ctx, m.channel) {
 			return "", ctx.Err()
+		}
+		if err := p.awake(ctx); err != nil {
+			return "", err
 		}
 		_, ts, err := p.api.PostMessageContext(ctx, m.channel, m.options()...)
 		if err == nil {
@@ -199,6 +204,9 @@ func (p *poster) tire(channel string, rest time.Duration) {
 // again repeats a call that may be repeated, while Slack is away.
 func (p *poster) again(ctx context.Context, f func() error) error {
 	for pause := p.backoff; ; pause = min(2*pause, maxPause) {
+		if err := p.awake(ctx); err != nil {
+			return err
+		}
 		err := f()
 		if err == nil || ctx.Err() != nil {
 			return err

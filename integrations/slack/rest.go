@@ -28,33 +28,35 @@ type nap struct {
 	stop  func()
 }
 
-// rest lets go of a turn that waits, until something happens to it.
-func (b *Bot) rest(s *show) {
+// rest lets go of a turn that waits, until something happens to it; false when it is
+// not this process's any more. Whoever watched the turn still does, so that nothing
+// happens unseen in between.
+func (b *Bot) rest(s *show) bool {
 	s.said, s.ready = "", func() {}
 	id := s.turn.ID
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed {
-		return
+	h, held := b.held[id]
+	if b.closed || b.Holder != "" && !held {
+		return false
 	}
 	b.resting[id] = &nap{show: s, since: b.Clock(), stop: b.Desk.Await(s.turn, s.seen, func() { b.wakeUp(id) })}
-	if h, ok := b.held[id]; ok {
+	if held {
 		b.held[id] = hold{h.since, func() { b.drop(id) }}
 	}
+	return true
 }
 
-// wakeUp shows a turn again that rested.
+// wakeUp shows a turn again that rested. Its rest ends when somebody watches the turn.
 func (b *Bot) wakeUp(id string) {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	n := b.resting[id]
-	if n == nil {
-		b.mu.Unlock()
+	if n == nil || b.closed {
 		return
 	}
 	delete(b.resting, id)
-	b.fresh = append(b.fresh, followed{turn: n.turn, again: true, show: n.show})
-	b.mu.Unlock()
-	n.stop()
+	b.fresh = append(b.fresh, followed{turn: n.turn, again: true, show: n.show, rested: n.stop})
 	b.rouse()
 }
 
@@ -80,7 +82,12 @@ func (b *Bot) dropAll() {
 		all = append(all, id)
 	}
 	b.closed = true
+	woken := b.fresh
+	b.fresh = nil
 	b.mu.Unlock()
+	for _, f := range woken {
+		f.end()
+	}
 	for _, id := range all {
 		b.drop(id)
 	}
@@ -131,7 +138,6 @@ func (b *Bot) lease(ctx context.Context, f followed) (context.Context, func()) {
 	if b.Holder == "" && (!f.again || f.show != nil) {
 		return mine, cancel
 	}
-	since := b.Clock()
 	is, err := b.Deliveries.Take(ctx, b.front(), delivery.Lease{About: f.turn.ID, Holder: b.Holder, For: b.Lease})
 	if err != nil && ctx.Err() == nil {
 		b.Log.WarnContext(ctx, "slack: who shows a turn is not known", slog.String("turn", f.turn.ID), slog.Any("err", err))
@@ -143,7 +149,8 @@ func (b *Bot) lease(ctx context.Context, f followed) (context.Context, func()) {
 	if b.Holder != "" {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		b.held[f.turn.ID] = hold{since, cancel}
+		// What was renewed while this was being taken does not know of it.
+		b.held[f.turn.ID] = hold{b.Clock(), cancel}
 	}
 	return mine, cancel
 }
@@ -203,18 +210,29 @@ func (b *Bot) Left() {
 // it was about to show.
 var errAsleep = agent.Errorf(agent.Unavailable, "this process was not heard of for a while; others may have gone on")
 
-// awake is an error when others may have taken this process for gone since it took the
-// leave to show the turn.
-func (s *show) awake() error {
-	if term, ok := s.present(); !ok || term != s.term {
+// termKey is under which a context knows the term of this process it began in.
+type termKey struct{}
+
+// inTerm is a context for what others go on with when they take this process for gone:
+// Slack is told nothing in it from then on.
+func (b *Bot) inTerm(ctx context.Context) context.Context {
+	if b.Present == nil {
+		return ctx
+	}
+	term, _ := b.Present()
+	return context.WithValue(ctx, termKey{}, term)
+}
+
+// awake is an error when others may have taken this process for gone since the context
+// began to be in its term. It is asked directly before Slack is: whoever waits for Slack
+// may stand still meanwhile.
+func (b *Bot) awake(ctx context.Context) error {
+	was, in := ctx.Value(termKey{}).(string)
+	if !in {
+		return nil
+	}
+	if term, ok := b.Present(); !ok || term != was {
 		return errAsleep
 	}
 	return nil
-}
-
-func (b *Bot) present() (term string, ok bool) {
-	if b.Present == nil {
-		return "", true
-	}
-	return b.Present()
 }

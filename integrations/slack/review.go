@@ -144,9 +144,6 @@ func (s *show) hidden(ctx context.Context, m post) error {
 			return nil
 		}
 	}
-	if err := s.awake(); err != nil {
-		return err
-	}
 	ts, err := s.post.once(ctx, m)
 	if err == nil {
 		s.posted[m.key] = ts

@@ -17,7 +17,7 @@ const maxTitle = 80
 // Slack shows a stop button and lists the thread under the words it began with
 // (docs.slack.dev/ai/agent-sessions). It is a hint, so it is tried once.
 func (s *show) session(ctx context.Context, status string) {
-	if s.at.thread() == "" || status == s.stage || s.quick && status == slack.AgentSessionStatusProcessing {
+	if s.at.thread() == "" || status == s.stage || s.quick && status == slack.AgentSessionStatusProcessing || s.awake(ctx) != nil {
 		return
 	}
 	first := s.stage == ""

@@ -2,6 +2,7 @@ package slack
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -65,7 +66,7 @@ func stable(text string) int {
 
 // flush shows what has come since.
 func (s *stream) flush(ctx context.Context) {
-	if s.text == "" && len(s.tasks) == 0 || s.broken || s.quiet || s.at.thread() == "" || s.Clock().Sub(s.began) < s.StreamAfter {
+	if s.text == "" && len(s.tasks) == 0 || s.broken || s.quiet || s.at.thread() == "" || s.Clock().Sub(s.began) < s.StreamAfter || s.awake(ctx) != nil {
 		return
 	}
 	if !s.editing && s.ts != "" && s.Clock().Sub(s.opened) > s.StreamFor {
@@ -141,12 +142,19 @@ func (s *stream) close(ctx context.Context) {
 		return
 	}
 	if !s.editing {
-		_ = s.post.again(ctx, func() error {
+		s.left(s.post.again(ctx, func() error {
 			_, _, err := s.api.StopStreamContext(ctx, s.at.channel, s.ts)
 			return err
-		})
+		}))
 	}
 	s.older, s.ts = append(s.older, s.ts), ""
+}
+
+// left notes that something may stand in the thread that is to be swept at the end.
+func (s *stream) left(err error) {
+	if errors.Is(err, errAsleep) {
+		s.again = true
+	}
 }
 
 // reset begins anew: what was shown so far was another attempt's.
@@ -159,10 +167,10 @@ func (s *stream) reset(ctx context.Context) {
 func (s *stream) drop(ctx context.Context) {
 	s.close(ctx)
 	for _, ts := range s.older {
-		_ = s.post.again(ctx, func() error {
+		s.left(s.post.again(ctx, func() error {
 			_, _, err := s.api.DeleteMessageContext(ctx, s.at.channel, ts)
 			return err
-		})
+		}))
 	}
 	s.text, s.sent, s.older = "", 0, nil
 	s.forgetTasks()
