@@ -341,8 +341,13 @@ func (a *Assistant) Await(t agent.Turn, after int, f func()) (stop func()) {
 	return a.Hub.await(t, after, f)
 }
 
-// heardTime is how long one look at a turn that others changed may take.
-const heardTime = 10 * time.Second
+// heardTime is how long one look at a turn that others changed may take, heardTries how
+// often it is tried: what was heard is not said again, and where it is heard after the
+// store was away reading may fail once more.
+const (
+	heardTime  = 10 * time.Second
+	heardTries = 5
+)
 
 // Heard tells whoever watches in this process that another has changed the turn;
 // turn "" stands for any. It returns at once.
@@ -353,17 +358,31 @@ func (a *Assistant) Heard(turn string) {
 }
 
 func (a *Assistant) look(ws agent.WorkspaceID, id string) {
+	pause := time.Second
+	for try := 1; a.lookOnce(ws, id) != nil && try < heardTries; try++ {
+		time.Sleep(pause)
+		if pause *= 2; len(a.Hub.watched(id)) == 0 {
+			return
+		}
+	}
+}
+
+func (a *Assistant) lookOnce(ws agent.WorkspaceID, id string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), heardTime)
 	defer cancel()
 	t, _, _, err := a.Store.Turn(ctx, ws, id)
 	switch {
 	case err != nil:
 		a.Log.WarnContext(ctx, "a turn that another process changed cannot be read", slog.String("turn", id), slog.Any("err", err))
+		if agent.KindOf(err) != agent.NotFound {
+			return err
+		}
 	case t.Status.Ended():
 		a.Hub.Publish(Event{Turn: id, Type: EventEnd, Text: t.Answer, Status: t.Status.String(), At: t.Ended})
 	default:
 		a.Hub.Publish(Event{Turn: id, Type: EventStatus, Status: t.Status.String(), At: a.Clock()})
 	}
+	return nil
 }
 
 // Stop asks a turn to stop, and ends one that was set aside. What has been done
