@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -360,6 +361,68 @@ func TestAProcessThatIsTakenForGoneStreamsNothing(t *testing.T) {
 		time.Sleep(time.Minute)
 		if got := w.slack.Thread(general, root); w.answers(general, root) != 1 || len(got) != 2 {
 			t.Errorf("%d answers, %d messages", w.answers(general, root), len(got))
+		}
+	})
+}
+
+func TestAProcessThatIsTakenForGonePublishesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, asItIs)
+		others := newPresence()
+		w.change = others.in
+		w.start(t)
+		_, _, card := w.drop(t)
+		time.Sleep(time.Minute)
+		w.slack.Fail("chat.postMessage", slackfake.Failure{Status: 429, RetryAfter: 30})
+		if d := w.fill(t, ann, card, "sous_publish_more", map[string]string{"where": general, "forms": "message"}); d.Status != 200 {
+			t.Fatalf("the form: %+v", d)
+		}
+		time.Sleep(10 * time.Second)
+		others.is("")
+		time.Sleep(time.Minute)
+		if n := len(w.slack.Channel(general)); n != 0 {
+			t.Errorf("it posted %d messages that others may have posted", n)
+		}
+		others.is("second")
+		w.published(t, general)
+		time.Sleep(time.Minute)
+		if n := strings.Count(w.everything(general), "Minutes: "); n != 1 {
+			t.Errorf("%d messages with the minutes", n)
+		}
+	})
+}
+
+func TestWhatAProcessThatIsGoneOwesForLongIsShownAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, asItIs)
+		w.answer, w.change = payer, func(c *front.Config) { inEarnest(c); c.Holder = "two" }
+		p := w.start(t)
+		time.Sleep(time.Minute)
+		// One has an answer to post and waits for Slack with it until it is killed.
+		w.slack.Connect("")
+		dm := w.slack.DM(ann)
+		root := w.slack.Post(ann, dm, "hello")
+		id := "slack-" + w.slack.Team + "-" + dm + "-" + root
+		turn := agent.Turn{ID: id, Workspace: "w", Conversation: id, Actor: w.by(ann), Place: agent.Place{ID: dm, Kind: agent.DM, Members: []agent.ActorID{w.actor(ann)}}}
+		must[loop.Acceptance](t)(p.db.Accept(t.Context(), turn, agent.Message{ID: "m", Author: turn.Actor, Text: "hello"}, nil))
+		turn.Status, turn.Answer = agent.TurnDone, "It is done at last."
+		_, err := p.db.Finish(t.Context(), loop.Finish{Turn: turn, Answer: agent.Message{
+			ID: loop.AnswerID(id), Text: turn.Answer, Author: agent.Actor{Workspace: "w", ID: "sous", Kind: agent.System}, Label: agent.Label{Readers: agent.Only(w.actor(ann))},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.db.Take(t.Context(), delivery.Front{Workspace: "w", Source: "slack"}, delivery.Lease{About: id, Holder: "one", For: 5 * time.Minute}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5*time.Minute + time.Second)
+		left := time.Now()
+		p.bot.Left()
+		w.reply(t, dm, root, "It is done at last.")
+		if took := time.Since(left); took > 5*time.Second {
+			t.Errorf("it was shown after %s", took)
 		}
 	})
 }

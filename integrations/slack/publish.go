@@ -23,7 +23,10 @@ func (b *Bot) issue(ctx context.Context, ws agent.WorkspaceID, id string, again 
 	}
 	var wrong []error
 	for more := true; more; more = b.free(id) {
-		wrong = append(wrong, b.issueAll(ctx, ws, id, again))
+		err := b.issueAll(ctx, ws, id, again)
+		wrong = append(wrong, err)
+		// What failed half-way was left behind by this process itself.
+		again = again || err != nil
 	}
 	return errors.Join(wrong...)
 }
@@ -33,7 +36,8 @@ func (b *Bot) issueAll(ctx context.Context, ws agent.WorkspaceID, id string, aga
 	if err != nil || !unissued(r) {
 		return err
 	}
-	// Of several processes one makes them.
+	// Of several processes one makes them, for as long as the others hear of it.
+	ctx = b.inTerm(ctx)
 	about := fmt.Sprintf("review/%s/%d", r.ID, len(r.Outlets))
 	is, err := b.Deliveries.Take(ctx, b.front(), delivery.Lease{About: about, Holder: b.Holder, For: issuing})
 	if err != nil || is != delivery.Mine {
@@ -107,6 +111,9 @@ func (b *Bot) free(id string) (more bool) {
 // make makes one outlet, if nobody else does. What Slack refuses is noted; a canvas
 // or list that this Slack does not have becomes a message.
 func (b *Bot) make(ctx context.Context, r review.Review, i int) error {
+	if err := b.awake(ctx); err != nil {
+		return err
+	}
 	by := r.Reviewer
 	r, err := b.Reviews.ChangeReview(ctx, by, r.ID, func(r review.Review) (review.Review, error) { return r.Try(i) })
 	if agent.KindOf(err) == agent.Conflict {
@@ -143,7 +150,7 @@ func (b *Bot) finishOutlet(ctx context.Context, r review.Review, i int) error {
 	if err == nil {
 		return b.settleOutlet(ctx, r, i, refs, url, "")
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, errAsleep) {
 		return err
 	}
 	if err := b.settleOutlet(ctx, r, i, nil, "", outletFailure(o.Form, err)); err != nil {

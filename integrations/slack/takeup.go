@@ -54,8 +54,12 @@ func (b *Bot) sweep(ctx context.Context) {
 	}
 }
 
-// succeed takes up what another process left that is gone, be it from just now.
+// succeed takes up what another process left that is gone, be it from just now or from
+// before it waited for Slack.
 func (b *Bot) succeed(ctx context.Context) {
+	b.mu.Lock()
+	b.looked = time.Time{}
+	b.mu.Unlock()
 	if err := b.takeUp(ctx, b.Clock().Add(time.Second)); err != nil && ctx.Err() == nil {
 		b.Log.WarnContext(ctx, "slack: what another process left is taken up later", slog.Any("err", err))
 	}
