@@ -63,6 +63,9 @@ type Engine struct {
 	// launched is closed when Launch has returned; closed ends what runs beside.
 	launched, closed chan struct{}
 	beside           sync.WaitGroup
+	// told is when keepSaving, to which it belongs, last said that steps could not be
+	// recorded; zero while they can.
+	told time.Time
 	// solo is held by the one turn that is run alone.
 	solo chan struct{}
 

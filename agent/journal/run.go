@@ -263,6 +263,13 @@ func (p *poison) Error() string { return fmt.Sprintf("%s failed %d times: %v", p
 
 func (p *poison) Unwrap() error { return p.err }
 
+// longestWait is the longest time between two tries; of those that come after MaxTries
+// only one of so many, in about a minute, is told the log.
+const (
+	longestWait = 5 * time.Second
+	sparing     = 12
+)
+
 // try repeats f while its failure may pass: for ever when the store or something
 // else is away (giving up would lose an accepted turn), MaxTries times when nobody
 // knows better. Whoever waits between two tries takes no slot.
@@ -281,8 +288,10 @@ func (r *run) try(what string, f func(ctx context.Context) error) error {
 		case agent.KindOf(err) != agent.Unavailable && attempt >= MaxTries:
 			return &poison{what, attempt, err}
 		}
-		r.engine.cfg.Log.WarnContext(r.ctx, "step failed; trying again", slog.String("turn", r.start.Turn),
-			slog.String("step", what), slog.Int("attempt", attempt), slog.Any("err", err))
+		if attempt <= MaxTries || attempt%sparing == 0 {
+			r.engine.cfg.Log.WarnContext(r.ctx, "step failed; trying again", slog.String("turn", r.start.Turn),
+				slog.String("step", what), slog.Int("attempt", attempt), slog.Any("err", err))
+		}
 		again := r.engine.slots.pause()
 		select {
 		case <-r.ctx.Done():
@@ -291,7 +300,7 @@ func (r *run) try(what string, f func(ctx context.Context) error) error {
 		if err := again(r.ctx); err != nil {
 			return err
 		}
-		wait = min(wait*2, 5*time.Second)
+		wait = min(wait*2, longestWait)
 	}
 }
 
@@ -364,6 +373,9 @@ func (e *Engine) keepSaving() {
 	}
 }
 
+// tellAgain is how long the log is spared a trouble that it knows.
+const tellAgain = time.Minute
+
 func (e *Engine) save() {
 	e.mu.Lock()
 	now := e.cfg.Clock()
@@ -380,7 +392,14 @@ func (e *Engine) save() {
 	if len(due) == 0 {
 		return
 	}
-	if err := e.cfg.Store.Record(loop.InReplica(t.ctx, carrier), due); err != nil && t.ctx.Err() == nil {
+	err := e.cfg.Store.Record(loop.InReplica(t.ctx, carrier), due)
+	switch {
+	case err == nil && !e.told.IsZero():
+		e.told = time.Time{}
+		e.cfg.Log.InfoContext(t.ctx, "steps are recorded again")
+	case err != nil && t.ctx.Err() == nil && now.Sub(e.told) >= tellAgain:
+		// It is tried ten times a second.
+		e.told = now
 		e.cfg.Log.WarnContext(t.ctx, "steps not recorded yet", slog.Int("turns", len(due)), slog.Any("err", err))
 	}
 }

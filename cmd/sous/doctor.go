@@ -86,17 +86,13 @@ func (c *cli) examine(ctx context.Context, cfg config.Config) []finding {
 			break
 		}
 		add("process", "ok", fmt.Sprintf("“sous %s” (process %d) works here, version %s, up %s", h.What, h.PID, info.Version, time.Since(info.Started).Round(time.Second)))
-		add("store", "ok", info.Store)
+		found = append(found, checkStore(ctx, s, info.Store))
 		if info.Address != "" {
 			add("web chat", "ok", info.Address)
 		}
 	default:
 		add("process", "off", "no other Sous works on this data directory")
-		if err := s.Service.(service).app.db.Ping(ctx); err != nil {
-			add("store", "bad", agent.PublicText(err))
-		} else {
-			add("store", "ok", s.Service.(service).app.db.what+" can be written")
-		}
+		found = append(found, checkStore(ctx, s, s.Service.(service).app.db.what))
 		found = append(found, checkListen(ctx, cfg))
 	}
 	found = append(found, c.checkReplicas(ctx, cfg)...)
@@ -109,6 +105,18 @@ func (c *cli) examine(ctx context.Context, cfg config.Config) []finding {
 		add("store", "bad", err.Error())
 	}
 	return found
+}
+
+// checkStore says whether the store can be written, by whoever works on it.
+func checkStore(ctx context.Context, s *session, name string) finding {
+	st, err := s.Status(ctx, s.by)
+	switch {
+	case err != nil:
+		return finding{"store", "bad", agent.PublicText(err)}
+	case st.Store != "":
+		return finding{"store", "bad", st.Store}
+	}
+	return finding{"store", "ok", name + " can be written"}
 }
 
 func checkListen(ctx context.Context, cfg config.Config) finding {

@@ -29,8 +29,18 @@ type follower struct {
 	skipped []string
 }
 
-// follow shows the turn until it ends or waits for somebody who is not here.
+// follow shows the turn until it ends or waits for somebody who is not here. When it
+// can no longer be seen, the error says that it goes on.
 func (f *follower) follow(ctx context.Context, turn string) (loop.View, error) {
+	v, err := f.track(ctx, turn)
+	if err != nil && agent.KindOf(err) == agent.Unavailable {
+		text := fmt.Sprintf("%s; the request was taken and is not lost: sous turns show %s", agent.PublicText(err), turn)
+		err = agent.WrapError(agent.Unavailable, err, text)
+	}
+	return v, err
+}
+
+func (f *follower) track(ctx context.Context, turn string) (loop.View, error) {
 	after := 0
 	for {
 		watchCtx, cancel := context.WithCancel(ctx)

@@ -96,6 +96,11 @@ func TestADatabaseThatGoesAwayForAWhileCostsNothing(t *testing.T) {
 		proxy.Cut()
 		ready(t, f, http.StatusServiceUnavailable, "the database cannot be reached")
 		time.Sleep(away)
+		if away > silent {
+			if said, err := f.Run(0, "doctor"); err == nil || !strings.Contains(said, "bad  store            the database cannot be reached") {
+				t.Errorf("doctor, %v:\n%s", err, said)
+			}
+		}
 		proxy.Mend()
 		ready(t, f, http.StatusOK, "ready")
 	}

@@ -18,7 +18,10 @@ func (s service) Status(ctx context.Context, by agent.Actor) (api.Status, error)
 		st.Waiting = e.Backlog(by.Workspace).Own
 	}
 	st.InLine = s.app.admission.State().Line
-	var err error
+	err := s.app.recordable(ctx)
+	if err != nil {
+		st.Store = agent.PublicText(err)
+	}
 	if st.Stuck, err = s.app.countStuck(); err != nil {
 		return st, err
 	}
@@ -32,6 +35,15 @@ func (s service) Status(ctx context.Context, by agent.Actor) (api.Status, error)
 		st.Budgets = []budget.Line{}
 	}
 	return st, nil
+}
+
+// recordable tries whether the store can be written and the keys of its record are there.
+func (a *app) recordable(ctx context.Context) error {
+	if err := a.db.Ping(ctx); err != nil {
+		return err
+	}
+	_, err := a.db.Keys()
+	return err
 }
 
 func (c *cli) statusCommand() *cobra.Command {
@@ -54,6 +66,9 @@ func (c *cli) tellStatus(ctx context.Context, s *session) error {
 		c.printf("work      no server runs here\n")
 	default:
 		c.printf("work      %d of %d turns at once, %d wait for a place, %d requests wait to be taken\n", st.Working, st.Most, st.Waiting, st.InLine)
+	}
+	if st.Store != "" {
+		c.printf("store     %s\n", st.Store)
 	}
 	if st.Stuck > 0 {
 		c.printf("stuck     %d set aside: sous turns list --stuck\n", st.Stuck)

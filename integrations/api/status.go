@@ -28,6 +28,8 @@ type Status struct {
 	Stuck   int `json:"stuck"`
 	// InLine are requests that wait to be taken.
 	InLine int `json:"in_line"`
+	// Store says why the store cannot be written; "" when it can.
+	Store string `json:"store,omitempty"`
 	// Breakers are the circuit breakers of outside systems.
 	Breakers []Breaker `json:"breakers"`
 	// Budgets are those of the actor and of the workspace.

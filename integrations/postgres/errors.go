@@ -2,9 +2,12 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -24,18 +27,56 @@ func publicError(err error) error {
 		return agent.WrapError(agent.Unavailable, errors.Join(loop.ErrTakenOver, err), loop.ErrTakenOver.Error())
 	}
 	var pg *pgconn.PgError
+	var connect *pgconn.ConnectError
 	if errors.As(err, &pg) {
 		if kind, text := meaning(pg.Code); text != "" {
 			return agent.WrapError(kind, err, text)
 		}
+		if errors.As(err, &connect) {
+			return agent.WrapError(agent.Unavailable, err, fmt.Sprintf("the database lets nobody in: %s", pg.Message))
+		}
 		return err
 	}
 	var network net.Error
-	var connect *pgconn.ConnectError
+	if text := untrusted(err); text != "" && !errors.As(err, &network) {
+		return agent.WrapError(agent.Unavailable, err, text)
+	}
 	if errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err) {
 		return agent.WrapError(agent.Unavailable, err, "the database cannot be reached; if it stays so, check that it runs and that SOUS_DATABASE_URL names it")
 	}
 	return err
+}
+
+// untrusted is what people are told when the connection is not as safe as the address
+// of the database asks; "" when that is not the trouble.
+func untrusted(err error) string {
+	var connect *pgconn.ConnectError
+	if !errors.As(err, &connect) {
+		return ""
+	}
+	if bad, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return fmt.Sprintf("the certificate of the database is not trusted (%v); check sslmode and sslrootcert in SOUS_DATABASE_URL", bad.Err)
+	}
+	// pgx has no name for it.
+	if strings.Contains(err.Error(), "server refused TLS connection") {
+		return "the database takes no encrypted connections; switch TLS on there, or change sslmode in SOUS_DATABASE_URL"
+	}
+	return ""
+}
+
+// unsure says of a write whose end nobody heard that it may have been stored.
+func unsure(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) || pgconn.SafeToRetry(err) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return agent.WrapError(agent.Unavailable, err, "the database went away while this was being stored, so it may be there or not; look before you do it again")
+}
+
+// crowded reports whether the server has no connection left for who asks.
+func crowded(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == pgerrcode.TooManyConnections
 }
 
 // meaning is what a code of PostgreSQL says to people; "" when it is for the log.

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	mathrand "math/rand/v2"
@@ -10,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sous-hq/sous/agent"
@@ -111,9 +114,14 @@ func (d *DB) migrateOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if have == 0 {
+		if err := checkEncoding(ctx, tx); err != nil {
+			return err
+		}
+	}
 	for n := have; n < len(all); n++ {
 		if _, err := tx.Exec(ctx, all[n].text); err != nil {
-			return fmt.Errorf("migration %s: %w", all[n].name, err)
+			return unlike(fmt.Errorf("migration %s: %w", all[n].name, err))
 		}
 		if _, err := tx.Exec(ctx, `INSERT INTO sous.schema_version (version, beside) VALUES ($1, $2)`, n+1, all[n].beside); err != nil {
 			return fmt.Errorf("migration %s: %w", all[n].name, err)
@@ -150,6 +158,28 @@ func checkServer(ctx context.Context, q handle, oldest int) error {
 		return agent.Errorf(agent.Unavailable, "the database is PostgreSQL %d; Sous needs %d or newer", server/10000, oldest/10000)
 	}
 	return nil
+}
+
+// checkEncoding refuses a new database that cannot keep all characters as they are.
+func checkEncoding(ctx context.Context, q handle) error {
+	var encoding string
+	if err := q.QueryRow(ctx, `SELECT current_setting('server_encoding')`).Scan(&encoding); err != nil {
+		return err
+	}
+	if encoding != "UTF8" {
+		return agent.Errorf(agent.Unavailable, "the database is made for %s; Sous needs one made with createdb --encoding=UTF8 --template=template0", encoding)
+	}
+	return nil
+}
+
+// unlike says of a migration that failed because of what it found that somebody else
+// made or changed it.
+func unlike(err error) error {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Code == pgerrcode.InsufficientPrivilege || !pgerrcode.IsSyntaxErrororAccessRuleViolation(pg.Code) {
+		return err
+	}
+	return agent.WrapError(agent.Conflict, err, fmt.Sprintf("the schema “sous” of the database is not as Sous left it (%s); name another database, or restore a backup into an empty one", pg.Message))
 }
 
 // schemaVersion returns the version of the schema, 0 for none. One that this

@@ -22,6 +22,7 @@ const (
 	connectTime = 5 * time.Second
 	acquireTime = 10 * time.Second
 	idleInTx    = "5000" // ms
+	crowdedWait = 20 * time.Millisecond
 )
 
 // poolConfig reads the address and fills in what it leaves open.
@@ -84,6 +85,11 @@ func (d *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	waiting, cancel := context.WithTimeout(ctx, d.patience)
 	defer cancel()
 	conn, err := d.pool.Acquire(waiting)
+	for err != nil && crowded(err) && d.pool.Stat().TotalConns() > 0 && waiting.Err() == nil {
+		// The server lets us have fewer than the pool may hold: what we have does for all.
+		rest(waiting, crowdedWait)
+		conn, err = d.pool.Acquire(waiting)
+	}
 	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) && !isConnectError(err) {
 		return nil, agent.WrapError(agent.Unavailable, err, fmt.Sprintf("all %d connections to the database are busy; try again in a moment, or raise pool_max_conns in SOUS_DATABASE_URL", d.pool.Config().MaxConns))
 	}

@@ -257,6 +257,9 @@ func (d *DB) conclude(ctx context.Context, tx *txn, f func(tx pgx.Tx) error) err
 		return err
 	}
 	if err := tx.Commit(ctx); err != nil {
+		if tx.ws != "" && !tx.lost {
+			return unsure(err)
+		}
 		return err
 	}
 	d.heads.keep(tx)

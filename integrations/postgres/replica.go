@@ -40,6 +40,8 @@ type replica struct {
 	// taking is set while turns are taken over.
 	taking atomic.Bool
 	busy   sync.WaitGroup
+	// told is when it was last said that the others cannot be heard; zero while they are.
+	told time.Time
 }
 
 // Join implements loop.Replicas.
@@ -154,10 +156,16 @@ func (r *replica) run(ctx context.Context) {
 			go r.Lost()
 			return
 		}
-		r.db.log.WarnContext(ctx, "the other replicas cannot be heard; trying again", slog.Any("err", publicError(err)))
+		if time.Since(r.told) > tellAgain {
+			r.told = time.Now() //nolint:forbidigo // see replica.beat
+			r.db.log.WarnContext(ctx, "the other replicas cannot be heard; trying again", slog.Any("err", publicError(err)))
+		}
 		rest(ctx, r.db.beatEvery/4)
 	}
 }
+
+// tellAgain is how long the log is spared a trouble that it knows.
+const tellAgain = time.Minute
 
 func rest(ctx context.Context, d time.Duration) {
 	select {
@@ -195,6 +203,10 @@ func (r *replica) live(ctx context.Context) error {
 	for {
 		if err := r.beat(ctx, conn); err != nil {
 			return err
+		}
+		if !r.told.IsZero() {
+			r.told = time.Time{}
+			r.db.log.InfoContext(ctx, "the other replicas are heard again")
 		}
 		if err := r.listen(ctx, conn); err != nil {
 			return err

@@ -3,8 +3,11 @@ package postgres_test
 import (
 	"crypto/rand"
 	"fmt"
+	"io"
+	"net"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -195,4 +198,75 @@ func TestTransactionsTheServerCannotOrderAreTriedAgain(t *testing.T) {
 		_, err = db.Accept(t.Context(), turn, m, nil)
 		wantTrouble(t, code+" for ever", err, agent.Unavailable, "at once")
 	}
+}
+
+// The server lets us have fewer connections than the pool may hold: those there are do
+// for all, one after the other.
+func TestFewerConnectionsThanThePoolMayHoldDoForAll(t *testing.T) {
+	t.Parallel()
+	base := pgtest.New(t)
+	run := administrator(t, base)
+	name := newRole(t, run, `PASSWORD 'x' CONNECTION LIMIT 2 IN ROLE sous_server`)
+	db, err := postgres.Open(t.Context(), postgres.Config{URL: asUser(t, base.URL, name, "x") + "&pool_max_conns=8", Keys: t.TempDir() + "/keys", Patience: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var all sync.WaitGroup
+	for n := range 16 {
+		all.Go(func() {
+			turn, m := request(fmt.Sprintf("e%d", n))
+			if _, err := db.Accept(t.Context(), turn, m, nil); err != nil {
+				t.Errorf("request %d: %v", n, err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestADatabaseThatTakesNoConnectionsIsTold(t *testing.T) {
+	t.Parallel()
+	base := pgtest.New(t)
+	run := administrator(t, pgtest.Empty(t))
+	if err := run(`ALTER DATABASE ` + base.Name + ` ALLOW_CONNECTIONS false`); err != nil {
+		t.Fatal(err)
+	}
+	_, err := postgres.Open(t.Context(), postgres.Config{URL: base.URL, Keys: t.TempDir() + "/keys"})
+	wantTrouble(t, "a database that is closed", err, agent.Unavailable, "not currently accepting connections")
+	if err := run(`ALTER DATABASE ` + base.Name + ` ALLOW_CONNECTIONS true`); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestADatabaseThatIsNotAsSafeAsItsAddressAsksIsTold(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // on this machine
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			// What PostgreSQL answers whom it asks for TLS when it has none.
+			_, _ = io.ReadFull(c, make([]byte, 8))
+			_, _ = c.Write([]byte("N"))
+			_ = c.Close()
+		}
+	}()
+	_, err = postgres.Open(t.Context(), postgres.Config{URL: "postgres://ann@" + l.Addr().String() + "/sous?sslmode=require", Keys: t.TempDir() + "/keys"})
+	wantTrouble(t, "no TLS", err, agent.Unavailable, "takes no encrypted connections")
+}
+
+func TestASchemaSomebodyElseMadeIsTold(t *testing.T) {
+	t.Parallel()
+	base := pgtest.Empty(t)
+	if err := administrator(t, base)(`CREATE SCHEMA sous; CREATE TABLE sous.turns (id int); GRANT ALL ON SCHEMA sous TO PUBLIC`); err != nil {
+		t.Fatal(err)
+	}
+	_, err := postgres.Open(t.Context(), postgres.Config{URL: base.URL, Keys: t.TempDir() + "/keys"})
+	wantTrouble(t, "a schema of another", err, agent.Conflict, "is not as Sous left it")
 }
