@@ -44,6 +44,7 @@ func (c *cli) backupCommand() *cobra.Command {
 		Use: "backup FILE", Short: "Copy the store to a file, while a server works or not", Args: cobra.ExactArgs(1),
 		Long: `Copy the store as it is at one moment to a new file, while a server works or not. The file is
 a SQLite database whichever store is in use: it can be looked into, and restored into either.
+Its SHA-256 is in FILE.sha256, by which restore finds that it has changed.
 The keys of the record are not in it; copy their folder to another place.`,
 		Example: "  sous backup /backups/sous-$(date +%F).db",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -71,16 +72,20 @@ func (c *cli) backup(ctx context.Context, cfg config.Config, path string) (copie
 	if _, err := os.Stat(path); err == nil {
 		return out, agent.Errorf(agent.Conflict, "%s is there already", path)
 	}
-	var err error
-	if cfg.DatabaseURL.IsSet() {
-		out.Tables, err = backupPostgres(ctx, cfg, path)
-	} else {
-		err = backupSQLite(ctx, cfg, path)
-	}
-	if err != nil {
-		return out, err
-	}
-	out.Bytes, out.SHA256, err = hashed(path)
+	err := writeWhole(path, func(part string) (err error) {
+		if cfg.DatabaseURL.IsSet() {
+			out.Tables, err = backupPostgres(ctx, cfg, part)
+		} else {
+			err = backupSQLite(ctx, cfg, part)
+		}
+		if err != nil {
+			return err
+		}
+		if out.Bytes, out.SHA256, err = hashed(part); err != nil {
+			return err
+		}
+		return writeSum(path, out.SHA256)
+	})
 	return out, err
 }
 
@@ -106,11 +111,6 @@ func backupPostgres(ctx context.Context, cfg config.Config, path string) (transf
 		sums, err = to.Load(ctx, from.Dump)
 		return err
 	})
-	if err != nil {
-		for _, end := range []string{"", "-wal", "-shm"} {
-			_ = os.Remove(path + end)
-		}
-	}
 	return sums, errors.Join(err, from.Close())
 }
 
@@ -176,7 +176,8 @@ func (c *cli) restoreCommand() *cobra.Command {
 		Use: "restore FILE", Short: "Put a backup into an empty store", Args: cobra.ExactArgs(1),
 		Long: `Put a backup into an empty store: a data folder without one, or the empty database that
 SOUS_DATABASE_URL names. The folder of keys has to be in its place before. People for whom there
-is a receipt of an erasure after the backup was made are erased again.`,
+is a receipt of an erasure after the backup was made are erased again. Broken off, it is done
+again with the same file.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := c.load()
 			if err != nil {
@@ -192,7 +193,8 @@ is a receipt of an erasure after the backup was made are erased again.`,
 			if err = errors.Join(err, dir.Release()); err != nil {
 				return err
 			}
-			if out.Erased, err = c.eraseAgain(cmd.Context(), cfg); err != nil {
+			out.Erased, err = c.eraseAgain(cmd.Context(), cfg)
+			if err = errors.Join(err, os.Remove(restoring(cfg))); err != nil {
 				return err
 			}
 			if c.asJSON {
@@ -210,39 +212,54 @@ is a receipt of an erasure after the backup was made are erased again.`,
 
 func (c *cli) restore(ctx context.Context, cfg config.Config, path string) (copied, error) {
 	out := copied{File: path, Keys: keysFolder(cfg)}
-	if _, err := os.Stat(path); err != nil {
-		return out, agent.WrapError(agent.NotFound, err, fmt.Sprintf("there is no backup %s", path))
+	sum, err := checkBackup(path)
+	if err != nil {
+		return out, err
 	}
-	if _, err := os.Stat(sqliteFile(cfg)); err == nil && !cfg.DatabaseURL.IsSet() {
+	before, err := os.ReadFile(restoring(cfg))
+	again := err == nil && string(before) == sum
+	if _, err := os.Stat(sqliteFile(cfg)); err == nil && !cfg.DatabaseURL.IsSet() && !again {
 		return out, agent.Errorf(agent.Conflict, "there is a store %s already; move it away, or name another folder with --data", sqliteFile(cfg))
 	}
-	// A copy, since opening a store brings it up to date.
-	target := sqliteFile(cfg)
+	part := sqliteFile(cfg) + unfinished
+	if err := removeStore(part); err != nil {
+		return out, err
+	}
+	if err := os.WriteFile(restoring(cfg), []byte(sum), 0o600); err != nil {
+		return out, agent.WrapError(agent.Unavailable, err, fmt.Sprintf("the data directory %s cannot be written: %v", cfg.DataDir, reason(err)))
+	}
+	if err := usable(ctx, cfg, path, part); err != nil {
+		err = errors.Join(err, removeStore(part))
+		if !again {
+			err = errors.Join(err, os.Remove(restoring(cfg)))
+		}
+		return out, err
+	}
 	if cfg.DatabaseURL.IsSet() {
-		work, err := os.MkdirTemp(cfg.DataDir, "restore-")
-		if err != nil {
-			return out, agent.WrapError(agent.Unavailable, err, "there is no room for a copy of the backup in the data folder")
-		}
-		defer os.RemoveAll(work)
-		target = filepath.Join(work, "sous.db")
+		out.Tables, err = fillAgain(ctx, cfg, part, again)
+		return out, errors.Join(err, removeStore(part))
 	}
-	err := copyFile(path, target)
-	if err == nil {
-		err = withSQLite(ctx, cfg, target, func(db *sqlite.DB) error {
-			if !cfg.DatabaseURL.IsSet() {
-				return nil
-			}
-			var err error
-			out.Tables, err = fillServer(ctx, cfg, cfg.DatabaseURL.Reveal(), db)
-			return err
-		})
+	if err := onDisk(part); err != nil {
+		return out, err
 	}
-	if err != nil && !cfg.DatabaseURL.IsSet() {
-		for _, end := range []string{"", "-wal", "-shm"} {
-			_ = os.Remove(target + end)
-		}
+	// What an earlier try left is in nobody's use.
+	return out, errors.Join(removeStore(sqliteFile(cfg)), os.Rename(part, sqliteFile(cfg)), onDisk(cfg.DataDir))
+}
+
+// fillAgain fills the database from the file, unless an earlier try did.
+func fillAgain(ctx context.Context, cfg config.Config, file string, again bool) (sums transfer.Sums, err error) {
+	err = withSQLite(ctx, cfg, file, func(db *sqlite.DB) (err error) {
+		sums, err = fillServer(ctx, cfg, cfg.DatabaseURL.Reveal(), db)
+		return err
+	})
+	switch {
+	case agent.KindOf(err) == agent.Conflict && again:
+		return nil, nil
+	case agent.KindOf(err) == agent.Conflict:
+		// Nothing was done there.
+		return nil, errors.Join(err, os.Remove(restoring(cfg)))
 	}
-	return out, err
+	return sums, err
 }
 
 func copyFile(from, to string) error {
@@ -390,6 +407,9 @@ func (c *cli) migrateStore(ctx context.Context, to string) error {
 		out.Tables, err = fillServer(ctx, cfg, to, db)
 		return err
 	})
+	if agent.KindOf(err) == agent.Unavailable {
+		err = agent.WrapError(agent.Unavailable, err, strings.ReplaceAll(agent.PublicText(err), "SOUS_DATABASE_URL", "--to"))
+	}
 	if err = errors.Join(err, dir.Release()); err != nil {
 		return err
 	}

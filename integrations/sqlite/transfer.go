@@ -5,9 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
+
+	sqlite "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/internal/transfer"
@@ -20,7 +24,11 @@ func (d *DB) Copy(ctx context.Context, path string) error {
 		return agent.Errorf(agent.Conflict, "%s is there already", path)
 	}
 	if _, err := d.sql.ExecContext(ctx, `VACUUM INTO ?`, path); err != nil {
-		return d.publicError(fmt.Errorf("copy store: %w", errors.Join(err, removed(path))))
+		err = errors.Join(err, removed(path), removed(path+"-journal"))
+		if se, ok := errors.AsType[*sqlite.Error](err); ok && se.Code()&0xff == sqlite3.SQLITE_FULL {
+			return agent.WrapError(agent.Unavailable, err, "the disk that is to hold the copy is full; free some space on it and try again")
+		}
+		return d.publicError(fmt.Errorf("copy store: %w", err))
 	}
 	return os.Chmod(path, 0o600)
 }
@@ -28,6 +36,32 @@ func (d *DB) Copy(ctx context.Context, path string) error {
 func removed(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
+	}
+	return nil
+}
+
+// Recognise reports whether the file is a store of Sous, of whatever version, and
+// changes nothing; one that is not is Invalid.
+func Recognise(ctx context.Context, path string) error {
+	q := url.Values{"mode": {"ro"}, "immutable": {"1"}}
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+	if err != nil {
+		return fmt.Errorf("open store: %w", err)
+	}
+	defer db.Close()
+	d := DB{path: path}
+	known, err := tableExists(ctx, db, "schema_version")
+	if err != nil {
+		return d.publicError(fmt.Errorf("recognise store: %w", err))
+	}
+	version := 0
+	if known {
+		if err := db.QueryRowContext(ctx, `SELECT COALESCE(MAX(version), 0) FROM schema_version`).Scan(&version); err != nil {
+			return d.publicError(fmt.Errorf("recognise store: %w", err))
+		}
+	}
+	if version == 0 {
+		return agent.Errorf(agent.Invalid, "the store %s holds nothing of Sous", path)
 	}
 	return nil
 }
