@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
-	"maps"
 	"strings"
 	"time"
 
@@ -139,6 +138,7 @@ func (b *Bot) follow(ctx context.Context, f followed) {
 	}
 	s.ready = ready
 	over, err := s.run(mine, f.show != nil)
+	b.wrote(s.out.begun, err == nil)
 	switch {
 	case err == nil && over:
 	case mine.Err() != nil:
@@ -215,11 +215,24 @@ func (s *show) lookUp(ctx context.Context) error {
 		return err
 	}
 	s.looked = true
-	maps.Copy(s.posted, found)
+	strays := s.adopt(found)
 	if !s.turn.Status.Ended() {
-		s.sweepStrays(ctx)
+		s.sweepStrays(ctx, strays)
 	}
 	return nil
+}
+
+// adopt takes over what find found: what was posted, by key. It returns what no key
+// goes with.
+func (s *show) adopt(found map[string]string) (strays []string) {
+	for key, ts := range found {
+		if strings.HasPrefix(key, strayKey) {
+			strays = append(strays, ts)
+		} else {
+			s.posted[key] = ts
+		}
+	}
+	return strays
 }
 
 // missing reports whether a message has not been posted by anybody.
@@ -350,16 +363,18 @@ func (s *show) slow(ctx context.Context) (over bool, err error) {
 // hintAfter is how long a turn may take before it is said that it is under way.
 const hintAfter = 300 * time.Millisecond
 
-// sweepStrays deletes what an interrupted stream of this turn left in the thread.
-func (s *show) sweepStrays(ctx context.Context) {
-	for key, ts := range s.posted {
-		if strings.HasPrefix(key, strays) && ts > strings.TrimPrefix(s.turn.ID, idPrefix+s.at.team+"-"+s.at.channel+"-") {
-			_ = s.post.again(ctx, func() error {
-				_, _, err := s.api.DeleteMessageContext(ctx, s.at.channel, ts)
-				return err
-			})
-			delete(s.posted, key)
+// sweepStrays deletes what an interrupted stream of this turn left in the thread. What a
+// show of this process is writing, or wrote a moment ago, has no key yet, or had none
+// when the thread was read, and stays.
+func (s *show) sweepStrays(ctx context.Context, strays []string) {
+	for _, ts := range strays {
+		if ts <= strings.TrimPrefix(s.turn.ID, idPrefix+s.at.team+"-"+s.at.channel+"-") || s.isWritten(place{channel: s.at.channel, ts: ts}) {
+			continue
 		}
+		_ = s.post.again(ctx, func() error {
+			_, _, err := s.api.DeleteMessageContext(ctx, s.at.channel, ts)
+			return err
+		})
 	}
 }
 

@@ -252,9 +252,9 @@ func (p *poster) replace(ctx context.Context, channel, ts string, m post) error 
 	})
 }
 
-// strays is the key under which find lists a message of ours without one: what an
-// interrupted stream left.
-const strays = "stray/"
+// strayKey is the key under which find lists a message of ours without one: a stream
+// that is being written, or what is left of one.
+const strayKey = "stray/"
 
 // find returns the time stamps of our messages in a thread, or in the newest of a
 // channel, by key.
@@ -289,7 +289,7 @@ func (p *poster) find(ctx context.Context, channel, thread string) (map[string]s
 			if key, ok := m.Metadata.EventPayload[keyName].(string); ok && m.Metadata.EventType == keyType {
 				found[key] = m.Timestamp
 			} else {
-				found[strays+m.Timestamp] = m.Timestamp
+				found[strayKey+m.Timestamp] = m.Timestamp
 			}
 		}
 		if cursor = next; next == "" {

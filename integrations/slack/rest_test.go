@@ -1,12 +1,14 @@
 package slack_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/model"
 	front "github.com/sous-hq/sous/integrations/slack"
 	"github.com/sous-hq/sous/internal/testkit/slackfake"
 )
@@ -122,4 +124,41 @@ func TestWhatIsDecidedElsewhereIsShownWhileATurnRests(t *testing.T) {
 			t.Errorf("paid %d times, the card settled: %t", paid.total(), w.settled(card))
 		}
 	})
+}
+
+// slowPayer tells what came of a payment word by word.
+func slowPayer(ctx context.Context, req model.Request, delta func(string)) (model.Response, error) {
+	r, err := payer(ctx, req, func(string) {})
+	for _, word := range strings.SplitAfter(r.Text, " ") {
+		delta(word)
+		time.Sleep(time.Second)
+	}
+	return r, err
+}
+
+func TestAnAnswerThatIsWrittenAfterARestartStays(t *testing.T) {
+	t.Parallel()
+	for name, holder := range map[string]string{"alone": "", "among others": "one"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, asItIs)
+				w.answer, w.change = slowPayer, func(c *front.Config) { inEarnest(c); c.Holder = holder }
+				var paid counter
+				p := w.start(t, &paid)
+				card := w.reply(t, general, w.slack.Post(ann, general, "<@"+w.slack.BotUser+"> pay Acme 100"), "Approval needed")
+				p.stop()
+				w.start(t, &paid)
+				time.Sleep(time.Minute)
+				if d := w.slack.Press(bob, card, find(t, card, "sous_approve")); d.Status != 200 {
+					t.Errorf("pressed: %+v", d)
+				}
+				w.reply(t, general, card.ThreadTS, "What I changed")
+				time.Sleep(time.Minute)
+				if n := w.answers(general, card.ThreadTS); n != 1 || len(w.slack.Calls("chat.startStream")) == 0 {
+					t.Errorf("%d answers stand in the thread, %d streams were begun", n, len(w.slack.Calls("chat.startStream")))
+				}
+			})
+		})
+	}
 }

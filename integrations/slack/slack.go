@@ -189,6 +189,8 @@ type Bot struct {
 	resting map[string]*nap
 	closed  bool
 	held    map[string]hold
+	// written are the streams that are being written, and since when others are not.
+	written map[place]time.Time
 	// reading bounds of how many turns what was left is read at once.
 	reading chan struct{}
 	// left says that another process is gone.
@@ -257,7 +259,7 @@ func New(c Config) (*Bot, error) {
 	wire := newLine(c.BotToken, c.AppToken, c.APIURL, c.Dial, c.Token)
 	b := &Bot{
 		Config: c, api: wire.api, wire: wire, people: c.Directory, seen: newReplays(), engage: map[string]bool{}, looking: map[string]string{},
-		followed: map[string]bool{}, resting: map[string]*nap{}, held: map[string]hold{}, reading: make(chan struct{}, atOnceRead), left: make(chan struct{}, 1), lanes: map[string][]delivery.Delivery{}, atHand: map[string]bool{}, handed: map[string]bool{},
+		followed: map[string]bool{}, resting: map[string]*nap{}, held: map[string]hold{}, written: map[place]time.Time{}, reading: make(chan struct{}, atOnceRead), left: make(chan struct{}, 1), lanes: map[string][]delivery.Delivery{}, atHand: map[string]bool{}, handed: map[string]bool{},
 		wake: make(chan struct{}, 1), end: make(chan error, 1), slots: make(chan struct{}, maxLanes), issuing: map[string]bool{}, offers: map[string]offer{},
 	}
 	b.clerk = &clerk{store: c.Deliveries, front: b.front, log: c.Log, backoff: c.Backoff, busy: &b.busy, arrived: b.arrived, ending: make(chan struct{})}

@@ -32,9 +32,11 @@ type stream struct {
 	began time.Time
 	sent  int
 	// ts is the message being written, since opened; older are those before it.
-	ts      string
-	opened  time.Time
-	older   []string
+	ts     string
+	opened time.Time
+	older  []string
+	// begun are all messages that were begun as streams.
+	begun   []place
 	editing bool
 	edited  time.Time
 	broken  bool
@@ -48,6 +50,38 @@ func (s *stream) add(text string) {
 	}
 	s.text += text
 	s.quiet = false
+}
+
+// writes remembers that this process writes a message that has no key yet.
+func (b *Bot) writes(at place) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now := b.Clock(); len(b.written) > maxResting {
+		maps.DeleteFunc(b.written, func(_ place, since time.Time) bool { return !since.IsZero() && now.Sub(since) > keepFor })
+	}
+	b.written[at] = time.Time{}
+}
+
+// wrote says that messages have their keys, or are gone; kept is false when they were
+// left as they were, for whoever shows the turn next.
+func (b *Bot) wrote(all []place, kept bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, at := range all {
+		if kept {
+			b.written[at] = b.Clock()
+		} else {
+			delete(b.written, at)
+		}
+	}
+}
+
+// isWritten reports whether this process writes a message, or did so a moment ago.
+func (b *Bot) isWritten(at place) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	since, is := b.written[at]
+	return is && (since.IsZero() || b.Clock().Sub(since) < keepFor)
 }
 
 // live reports whether something is being written, or waits to be.
@@ -94,6 +128,11 @@ func (s *stream) grow(ctx context.Context, more []slack.StreamChunk, n int) {
 		_, s.ts, err = s.api.StartStreamContext(ctx, s.at.channel, slack.MsgOptionTS(s.at.thread()), slack.MsgOptionChunks(more...),
 			slack.MsgOptionTaskDisplayMode(slack.TaskDisplayModePlan), slack.MsgOptionRecipientUserID(s.actor), slack.MsgOptionRecipientTeamID(s.people.teamOf(ctx, s.actor)))
 		s.opened = s.Clock()
+		if s.ts != "" {
+			at := place{channel: s.at.channel, ts: s.ts}
+			s.begun = append(s.begun, at)
+			s.writes(at)
+		}
 	} else {
 		_, _, err = s.api.AppendStreamContext(ctx, s.at.channel, s.ts, slack.MsgOptionChunks(more...))
 	}
@@ -192,13 +231,11 @@ func (s *stream) finish(ctx context.Context, key string, m post) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		maps.Copy(s.posted, found)
+		strays := s.adopt(found)
 		if s.posted[key] != "" {
 			return true, nil
 		}
-		if s.ts == "" {
-			s.sweepStrays(ctx)
-		}
+		s.sweepStrays(ctx, strays)
 	}
 	ts := s.ts
 	s.close(ctx)

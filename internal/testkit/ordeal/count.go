@@ -171,7 +171,7 @@ func (d *Ordeal) count(q *request, r *Result, tickets, unknown map[string]int) {
 	thread := d.Slack.Thread(q.channel, q.root)
 	switch n := answers(thread); {
 	case n == 0:
-		r.wrong(&r.Lost, "no answer: %s %q, %s/%s, accepted %s", q.event, q.kind.wants(), q.channel, q.root, q.accepted.Format(time.TimeOnly))
+		r.wrong(&r.Lost, "no answer: %s %q, %s/%s, accepted %s%s%s", q.event, q.kind.wants(), q.channel, q.root, q.accepted.Format(time.TimeOnly), said(thread), d.standing(q, r.Lost))
 	case n > 1:
 		r.wrong(&r.Doubled, "%d answers: %s %q, %s/%s", n, q.event, q.kind.wants(), q.channel, q.root)
 	default:
@@ -214,7 +214,21 @@ func (d *Ordeal) count(q *request, r *Result, tickets, unknown map[string]int) {
 func said(thread []slackfake.Message) string {
 	var b strings.Builder
 	for _, m := range thread {
-		fmt.Fprintf(&b, "\n\t%s: %.200q", m.User, m.Text)
+		key, _ := m.Metadata.EventPayload["key"].(string)
+		fmt.Fprintf(&b, "\n\t%s %s: %.200q, %d buttons %s", m.TS, m.User, m.Text, len(m.Buttons()), key)
 	}
 	return b.String()
+}
+
+// standing is how the turn of a request stands by the store; of the first that are
+// lost, as each is a command.
+func (d *Ordeal) standing(q *request, lost int) string {
+	if lost >= 5 {
+		return ""
+	}
+	shown, err := d.Run(0, "turns", "show", "slack-"+d.Slack.Team+"-"+q.channel+"-"+q.root)
+	if err != nil {
+		return fmt.Sprintf("\n\tthe turn cannot be shown: %v: %s", err, shown)
+	}
+	return "\n\t" + strings.ReplaceAll(strings.TrimSpace(shown), "\n", "\n\t")
 }
