@@ -96,6 +96,13 @@ func TestOfManyWhoPressOneIsFirstAndTheOthersHearWho(t *testing.T) {
 			}
 			return n
 		}
+		defer func() {
+			for _, m := range members[2:] {
+				if t.Failed() {
+					t.Log(m, "heard", w.slack.Ephemeral("C1BIG", m))
+				}
+			}
+		}()
 		wait(t, "fifteen who were told", func() bool { return told() >= 15 })
 		if told() != 15 || paid.total() != 1 {
 			t.Errorf("%d told, %d payments", told(), paid.total())
