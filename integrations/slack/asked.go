@@ -16,11 +16,20 @@ import (
 // approvals posts a card for each approval, and keeps those that are posted true.
 func (s *show) approvals(ctx context.Context, v loop.View) error {
 	var open []approval.Approval
+	changed := false
 	for _, a := range v.Approvals {
 		if a.State == approval.Asked {
 			open = append(open, a)
 		}
+		was := s.looks[a.ID]
 		if err := s.card(ctx, a); err != nil {
+			return err
+		}
+		changed = changed || was != "" && was != s.looks[a.ID]
+	}
+	if changed && len(v.Approvals) > 1 {
+		// A card for all of them may stand there that nobody came to note.
+		if err := s.lookUp(ctx); err != nil {
 			return err
 		}
 	}
@@ -54,6 +63,7 @@ func (s *show) closeAll(ctx context.Context, stands string) error {
 		if err := s.settle(s.post.update(ctx, s.at.channel, ts, post{key: key, text: "All of these have been decided, or are asked anew below."})); err != nil {
 			return err
 		}
+		s.shown(key, "closed")
 	}
 	return nil
 }

@@ -52,6 +52,7 @@ func (d *onDesk) Await(t agent.Turn, after int, f func()) func() {
 type onStore struct {
 	delivery.Store
 	take   func()
+	post   func(delivery.Post) bool
 	retain func(func() ([]string, error)) ([]string, error)
 }
 
@@ -60,6 +61,14 @@ func (s *onStore) Take(ctx context.Context, f delivery.Front, l delivery.Lease) 
 		s.take()
 	}
 	return s.Store.Take(ctx, f, l)
+}
+
+// Settle forgets the posts that are not to be noted.
+func (s *onStore) Settle(ctx context.Context, f delivery.Front, all delivery.Settled) error {
+	if s.post != nil {
+		all.Posts = slices.DeleteFunc(slices.Clone(all.Posts), func(p delivery.Post) bool { return !s.post(p) })
+	}
+	return s.Store.Settle(ctx, f, all)
 }
 
 func (s *onStore) Retain(ctx context.Context, f delivery.Front, holder string, more time.Duration) ([]string, error) {
@@ -423,6 +432,93 @@ func TestWhatAProcessThatIsGoneOwesForLongIsShownAtOnce(t *testing.T) {
 		w.reply(t, dm, root, "It is done at last.")
 		if took := time.Since(left); took > 5*time.Second {
 			t.Errorf("it was shown after %s", took)
+		}
+	})
+}
+
+// payBoth is a model that pays two at once, and else is the payer.
+func payBoth(ctx context.Context, req model.Request, delta func(string)) (model.Response, error) {
+	last := req.Messages[len(req.Messages)-1]
+	if last.Role != model.RoleUser || !strings.HasPrefix(last.Text, "pay both") {
+		return payer(ctx, req, delta)
+	}
+	return model.Response{Calls: []model.ToolCall{
+		{ID: "0", Name: "money_send", Args: `{"to":"Acme","amount":"100"}`}, {ID: "1", Name: "money_send", Args: `{"to":"Beta","amount":"200"}`},
+	}, Finish: model.FinishCalls, Model: "script"}, nil
+}
+
+func TestTheCardForAllIsClosedOnceAndAlsoWhenNobodyNotedIt(t *testing.T) {
+	t.Parallel()
+	for name, noted := range map[string]bool{"noted": true, "killed before it was noted": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, asItIs)
+				decide := false
+				w.answer, w.change = payBoth, func(c *front.Config) {
+					inEarnest(c)
+					c.Deliveries = &onStore{Store: c.Deliveries, post: func(p delivery.Post) bool { return noted || !strings.Contains(p.Key, "/all/") }}
+					if !decide {
+						return
+					}
+					// One is decided while nobody shows it.
+					open := must[[]approval.Approval](t)(c.Decisions.Pending(t.Context(), w.by(bob)))
+					if _, err := c.Decisions.Answer(t.Context(), w.by(bob), loop.Answer{Approval: open[0].ID, Yes: true, Event: "e"}); err != nil || len(open) != 2 {
+						t.Error(len(open), err)
+					}
+				}
+				var paid counter
+				p := w.start(t, &paid)
+				all := w.reply(t, general, w.slack.Post(ann, general, "<@"+w.slack.BotUser+"> pay both"), "2 actions wait")
+				time.Sleep(time.Minute)
+				p.stop()
+				decide = true
+				p = w.start(t, &paid)
+				time.Sleep(time.Minute)
+				if !w.settled(all) {
+					t.Error("the card for all still offers what has been decided")
+				}
+				p.stop()
+				before := len(w.slack.Calls("chat.update"))
+				decide = false
+				w.start(t, &paid)
+				time.Sleep(time.Minute)
+				if n := len(w.slack.Calls("chat.update")) - before; n != 0 {
+					t.Errorf("%d cards were changed by a start, though nothing had happened", n)
+				}
+			})
+		})
+	}
+}
+
+func TestWhatIsBeingWrittenInAThreadIsNotSweptByAnotherTurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, asItIs)
+		w.answer, w.change = payer, inEarnest
+		var paid counter
+		p := w.start(t, &paid)
+		card := w.reply(t, general, w.slack.Post(ann, general, "<@"+w.slack.BotUser+"> pay Acme 100"), "Approval needed")
+		p.stop()
+		w.start(t, &paid)
+		time.Sleep(time.Minute)
+		w.slack.Post(ann, general, "<@"+w.slack.BotUser+"> slowly", slackfake.Said{Thread: card.ThreadTS})
+		time.Sleep(20 * time.Second)
+		writing := func() bool {
+			return slices.ContainsFunc(w.slack.Thread(general, card.ThreadTS), func(m slackfake.Message) bool { return m.Streaming })
+		}
+		if !writing() {
+			t.Fatal("nothing is being written")
+		}
+		w.slack.Press(bob, card, find(t, card, "sous_approve"))
+		w.reply(t, general, card.ThreadTS, "What I changed")
+		time.Sleep(10 * time.Second)
+		if !writing() {
+			t.Error("what was being written is gone")
+		}
+		w.reply(t, general, card.ThreadTS, "and slowly to its end")
+		if n := w.answers(general, card.ThreadTS); n != 2 {
+			t.Errorf("%d answers", n)
 		}
 	})
 }
