@@ -80,7 +80,7 @@ func (s *show) settle(err error) error {
 }
 
 func (s *show) card(ctx context.Context, a approval.Approval) error {
-	look := fmt.Sprintf("%s %d %d %d", a.State, len(a.Votes), a.Stage, len(a.Notes))
+	look := fmt.Sprintf("%s %d %d %d %d", a.State, len(a.Votes), a.Stage, len(a.Notes), len(a.Handed))
 	key := "card/" + a.ID
 	full := s.turn.ID + "/" + key
 	if s.looks[a.ID] == look {

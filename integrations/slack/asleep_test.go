@@ -302,7 +302,11 @@ func TestAProcessThatIsTakenForGoneWhileItWaitsForSlackPostsNothing(t *testing.T
 			t.Errorf("it posted %d answers that others may have posted", n)
 		}
 		others.is("second")
+		back := time.Now()
 		w.reply(t, general, root, "You said: hello")
+		if took := time.Since(back); took > 5*time.Second {
+			t.Errorf("back among the others it answered after %s", took)
+		}
 		time.Sleep(time.Minute)
 		if n := w.answers(general, root); n != 1 {
 			t.Errorf("%d answers", n)
@@ -520,5 +524,20 @@ func TestWhatIsBeingWrittenInAThreadIsNotSweptByAnotherTurn(t *testing.T) {
 		if n := w.answers(general, card.ThreadTS); n != 2 {
 			t.Errorf("%d answers", n)
 		}
+	})
+}
+
+func TestACardSaysAtOnceThatSomebodyElseDecides(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, asItIs)
+		w.answer, w.change = payer, inEarnest
+		p := w.start(t, new(counter))
+		card := w.reply(t, general, w.slack.Post(ann, general, "<@"+w.slack.BotUser+"> pay Acme 100"), "Approval needed")
+		time.Sleep(2 * time.Minute)
+		open := must[[]approval.Approval](t)(p.Pending(t.Context(), w.by(bob)))
+		must[approval.Approval](t)(p.Delegate(t.Context(), w.by(bob), open[0].ID, w.actor(cat), "e"))
+		time.Sleep(5 * time.Second)
+		w.reply(t, general, card.ThreadTS, "handed their say to <@"+cat+">")
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -148,6 +149,9 @@ func (b *Bot) follow(ctx context.Context, f followed) {
 		return
 	default:
 		b.Log.ErrorContext(ctx, "slack: a turn is not shown to its end", slog.String("turn", f.turn.ID), slog.Any("err", err))
+		if errors.Is(err, errAsleep) && b.napping.CompareAndSwap(false, true) {
+			b.busy.Go(func() { b.onceAwake(ctx) })
+		}
 		if !isRefused(err) && agent.KindOf(err) != agent.NotFound {
 			return // the next sweep tries again
 		}

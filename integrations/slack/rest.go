@@ -236,3 +236,16 @@ func (b *Bot) awake(ctx context.Context) error {
 	}
 	return nil
 }
+
+// onceAwake goes on with what was not shown to its end when the others hear of this
+// process again.
+func (b *Bot) onceAwake(ctx context.Context) {
+	for sleep(ctx, time.Second) {
+		if _, ok := b.Present(); ok {
+			break
+		}
+	}
+	// Who is put to sleep from here on waits anew.
+	b.napping.Store(false)
+	b.Left()
+}

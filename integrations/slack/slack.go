@@ -191,6 +191,8 @@ type Bot struct {
 	held    map[string]hold
 	// written are the streams that are being written, and since when others are not.
 	written map[place]time.Time
+	// napping says that somebody waits until this process is heard of again.
+	napping atomic.Bool
 	// reading bounds of how many turns what was left is read at once.
 	reading chan struct{}
 	// left says that another process is gone.
