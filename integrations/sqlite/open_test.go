@@ -270,3 +270,51 @@ func TestACancelledWriteWritesNothing(t *testing.T) {
 		t.Errorf("unfinished %v, %v; want none", turns, err)
 	}
 }
+
+func TestTheLogGivesBackWhatALongReadingMadeOfIt(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "sous.db")
+	db := open(t, path)
+	size := func() int64 {
+		info, err := os.Stat(path + "-wal")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	write := func(n int) {
+		t.Helper()
+		for range n {
+			if _, err := db.SQL().ExecContext(t.Context(), `INSERT INTO long_reading VALUES (randomblob(1 << 20))`); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := db.SQL().ExecContext(t.Context(), `CREATE TABLE long_reading (x)`); err != nil {
+		t.Fatal(err)
+	}
+	reading, err := db.SQL().Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	for _, q := range []string{`BEGIN DEFERRED`, `SELECT COUNT(*) FROM long_reading`} {
+		if err := reading.QueryRowContext(t.Context(), q).Scan(&n); err != nil && !strings.Contains(err.Error(), "no rows") {
+			t.Fatal(err)
+		}
+	}
+	write(24)
+	if was := size(); was < 24<<20 {
+		t.Fatalf("the log has %d bytes while somebody reads", was)
+	}
+	if _, err := reading.ExecContext(t.Context(), `COMMIT`); err != nil {
+		t.Fatal(err)
+	}
+	if err := reading.Close(); err != nil {
+		t.Fatal(err)
+	}
+	write(2)
+	if is := size(); is > 17<<20 {
+		t.Errorf("the log has %d bytes after nobody reads any more", is)
+	}
+}
