@@ -30,7 +30,9 @@ func (c *cli) ticketsCommand() *cobra.Command {
 				if len(args) == 1 && strings.ContainsAny(args[0], "0123456789") && strings.Contains(args[0], "-") {
 					return c.showTicket(cmd.Context(), s, args[0])
 				}
-				q.Text = strings.Join(args, " ")
+				if q.Text = strings.Join(args, " "); q.Text == "list" {
+					q.Text = "" // as in "sous turns list"
+				}
 				if !all {
 					q.Statuses = []agent.TicketStatus{agent.TicketOpen, agent.TicketInProgress}
 				}
@@ -50,6 +52,8 @@ func (c *cli) listTickets(ctx context.Context, s *session, q agent.TicketQuery) 
 		return err
 	case c.asJSON:
 		return c.printJSON(orEmpty(found))
+	case len(found) == 0 && q.Text != "":
+		c.printf("No tickets with these words.\n")
 	case len(found) == 0:
 		c.printf("No tickets.\n")
 	}
