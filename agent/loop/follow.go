@@ -14,10 +14,13 @@ type follower struct {
 	changed []string
 	listed  map[string]bool
 	seen    map[string]int
-	wake    chan struct{}
+	// queue says that something has happened to approvals since that was last told.
+	queue bool
+	wake  chan struct{}
 }
 
-func (f *follower) mark(turn string) {
+func (f *follower) mark(turn string, approvals bool) {
+	f.queue = f.queue || approvals
 	if !f.listed[turn] {
 		f.changed, f.listed[turn] = append(f.changed, turn), true
 	}
@@ -28,14 +31,15 @@ func (f *follower) mark(turn string) {
 }
 
 // Follow returns a function that yields the events of all turns, those that are
-// still kept first, waiting when there is none. It returns ok false when ctx is
-// done. A slow follower delays nobody.
+// still kept first, waiting when there is none. An EventQueue comes first and whenever
+// something has happened to approvals since the last one, also where nothing else of
+// the turn is kept. It returns ok false when ctx is done. A slow follower delays nobody.
 func (h *Hub) Follow(ctx context.Context) func() (Event, bool) {
-	f := &follower{listed: map[string]bool{}, seen: map[string]int{}, wake: make(chan struct{}, 1)}
+	f := &follower{listed: map[string]bool{}, seen: map[string]int{}, queue: true, wake: make(chan struct{}, 1)}
 	h.mu.Lock()
 	h.followers[f] = struct{}{}
 	for turn := range h.turns {
-		f.mark(turn)
+		f.mark(turn, false)
 	}
 	h.mu.Unlock()
 	context.AfterFunc(ctx, func() {
@@ -61,6 +65,10 @@ func (h *Hub) Follow(ctx context.Context) func() (Event, bool) {
 func (h *Hub) nextFor(f *follower) (Event, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if f.queue {
+		f.queue = false
+		return Event{Type: EventQueue}, true
+	}
 	for len(f.changed) > 0 {
 		turn := f.changed[0]
 		if s := h.turns[turn]; s != nil {
@@ -79,23 +87,21 @@ func (h *Hub) nextFor(f *follower) (Event, bool) {
 }
 
 // Follow yields what happens in a conversation, "" for none, as far as the actor
-// may see it, and an EventQueue whenever something has happened to approvals
-// anywhere in the process: then the lists of those are to be read again.
+// may see it, and an EventQueue at first and whenever something has happened to
+// approvals anywhere in the process: then the lists of those are to be read again.
 func (a *Assistant) Follow(ctx context.Context, by agent.Actor, conversation string) func() (Event, bool) {
 	next := a.Hub.Follow(ctx)
 	here := map[string]bool{}
-	queue := false
 	return func() (Event, bool) {
 		for {
-			if queue {
-				queue = false
-				return Event{Type: EventQueue, At: a.Clock()}, true
-			}
 			ev, ok := next()
 			if !ok {
 				return ev, false
 			}
-			queue = ev.Type == EventApproval || ev.Type == EventDecided || ev.Type == EventReminder || ev.Type == EventEnd
+			if ev.Type == EventQueue {
+				ev.At = a.Clock()
+				return ev, true
+			}
 			shown, asked := here[ev.Turn]
 			if !asked && conversation != "" {
 				t, _, _, err := a.Store.Turn(ctx, by.Workspace, ev.Turn)

@@ -126,8 +126,9 @@ func (h *Hub) Publish(ev Event) {
 	if s != nil && s.ended {
 		return
 	}
+	approvals := ev.Type == EventApproval || ev.Type == EventDecided || ev.Type == EventReminder || ev.Type == EventEnd
 	for f := range h.followers {
-		f.mark(ev.Turn)
+		f.mark(ev.Turn, approvals)
 	}
 	if s == nil && (ev.Type == EventDecided || ev.Type == EventReminder) {
 		return // nobody looks at it, and its end may come to another process

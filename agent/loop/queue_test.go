@@ -201,11 +201,18 @@ func TestWhoFollowsAConversationSeesItsTurnsAndThatApprovalsChange(t *testing.T)
 		}
 	}
 	// Who is in no conversation hears of approvals, and nothing of what is said.
-	for range 3 {
+	queue := func() {
+		t.Helper()
 		if ev, ok := elsewhere(); !ok || ev.Type != loop.EventQueue || ev.Turn != "" || ev.Approval != "" || ev.Text != "" {
 			t.Fatalf("heard %+v", ev)
 		}
 	}
+	queue()
+	w.asked("e3")
+	queue()
+	// A turn whose events are not kept by this process, as another runs it.
+	w.Hub.Publish(loop.Event{Turn: "another's", Type: loop.EventReminder})
+	queue()
 	cancel()
 	for {
 		if _, ok := elsewhere(); !ok {

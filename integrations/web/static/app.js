@@ -148,7 +148,7 @@
   let conversation = document.body.dataset.follow;
   const heard = new Map(), due = new Map();
   const early = new Map(); // events of turns that are not on the page yet
-  let source = null, boot = "", again = 0;
+  let source = null, boot = "", again = 0, told = 0;
 
   const soon = (id) => { clearTimeout(due.get(id)); due.set(id, setTimeout(() => { due.delete(id); id ? refresh(id) : refreshList(); }, 60)); };
   const stream = (t) => t.querySelector('[data-part="stream"]');
@@ -207,7 +207,8 @@
   function catchUp() {
     if (thread) for (const t of thread.querySelectorAll(".turn")) if (active(t)) soon(t.dataset.turn);
     soon("");
-    fetch("/queue").then((a) => a.ok && !a.redirected ? a.json().then(badge) : null).catch(() => {});
+    const before = told; // what the stream tells meanwhile is newer
+    fetch("/queue").then((a) => a.ok && !a.redirected ? a.json() : null).then((q) => { if (q && told === before) badge(q); }).catch(() => {});
   }
 
   function listen() {
@@ -220,7 +221,7 @@
       boot = b;
     });
     for (const type of Object.keys(shows)) source.addEventListener(type, (e) => show(JSON.parse(e.data)));
-    source.addEventListener("queue", (e) => { badge(JSON.parse(e.data)); soon(""); });
+    source.addEventListener("queue", (e) => { told++; badge(JSON.parse(e.data)); soon(""); });
     source.onerror = () => {
       if (source && source.readyState === EventSource.CLOSED) { source = null; clearTimeout(again); again = setTimeout(listen, 5000); }
     };
