@@ -135,6 +135,10 @@ func (e *Engine) Backlog(ws agent.WorkspaceID) admission.Backlog {
 // Busy counts the turns that are worked on, and how many may be at once.
 func (e *Engine) Busy() (now, most int) { return e.slots.busy() }
 
+// Idle tells since when no turn has been worked on, and whether that is so now. The
+// time is zero when none was since the process began.
+func (e *Engine) Idle() (since time.Time, ok bool) { return e.slots.idle() }
+
 // Launch starts the engine and takes over the turns that former processes left.
 // In a store of one process the caller makes sure that it is the one.
 func (e *Engine) Launch(ctx context.Context, funcs loop.EffectFuncs) error {

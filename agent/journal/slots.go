@@ -21,6 +21,8 @@ type slots struct {
 	free   int
 	size   int
 	closed bool
+	// left is when the last slot that was taken was given back.
+	left time.Time
 	// each is about how long a slot is held.
 	each time.Duration
 	// urgent waits before fresh.
@@ -63,6 +65,7 @@ func (s *slots) enter(ctx context.Context, workspace string, urgent bool, run fu
 func (s *slots) leave() {
 	s.mu.Lock()
 	s.free++
+	s.left = s.now()
 	s.mu.Unlock()
 	s.serve()
 }
@@ -171,6 +174,14 @@ func (s *slots) busy() (taken, of int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.size - s.free, s.size
+}
+
+// idle tells when the last slot was given back, if none is taken; zero when none
+// ever was.
+func (s *slots) idle() (since time.Time, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.left, s.free == s.size
 }
 
 func (l *lanes) add(workspace string, w *waiter) {

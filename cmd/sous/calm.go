@@ -7,10 +7,14 @@ import (
 )
 
 // When nothing is under way memory goes back to the system, once it is worth it. The
-// collector would wait for as much garbage again as there is in use.
+// collector would wait for as much garbage again as there is in use, and the system
+// for want of memory.
 const (
-	calmFor  = 15 * time.Second
-	worth    = 8 << 20
+	calmFor = 2 * time.Second
+	// seldom is how long the next time has to wait, since it costs a collection.
+	seldom = 30 * time.Second
+	worth  = 6 << 20
+
 	heapFree = "/memory/classes/heap/free:bytes"
 	heapUsed = "/memory/classes/heap/objects:bytes"
 	heapLive = "/gc/heap/live:bytes"
@@ -18,22 +22,27 @@ const (
 
 // keepSmall settles the process whenever it has been calm, until ctx is done.
 func (a *app) keepSmall(ctx context.Context) {
-	tick := time.NewTicker(calmFor)
+	tick := time.NewTicker(calmFor / 2)
 	defer tick.Stop()
-	for calm := false; ; {
+	var settled time.Time
+	for program := mapped(); ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		busy, _ := a.engine.Busy()
-		if was := calm; busy > 0 || !was {
-			calm = busy == 0
+		since, ok := a.engine.Idle()
+		if !ok || time.Since(since) < calmFor || time.Since(settled) < seldom {
 			continue
 		}
-		if spare() > worth {
+		held := spare()
+		// Pages of the program that are used while nothing is under way would only be mapped again.
+		if now := mapped(); since.After(settled) && now > program {
+			held += now - program
+		}
+		if held > worth {
 			settle()
-			calm = false
+			settled, program = time.Now(), mapped()
 		}
 	}
 }
