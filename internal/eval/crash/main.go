@@ -103,6 +103,11 @@ func run(ctx context.Context, argv []string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	if o.keep != "" {
+		if err := os.MkdirAll(o.keep, 0o700); err != nil {
+			return err
+		}
+	}
 	// The path of a socket has room for a short folder only.
 	dir, err := os.MkdirTemp("", "crash-")
 	if err != nil {

@@ -477,7 +477,7 @@ func asideAfter(t *testing.T, on Bench, thinks int32, text string) (w *World, p 
 	w.Prompter = noPrompt{mended: &mended, first: &first}
 	p = w.Start()
 	p.Ask("bad", "c", text)
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		v, err := p.View(context.Background(), Ann(), "bad")
 		check(t, err)
 		if v.Stuck != nil {
@@ -503,7 +503,7 @@ func goesOnReplayed(t *testing.T, on Bench) {
 	}
 	// It stays the same trouble: set aside once more, however often it is tried.
 	check(t, p.Replay(context.Background(), Ann(), "bad"))
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		v, err := p.View(context.Background(), Ann(), "bad")
 		check(t, err)
 		if v.Stuck != nil {

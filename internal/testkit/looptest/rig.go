@@ -185,7 +185,7 @@ func (p *Process) Ask(event, conversation, text string) string {
 // Until waits for the turn to reach a status.
 func (p *Process) Until(turn string, s agent.TurnStatus) loop.View {
 	p.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		v, err := p.View(context.Background(), Ann(), turn)
 		check(p.t, err)
 		if v.Status == s {
