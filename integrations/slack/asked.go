@@ -113,7 +113,10 @@ func (s *show) card(ctx context.Context, a approval.Approval) error {
 		return nil
 	}
 	if s.looks[a.ID] == "" {
-		s.cards[a.ID] = append(s.cards[a.ID], place{s.at.channel, s.posted[full], full})
+		here := place{s.at.channel, s.posted[full], full}
+		s.cards[a.ID] = append(s.cards[a.ID], here)
+		// Whoever posted it may not have come to that.
+		s.noted(full, here)
 		if err := s.inform(ctx, a, m); err != nil {
 			return err
 		}
@@ -233,8 +236,8 @@ func (s *show) hand(ctx context.Context, a approval.Approval, user string, m pos
 		if ts, err = s.post.once(ctx, post{channel: dm, key: key, text: m.text, blocks: m.blocks, simple: m.simple}); err != nil {
 			return s.settle(err)
 		}
-		s.noted(key, place{dm, ts, key})
 	}
+	s.noted(key, place{dm, ts, key})
 	s.cards[a.ID] = append(s.cards[a.ID], place{dm, ts, key})
 	return nil
 }

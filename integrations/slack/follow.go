@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -197,7 +198,15 @@ func (s *show) resume(ctx context.Context) error {
 			s.posted[p.Key] = p.Ref
 		}
 	}
-	// The cards of an approval whose look is not known are gathered anew.
+	// Where cards stand whose look is not known is gathered anew, and so are those of
+	// which only the look was noted: whoever posted the first one ended before that.
+	for id, look := range s.looks {
+		_, isAll := strings.CutPrefix(id, s.turn.ID+"/")
+		here := slices.ContainsFunc(s.cards[id], func(c place) bool { return c.channel == s.at.channel })
+		if look != "" && !isAll && !here {
+			delete(s.looks, id)
+		}
+	}
 	for id := range s.cards {
 		if s.looks[id] == "" {
 			delete(s.cards, id)

@@ -2,12 +2,14 @@ package slack_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/delivery"
 	"github.com/sous-hq/sous/agent/model"
 	front "github.com/sous-hq/sous/integrations/slack"
 	"github.com/sous-hq/sous/internal/testkit/slackfake"
@@ -100,6 +102,50 @@ func TestWhatWaitsIsNotShownAgainAfterARestart(t *testing.T) {
 		}
 		w.noneRefused(t)
 	})
+}
+
+func TestACardThatNobodyCameToNoteIsClosedWhoeverComesToIt(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string]struct{ keys, later []string }{
+		"the first process ended before it noted anything":  {keys: []string{"/card/", "/look/"}},
+		"nobody noted where the card stands, only its look": {keys: []string{"/card/", "/look/"}, later: []string{"/card/"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, asItIs)
+				forget := lost.keys
+				w.answer, w.change = payer, func(c *front.Config) {
+					inEarnest(c)
+					not := forget
+					c.Deliveries = &onStore{Store: c.Deliveries, post: func(p delivery.Post) bool {
+						return !slices.ContainsFunc(not, func(key string) bool { return strings.Contains(p.Key, key) })
+					}}
+				}
+				var paid counter
+				p := w.start(t, &paid)
+				card := w.reply(t, general, w.slack.Post(ann, general, "<@"+w.slack.BotUser+"> pay Acme 100"), "Approval needed")
+				time.Sleep(time.Minute)
+				p.stop()
+				forget = lost.later
+				p = w.start(t, &paid)
+				time.Sleep(time.Minute)
+				p.stop()
+				before := len(w.slack.Calls(""))
+				w.start(t, &paid)
+				time.Sleep(time.Minute)
+				if said := w.said(before); forget == nil && slices.Contains(said, "conversations.replies") {
+					t.Errorf("what the process before had found is looked for again: %v", said)
+				}
+				w.slack.Press(bob, card, find(t, card, "sous_approve"))
+				w.reply(t, general, card.ThreadTS, "What I changed")
+				if n := w.answers(general, card.ThreadTS); paid.total() != 1 || n != 1 || !w.settled(card) {
+					t.Errorf("paid %d times, %d answers, settled: %t", paid.total(), n, w.settled(card))
+				}
+				w.noneRefused(t)
+			})
+		})
+	}
 }
 
 func TestWhatIsDecidedElsewhereIsShownWhileATurnRests(t *testing.T) {
