@@ -148,6 +148,7 @@ func (e *Engine) Launch(ctx context.Context, funcs loop.EffectFuncs) error {
 	}
 	e.beside.Go(e.keepTime)
 	e.beside.Go(e.keepSaving)
+	e.beside.Go(e.keepLooking)
 	close(e.launched)
 	return ctx.Err()
 }

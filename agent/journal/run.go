@@ -339,6 +339,8 @@ func (r *run) dig(b loop.Burial) {
 func (e *Engine) setAside(c loop.Carried) {
 	e.mu.Lock()
 	t, carrier := e.term, e.carrier
+	held := &carried{start: c.Start, active: true}
+	e.turns[c.Turn] = held
 	e.mu.Unlock()
 	c.Start.Request = &loop.Request{}
 	r := &run{engine: e, start: c.Start, pending: &loop.Pending{Workspace: agent.WorkspaceID(c.Workspace), Turn: c.Turn}}
@@ -353,6 +355,9 @@ func (e *Engine) setAside(c loop.Carried) {
 		defer t.runs.Done()
 		if err == nil {
 			r.dig(b)
+		}
+		if e.forget(held) {
+			e.schedule(held.start, work{ran: true})
 		}
 	})
 }

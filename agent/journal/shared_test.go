@@ -160,3 +160,31 @@ func TestARequestThatWasTakenAndNotBegunIsBegunByAnother(t *testing.T) {
 	run(`UPDATE sous.replicas SET gone = true WHERE id = 'dead'`)
 	p.Until("e", agent.TurnWaiting)
 }
+
+// The database committed that a request is taken, and the connection went before it could
+// say so: who sent it sends it again, and it is known already.
+func TestARequestThatWasTakenWithoutAnAnswerToThatIsBegun(t *testing.T) {
+	t.Parallel()
+	for name, on := range map[string]looptest.Bench{"SQLite": onSQLite, "PostgreSQL": onPostgres} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := looptest.NewWorld(t, on, loop.Limits{}, ask)
+			p := w.Start()
+			by := looptest.Ann()
+			turn := agent.Turn{ID: "e", Workspace: by.Workspace, Conversation: "c", Actor: by, Place: looptest.Desk()}
+			said := agent.Message{ID: "e/request", Author: by, Text: "make it", Label: agent.Label{Readers: turn.Place.Readers()}}
+			if _, err := p.DB.Accept(loop.InReplica(t.Context(), p.Carrier()), turn, said, nil); err != nil {
+				t.Fatal(err)
+			}
+			p.Ask("e", "c", "make it")
+			v := p.Until("e", agent.TurnWaiting)
+			if _, err := p.Decide(t.Context(), looptest.Ann(), v.Approvals[0].ID, true, ""); err != nil {
+				t.Fatal(err)
+			}
+			p.Until("e", agent.TurnDone)
+			if made, runs := w.Things(); made != 1 || runs != 1 {
+				t.Errorf("made %d in %d runs", made, runs)
+			}
+		})
+	}
+}

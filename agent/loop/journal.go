@@ -39,6 +39,8 @@ type Journal interface {
 	GiveBack(ctx context.Context, carrier string) error
 	// Ready lists the parked turns of a carrier that have signals they have not heard.
 	Ready(ctx context.Context, carrier string) ([]Start, error)
+	// Carried lists the turns of a carrier that run or wait, but for those set aside.
+	Carried(ctx context.Context, carrier string) ([]Start, error)
 }
 
 // AloneFrom is from how many ends of its process on a turn is run while no other

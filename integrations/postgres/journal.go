@@ -184,6 +184,19 @@ func (d *DB) Ready(ctx context.Context, carrier string) (all []loop.Start, err e
 	return all, nil
 }
 
+// Carried implements loop.Journal.
+func (d *DB) Carried(ctx context.Context, carrier string) (all []loop.Start, err error) {
+	err = d.watch(ctx, func(tx pgx.Tx) (err error) {
+		all, err = every(ctx, tx, scanStart, `SELECT workspace, id FROM turns
+			WHERE ended IS NULL AND status IN ('running', 'waiting') AND carrier = $1 AND carrier <> '' AND stuck IS NULL`, carrier)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read carried turns: %w", err)
+	}
+	return all, nil
+}
+
 func scanStart(row sqlRow) (loop.Start, error) {
 	var s loop.Start
 	err := row.Scan(&s.Workspace, &s.Turn)

@@ -165,6 +165,16 @@ func (d *DB) Ready(ctx context.Context, carrier string) ([]loop.Start, error) {
 	return all, nil
 }
 
+// Carried implements loop.Journal.
+func (d *DB) Carried(ctx context.Context, carrier string) ([]loop.Start, error) {
+	all, err := every(ctx, d.sql, scanStart, `SELECT workspace, id FROM turns
+		WHERE ended IS NULL AND status IN ('running', 'waiting') AND carrier = ? AND stuck IS NULL`, carrier)
+	if err != nil {
+		return nil, d.publicError(fmt.Errorf("read carried turns: %w", err))
+	}
+	return all, nil
+}
+
 func scanStart(row sqlRow) (loop.Start, error) {
 	var s loop.Start
 	err := row.Scan(&s.Workspace, &s.Turn)

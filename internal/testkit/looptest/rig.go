@@ -182,6 +182,9 @@ func (p *Process) Ask(event, conversation, text string) string {
 	return acc.Turn.ID
 }
 
+// Carrier is the name under which the process carries turns.
+func (p *Process) Carrier() string { return p.engine.Carrier() }
+
 // Until waits for the turn to reach a status.
 func (p *Process) Until(turn string, s agent.TurnStatus) loop.View {
 	p.t.Helper()

@@ -152,7 +152,7 @@ type called struct {
 // them, or the argument is a secret of its own.
 var noWorkspace = map[string]string{
 	"Abandon": "of replicas", "AtWork": "of replicas", "Alone": "of replicas", "Present": "of replicas", "Process": "of replicas", "Join": "of replicas", "Replicas": "of replicas",
-	"Adopt": "of replicas", "Carriers": "of replicas", "GiveBack": "of replicas", "Ready": "of replicas",
+	"Adopt": "of replicas", "Carriers": "of replicas", "GiveBack": "of replicas", "Ready": "of replicas", "Carried": "of replicas",
 	"EnginePool": "of the engine", "Pool": "of the tests", "SQL": "of the engine", "Path": "a file's name", "Close": "ends it", "Ping": "reads nothing",
 	"Sound": "checks the file", "Copy": "a backup", "Dump": "a backup", "Load": "a backup", "Sweep": "cleans the file",
 	"Keys": "of the installation", "RotateKEK": "of the installation", "Recorded": "a number", "Heads": "all are signed",

@@ -251,7 +251,15 @@ func (j journalSuite) wakes(t *testing.T, s Stores) {
 	if err != nil || len(ready) != 1 || ready[0].Turn != "told" {
 		t.Errorf("ready %v, %v; want told alone", ready, err)
 	}
+	for n, want := range []int{4, 0} {
+		if all, err := s.Carried(t.Context(), j.carriers[n]); err != nil || len(all) != want {
+			t.Errorf("carrier %d carries %v, %v; want %d turns", n, all, err, want)
+		}
+	}
 	got := j.adopted(t, s, 1)
+	if all, err := s.Carried(t.Context(), j.carriers[1]); err != nil || len(all) != 4 {
+		t.Errorf("who took over carries %v, %v; want all", all, err)
+	}
 	if c := got["cut short"]; !c.Ready && (c.Wake.IsZero() || c.Wake.After(s.Clock.Now())) {
 		t.Errorf("it heard something and was cut short, and is left to wait: %+v", c)
 	}
