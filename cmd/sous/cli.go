@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"log/slog"
 
 	"github.com/spf13/cobra"
@@ -135,8 +134,6 @@ func (c *cli) logger(cfg config.Config, server bool) (*slog.Logger, error) {
 	}
 	return slog.New(redact.NewHandler(log.Handler(), nil)), nil
 }
-
-func (c *cli) printf(format string, args ...any) { fmt.Fprintf(c.stdout, format, args...) }
 
 // printJSON prints one value for programs.
 func (c *cli) printJSON(v any) error {

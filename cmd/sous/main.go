@@ -50,6 +50,7 @@ func main() {
 
 // run is main without the process: it returns the exit code.
 func run(ctx context.Context, w world, h hooks) int {
+	w.stderr = screen{w.stderr}
 	c := &cli{world: w, hooks: h}
 	root := c.root()
 	root.SetArgs(w.args)

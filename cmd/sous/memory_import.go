@@ -5,18 +5,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/integrations/documents"
+	"github.com/sous-hq/sous/internal/plaintext"
 	"github.com/sous-hq/sous/memory"
 	"github.com/sous-hq/sous/memory/ingest"
 )
@@ -175,6 +178,9 @@ func jobFor(path string, before []ingest.Known) (j ingest.Job, passed map[string
 		err := w.walk()
 		return ingest.Job{Collection: dirPrefix + full, Files: w.files, Kept: w.kept, Whole: true}, w.passed, err
 	}
+	if !info.Mode().IsRegular() {
+		return j, nil, usagef("%s is neither a folder nor a regular file", path)
+	}
 	root := filepath.Dir(full)
 	for _, k := range before {
 		if of, ok := strings.CutPrefix(k.Collection, dirPrefix); ok && len(of) < len(root) && strings.HasPrefix(full, of+string(filepath.Separator)) {
@@ -199,8 +205,7 @@ func (w *folder) walk() error {
 		case err != nil && path == w.root:
 			return usagef("%v", err)
 		case err != nil:
-			// It cannot be looked at: what was imported from there stays.
-			w.kept = append(w.kept, sourceOf(w.root, path)+"/")
+			w.locked(path, err)
 			return nil
 		case e.IsDir() && hidden:
 			return fs.SkipDir
@@ -219,6 +224,16 @@ func (w *folder) walk() error {
 	})
 }
 
+// locked notes a folder that cannot be looked at: it is told of like a file, and
+// what was imported from there stays.
+func (w *folder) locked(path string, err error) {
+	name := sourceOf(w.root, path) + "/"
+	w.kept = append(w.kept, name)
+	w.files = append(w.files, ingest.File{Source: name, Load: func() ([]byte, error) {
+		return nil, agent.WrapError(agent.Invalid, err, "this folder cannot be opened: "+reasonOf(err))
+	}})
+}
+
 // sourceOf names a file by the folder it is imported with: "handbook/vpn.md".
 func sourceOf(root, path string) string {
 	rel, err := filepath.Rel(root, path)
@@ -233,7 +248,7 @@ func fileAt(root, path string, info fs.FileInfo) ingest.File {
 		if info.Size() > documents.MaxBytes {
 			return nil, documents.TooBig(info.Size())
 		}
-		content, err := os.ReadFile(path)
+		content, err := readFile(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil, agent.Errorf(agent.NotFound, "it is gone")
@@ -242,6 +257,28 @@ func fileAt(root, path string, info fs.FileInfo) ingest.File {
 		}
 		return content, nil
 	}}
+}
+
+// readFile reads a file that may have become something else since its folder was
+// listed: nothing but a regular file is read, and one byte more than the limit of
+// it, however long it has grown.
+func readFile(path string) ([]byte, error) {
+	listed, err := os.Lstat(path)
+	if err == nil && !listed.Mode().IsRegular() {
+		err = errors.New("it is no regular file")
+	}
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if opened, err := f.Stat(); err != nil || !os.SameFile(listed, opened) {
+		return nil, errors.Join(errors.New("it was replaced while it was opened"), err)
+	}
+	return io.ReadAll(io.LimitReader(f, documents.MaxBytes+1))
 }
 
 // reasonOf is what the system says, without the path.
@@ -286,22 +323,22 @@ func (v *importView) tell(e ingest.Event) {
 
 // progress says on a terminal how far it is.
 func (v *importView) progress(e ingest.Event) {
-	out, ok := v.stderr.(*os.File)
+	out, ok := terminal(v.stderr)
 	if !ok || !term.IsTerminal(int(out.Fd())) {
 		return
 	}
 	v.clear()
-	line := fmt.Sprintf("%d of %d  %s", e.Done, e.Total, e.Source)
+	line := plaintext.Name(fmt.Sprintf("%d of %d  %s", e.Done, e.Total, e.Source))
 	if r := []rune(line); len(r) > 76 {
 		line = string(r[:76])
 	}
-	v.wide = len(line)
+	v.wide = utf8.RuneCountInString(line)
 	fmt.Fprintf(out, "\r%s", line)
 }
 
 func (v *importView) clear() {
-	if v.wide > 0 {
-		fmt.Fprintf(v.stderr, "\r%s\r", strings.Repeat(" ", v.wide))
+	if out, ok := terminal(v.stderr); ok && v.wide > 0 {
+		fmt.Fprintf(out, "\r%s\r", strings.Repeat(" ", v.wide))
 		v.wide = 0
 	}
 }

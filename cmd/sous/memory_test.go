@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/memory/ingest"
 )
 
@@ -166,4 +168,63 @@ func idOf(ts *testscript.TestScript, _ bool, _ []string) {
 		ts.Fatalf("nothing was listed")
 	}
 	ts.Setenv("ID", all[0].ID)
+}
+
+// TestWhatOthersWroteIsNotObeyedByTheTerminal imports a document whose name and
+// text would clear the screen, and shows it in the ways there are.
+func TestWhatOthersWroteIsNotObeyedByTheTerminal(t *testing.T) {
+	t.Parallel()
+	data, kb := t.TempDir(), filepath.Join(t.TempDir(), "kb")
+	err := os.MkdirAll(kb, 0o700)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(kb, "na\nme\x1b[2J.md"), []byte("# Heron\n\nThe heron is \x1b[31mgrey\x1b[0m\x07 and \u009b1mblue.\n"), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"memory", "import", kb}, {"memory", "imports"}, {"memory", "search", "heron"}, {"ask", "what is the heron?"}, {"memory", "search", "--json", "heron"}} {
+		out, err := sous(t, data, "", args...)
+		if err != nil || strings.ContainsAny(out, "\x1b\x07") {
+			t.Errorf("%v: %v, %q", args, err, out)
+		}
+		if programs := strings.Contains(out, `\u001b[31mgrey`); programs != (args[len(args)-2] == "--json") || strings.ContainsRune(out, '\u009b') != programs {
+			t.Errorf("%v: %q; want programs, and nobody else, given the very text", args, out)
+		}
+	}
+}
+
+// TestOnlyFoldersAndFilesAreImported: a pipe would be waited for, a device read for ever.
+func TestOnlyFoldersAndFilesAreImported(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{os.DevNull, "/dev/zero"} {
+		if _, _, err := jobFor(path, nil); err == nil || !strings.Contains(err.Error(), "neither a folder nor a regular file") {
+			t.Errorf("%s: %v", path, err)
+		}
+		if _, err := readFile(path); err == nil {
+			t.Errorf("%s was read", path)
+		}
+	}
+	kb := t.TempDir()
+	if err := errors.Join(os.WriteFile(kb+"/a.md", []byte("x"), 0o600), os.Symlink(kb+"/a.md", kb+"/link.md")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readFile(kb + "/link.md"); err == nil {
+		t.Error("a link that took the place of a file was followed")
+	}
+	if b, err := readFile(kb + "/a.md"); err != nil || string(b) != "x" {
+		t.Errorf("%q, %v", b, err)
+	}
+}
+
+// TestAFolderThatCannotBeOpenedIsToldOf: what is in it stays, and the import says that it was not looked at.
+func TestAFolderThatCannotBeOpenedIsToldOf(t *testing.T) {
+	t.Parallel()
+	w := folder{root: "/kb"}
+	w.locked("/kb/hr", &fs.PathError{Op: "open", Path: "/kb/hr", Err: fs.ErrPermission})
+	if len(w.kept) != 1 || w.kept[0] != "kb/hr/" || len(w.files) != 1 || w.files[0].Source != "kb/hr/" {
+		t.Fatalf("kept %q, files %+v", w.kept, w.files)
+	}
+	if _, err := w.files[0].Load(); agent.KindOf(err) != agent.Invalid || agent.PublicText(err) != "this folder cannot be opened: permission denied" {
+		t.Errorf("it says %v", err)
+	}
 }

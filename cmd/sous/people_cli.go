@@ -66,7 +66,7 @@ func (c *cli) listPeople(ctx context.Context, who agent.ActorID) error {
 }
 
 func (c *cli) printPeople(all []api.Person) error {
-	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(screen{c.stdout}, 0, 0, 2, ' ', 0)
 	for _, p := range all {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.ID, orDash(p.Name), p.Kind, orDash(strings.Join(p.Groups, ", ")), strings.Join(marks(p), "; "))
 	}

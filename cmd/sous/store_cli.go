@@ -65,7 +65,7 @@ func (c *cli) storeReplicasCommand() *cobra.Command {
 					c.printf("No process works on the database.\n")
 					return nil
 				}
-				w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+				w := tabwriter.NewWriter(screen{c.stdout}, 0, 0, 2, ' ', 0)
 				for _, r := range all {
 					fmt.Fprintf(w, "%s\t%s\tprocess %d\tsous %s\tsince %s\tseen %s ago\n", r.ID, r.Host, r.PID, r.Version,
 						r.Started.Local().Format(time.DateTime), time.Since(r.Beat).Round(time.Second))

@@ -57,3 +57,23 @@ func FuzzDecodeGivesValidTextOrNone(f *testing.F) {
 		}
 	})
 }
+
+func TestATerminalIsGivenNothingItWouldObey(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"Café\t1\r\nnext\n":           "Café\t1\nnext\n",
+		"\x1b]0;title\x07\x1b[2Jtext": "\uFFFD]0;title\uFFFD\uFFFD[2Jtext",
+		"pay 1\rpay 9\b\x7f":          "pay 1\uFFFDpay 9\uFFFD\uFFFD",
+		"\u009b31mred\u0085":          "\uFFFD31mred\uFFFD",
+		"a\u202egpj.exe\u2066b\u2069": "agpj.exeb",
+		"\xff":                        "\uFFFD",
+		"שלום 👩\u200d🍳":               "שלום 👩\u200d🍳",
+	} {
+		if got := plaintext.Shown(in); got != want {
+			t.Errorf("%q is shown as %q; want %q", in, got, want)
+		}
+	}
+	if got := plaintext.Name("a\nb\rc\td\x00.md"); got != "a\uFFFDb\uFFFDc\uFFFDd\uFFFD.md" {
+		t.Errorf("a name is %q", got)
+	}
+}

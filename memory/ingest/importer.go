@@ -129,6 +129,7 @@ type run struct {
 // means that the import could not go on; what is done by then stays done, and the
 // same job again does the rest.
 func (im Importer) Import(ctx context.Context, j Job) (Report, error) {
+	j.Collection = plainName(j.Collection)
 	r := run{Importer: im, Job: j, known: map[string][]Known{}, seen: map[string]bool{}}
 	if _, err := j.Sharing.label(j.By); err != nil {
 		return r.report, err
@@ -147,11 +148,7 @@ func (im Importer) Import(ctx context.Context, j Job) (Report, error) {
 		if err := ctx.Err(); err != nil {
 			return r.report, err
 		}
-		if r.seen[f.Source] {
-			continue
-		}
-		r.seen[f.Source] = true
-		if err := r.file(ctx, f); err != nil {
+		if err := r.file(ctx, r.named(f)); err != nil {
 			return r.report, err
 		}
 	}
@@ -159,6 +156,19 @@ func (im Importer) Import(ctx context.Context, j Job) (Report, error) {
 		err = r.removeGone(ctx, before)
 	}
 	return r.report, err
+}
+
+// named returns the file under the name it is known by. Of two that differ only
+// in what cannot be shown of their names, the second cannot be told from the first.
+func (r *run) named(f File) File {
+	f.Source = plainName(f.Source)
+	if r.seen[f.Source] {
+		f.Load = func() ([]byte, error) {
+			return nil, agent.Errorf(agent.Invalid, "another file has this name, but for characters that cannot be shown; rename one of them")
+		}
+	}
+	r.seen[f.Source] = true
+	return f
 }
 
 // file imports one file. The error is one that ends the import.
@@ -237,7 +247,7 @@ const batchOfGone = 50
 // more: nothing that somebody else imports meanwhile.
 func (r *run) removeGone(ctx context.Context, before []Known) error {
 	gone := slices.DeleteFunc(slices.Clone(before), func(k Known) bool {
-		return r.seen[k.Source] || slices.ContainsFunc(r.Kept, func(p string) bool { return strings.HasPrefix(k.Source, p) })
+		return r.seen[k.Source] || slices.ContainsFunc(r.Kept, func(p string) bool { return strings.HasPrefix(k.Source, plainName(p)) })
 	})
 	for batch := range slices.Chunk(gone, batchOfGone) {
 		ids := make([]string, len(batch))

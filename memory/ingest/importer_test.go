@@ -114,6 +114,28 @@ func (d *desk) written(t *testing.T) int {
 	return len(rows)
 }
 
+// TestAFileIsKnownByItsNameAsItIsKept: what a terminal would obey in a name, and
+// what is no text, is kept out of it; the file is the same the next time.
+func TestAFileIsKnownByItsNameAsItIsKept(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	d.job.Collection = "dir:/k\xffb"
+	d.files = map[string]string{"a\xfe.md": "The heron is grey.", "b\n\x1b[2J.md": "The owl is white.", "c\u202efdp.md": "The jay is blue."}
+	d.want(t, "new kb/a\uFFFD.md", "new kb/b\uFFFD\uFFFD[2J.md", "new kb/cfdp.md")
+	n := d.written(t)
+	if r := d.want(t); r.Unchanged != 3 || d.written(t) != n {
+		t.Errorf("the second time %+v and %d rows; want 3 unchanged", r, d.written(t)-n)
+	}
+	d.files["a\xff.md"] = "The wren is small."
+	r := d.want(t, "failed kb/a\uFFFD.md")
+	if r.Unchanged != 3 || len(d.recall(t, "ann", "heron wren")) != 1 {
+		t.Errorf("of two that cannot be told apart: %+v, recalled %q", r, d.recall(t, "ann", "heron wren"))
+	}
+	delete(d.files, "a\xfe.md")
+	delete(d.files, "b\n\x1b[2J.md")
+	d.want(t, "changed kb/a\uFFFD.md", "removed kb/b\uFFFD\uFFFD[2J.md")
+}
+
 func TestAnImportFollowsTheFolder(t *testing.T) {
 	t.Parallel()
 	d := open(t)

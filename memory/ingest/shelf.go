@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/internal/plaintext"
 	"github.com/sous-hq/sous/memory"
 )
 
@@ -171,8 +172,10 @@ func (d Document) origin(by agent.Actor) (memory.Origin, error) {
 // maxName is the longest name of a source or a collection, in bytes.
 const maxName = 2000
 
+// plainName is a name as it is kept: shown in citations, it has to be one line
+// of text.
 func plainName(s string) string {
-	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
+	return plaintext.Name(strings.ReplaceAll(s, "\x00", ""))
 }
 
 // label is the label that the sharing gives. Nobody can make words their own
