@@ -125,6 +125,7 @@ func TestABadFileIsRefusedWithTheReason(t *testing.T) {
 		"a program named as text":            {"a.txt", []byte("\x00\x01\x02\x03"), agent.Invalid, "binary"},
 		"a PDF that is none":                 {"a.pdf", []byte("hello"), agent.Invalid, "named .pdf and is none"},
 		"a PDF cut off":                      {"a.pdf", good[:len(good)/3], agent.Invalid, "damaged"},
+		"a PDF cut off within its page":      {"a.pdf", good[:bytes.Index(good, []byte("Hello"))], agent.Invalid, "damaged"},
 		"a PDF with a password":              {"a.pdf", encrypted(t, good), agent.Invalid, "encrypted"},
 		"a PDF without text":                 {"scan.pdf", pdfOf("0 0 m 10 10 l S"), agent.Invalid, "OCR"},
 		"a PDF of more than the limit":       {"a.pdf", make([]byte, documents.MaxBytes+1), agent.TooLarge, "the limit is 64 MiB"},

@@ -7,6 +7,7 @@ package documents
 
 import (
 	"bytes"
+	"errors"
 	"path"
 	"slices"
 	"strings"
@@ -75,6 +76,9 @@ func Parse(name string, content []byte) (memory.Parsed, error) {
 	}
 	d.Title, d.Author = oneLine(d.Title, memory.MaxTitleBytes), oneLine(d.Author, 200)
 	if !slices.ContainsFunc(d.Blocks, func(b memory.Block) bool { return strings.TrimSpace(b.Text) != "" }) {
+		if d.Format == formatPDF && cutOff(content) {
+			return memory.Parsed{}, errDamaged(errors.New("its end is missing, and there is no text in what is there"))
+		}
 		if d.Format == formatPDF {
 			return memory.Parsed{}, agent.Errorf(agent.Invalid, "it holds pictures and no text; run it through text recognition (OCR) first")
 		}

@@ -1,6 +1,7 @@
 package documents_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"slices"
@@ -148,6 +149,17 @@ func TestARunningHeadIsNoTextOfThePages(t *testing.T) {
 	d, _ := passages(t, "plan.pdf", pdfOf(pages...))
 	if text := d.Text(); strings.Contains(text, "ACME") || strings.Contains(text, "of 6") || strings.Count(text, "Step") != 6 {
 		t.Errorf("the pages hold %q", text)
+	}
+}
+
+func TestAPDFWithoutItsEndIsReadWithAWarning(t *testing.T) {
+	t.Parallel()
+	whole := pdfOf(line(10, 700, "The boiler is serviced."))
+	for cut, warnings := range map[int]int{0: 0, 6: 1} {
+		d, got := passages(t, "a.pdf", whole[:len(bytes.TrimSpace(whole))-cut])
+		if len(got) != 1 || len(d.Warnings) != warnings {
+			t.Errorf("without its last %d bytes: %q, warnings %q", cut, got, d.Warnings)
+		}
 	}
 }
 

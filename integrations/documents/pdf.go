@@ -63,7 +63,16 @@ func parsePDF(content []byte) (_ memory.Parsed, err error) {
 	if d.unknown > 20 && d.unknown*10 > d.known {
 		d.Warnings = append(d.Warnings, "some of its letters are in fonts that do not say which letters they are; those were left out")
 	}
+	if cutOff(content) {
+		d.Warnings = append(d.Warnings, "its end is missing, so some of its text may be too; it may not have been copied in full")
+	}
 	return d.Parsed, d.layOut()
+}
+
+// cutOff reports whether a PDF does not end as one ends, with "%%EOF" and at most
+// a little after it.
+func cutOff(content []byte) bool {
+	return !bytes.Contains(content[max(len(content)-4096, 0):], []byte("%%EOF"))
 }
 
 // pdf reads one document.
