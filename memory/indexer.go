@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -156,6 +157,9 @@ func (x *Indexer) begin(ctx context.Context) (Generation, error) {
 	if len(probe) != 1 {
 		return Generation{}, agent.Errorf(agent.Unavailable, "the embedding model sent %d vectors for one text", len(probe))
 	}
+	if pointless(probe) {
+		return Generation{}, errPointless()
+	}
 	return x.c.Index.Begin(ctx, model, len(probe[0]))
 }
 
@@ -178,6 +182,8 @@ func (x *Indexer) embed(ctx context.Context, model string, w Work) ([][]float32,
 	}
 	vectors, err := x.c.Embedder.Embed(ctx, model, w.Texts)
 	switch kind := agent.KindOf(err); {
+	case err == nil && len(vectors) == len(w.Texts) && len(vectors) > 1 && pointless(vectors):
+		return nil, errPointless()
 	case err == nil && len(vectors) == len(w.Texts):
 		return vectors, nil
 	case err == nil:
@@ -198,6 +204,16 @@ func (x *Indexer) embed(ctx context.Context, model string, w Work) ([][]float32,
 	}
 	x.c.Log.WarnContext(ctx, "a passage has no vector: the embedding model refuses it", "passage", w.Keys[0], "err", err)
 	return make([][]float32, 1), nil
+}
+
+// pointless reports whether none of the vectors points anywhere: one text may have
+// no meaning to a model, but when many have none it is the model that fails.
+func pointless(vectors [][]float32) bool {
+	return !slices.ContainsFunc(vectors, func(v []float32) bool { return Unit(v) != nil })
+}
+
+func errPointless() error {
+	return agent.Errorf(agent.Unavailable, "the embedding model sent vectors of nothing but zeroes")
 }
 
 // shortest is the length in bytes from which a refused text is not cut further.
@@ -248,14 +264,19 @@ func (x *Indexer) hold(ctx context.Context, g Generation, c Comparison) {
 
 // Reembed begins to embed everything anew with the configured model, beside the
 // vectors in use. Conflict means that those are of this model already, unless
-// anyway. A generation that is being built goes on; anyway switches to it whatever
-// the comparison says.
+// anyway, or that vectors of another model are being made. A generation of this
+// model that is being built goes on; anyway switches to it whatever the comparison
+// says.
 func (x *Indexer) Reembed(ctx context.Context, anyway bool) (Generation, error) {
 	all, err := x.c.Index.Generations(ctx)
 	if err != nil {
 		return Generation{}, err
 	}
 	g, ok := InState(all, Building)
+	if configured := x.c.Embedder.Model(); ok && g.Model != configured {
+		return Generation{}, agent.Errorf(agent.Conflict, "vectors of %s are being made, and the settings name %s: "+
+			"choose %s again, or drop them with sous memory reembed --cancel first", g.Model, configured, g.Model)
+	}
 	if !ok {
 		if current, ok := InState(all, Current); ok && current.Model == x.c.Embedder.Model() && !anyway {
 			return current, agent.Errorf(agent.Conflict, "what is remembered is embedded with %s already; --anyway does it again", current.Model)

@@ -52,13 +52,33 @@ func (c *cli) memoryReembed(ctx context.Context, anyway, cancel, status bool) (e
 		return nil
 	}
 	began, err := s.Reembed(ctx, s.by, anyway)
-	if err != nil && agent.KindOf(err) != agent.Conflict {
+	if agent.KindOf(err) == agent.Conflict {
+		began, err = c.inUse(ctx, s, err)
+	}
+	if err != nil {
 		return err
 	}
 	if !c.asJSON {
 		c.printf("%s, %d dimensions\n", began.Model, began.Dimension)
 	}
 	return c.followVectors(ctx, s, began)
+}
+
+// inUse returns the vectors in use when there are no others, as after a
+// conflict because they are of the model of the settings already.
+func (c *cli) inUse(ctx context.Context, s *session, conflict error) (memory.Generation, error) {
+	st, err := s.Vectors(ctx, s.by)
+	if err != nil {
+		return memory.Generation{}, err
+	}
+	if _, making := memory.InState(st.Generations, memory.Building); making {
+		return memory.Generation{}, conflict
+	}
+	g, ok := memory.InState(st.Generations, memory.Current)
+	if !ok {
+		return g, conflict
+	}
+	return g, nil
 }
 
 // followVectors shows the progress until nothing is queued and the generation is

@@ -32,6 +32,7 @@ type Embedder struct {
 
 	mu   sync.Mutex
 	fail error
+	mute bool
 	// texts counts what was embedded.
 	texts int
 }
@@ -49,6 +50,13 @@ func (e *Embedder) Fail(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.fail = err
+}
+
+// Mute makes all vectors nothing but zeroes until it is taken back.
+func (e *Embedder) Mute(on bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.mute = on
 }
 
 // Texts returns how many texts were embedded.
@@ -78,6 +86,9 @@ func (e *Embedder) Embed(ctx context.Context, model string, texts []string) ([][
 	out := make([][]float32, len(texts))
 	for n, text := range texts {
 		out[n] = e.Vector(model, text)
+		if e.mute {
+			clear(out[n])
+		}
 	}
 	return out, nil
 }

@@ -41,6 +41,8 @@ func Recall(t *testing.T, open func(t *testing.T) Vectors) {
 		"a new generation is built beside and used when it is whole":            generationsSwitch,
 		"a model that is gone is replaced all the same":                         generationsGone,
 		"a generation that finds less is not used":                              generationsHeld,
+		"vectors of a third model wait for those that are being made":           generationsThird,
+		"vectors of nothing but zeroes are no vectors":                          generationsMute,
 		"a generation is built once however many begin it":                      generationsOnce,
 		"what is dropped is gone and what is used cannot be":                    generationsDropped,
 	})

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -110,6 +111,58 @@ func generationsHeld(t *testing.T, s *searcher) {
 	s.embed(t)
 	if g := s.generation(t, memory.Current); g.Model != "poor" {
 		t.Errorf("generation %+v is used although it was asked for anyway", g)
+	}
+}
+
+// Whoever asks for vectors of one model is not given those of another that somebody
+// began to make before.
+func generationsThird(t *testing.T, s *searcher) {
+	s.fill(t, 3)
+	s.embed(t)
+	others := map[string]*embedtest.Embedder{embedtest.Name: s.embedder}
+	s.use(t, &embedtest.Embedder{Dimension: 64, Named: "second", Others: others})
+	if _, err := s.indexer.Reembed(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	for _, model := range []string{"third", embedtest.Name} {
+		s.use(t, &embedtest.Embedder{Dimension: 64, Named: model, Others: others})
+		for _, anyway := range []bool{false, true} {
+			g, err := s.indexer.Reembed(t.Context(), anyway)
+			if agent.KindOf(err) != agent.Conflict || g.ID != 0 || !strings.Contains(agent.PublicText(err), "--cancel") {
+				t.Errorf("%s, anyway %v: %+v, %v; want a conflict that says what to do", model, anyway, g, err)
+			}
+		}
+	}
+	if err := s.indexer.Cancel(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.use(t, &embedtest.Embedder{Dimension: 64, Named: "third", Others: others})
+	if g, err := s.indexer.Reembed(t.Context(), false); err != nil || g.Model != "third" {
+		t.Errorf("after the others were dropped: %+v, %v", g, err)
+	}
+}
+
+// A model that fails so does not have the queue emptied without a vector made.
+func generationsMute(t *testing.T, s *searcher) {
+	s.fill(t, 3)
+	s.embedder.Mute(true)
+	if _, err := s.indexer.Step(t.Context()); agent.KindOf(err) != agent.Unavailable {
+		t.Fatalf("a generation of vectors without a direction begins with %v", err)
+	}
+	s.embedder.Mute(false)
+	s.embed(t)
+	s.keep(t, fact("The lorry is a vehicle."))
+	s.keep(t, fact("The bicycle is a vehicle."))
+	s.embedder.Mute(true)
+	if _, err := s.indexer.Step(t.Context()); agent.KindOf(err) != agent.Unavailable {
+		t.Fatalf("vectors without a direction are taken with %v", err)
+	}
+	s.embedder.Mute(false)
+	s.Clock.Advance(2 * memory.ClaimTime)
+	s.embed(t)
+	g := s.generation(t, memory.Current)
+	if vectors, waiting, err := s.Progress(t.Context(), g.ID); err != nil || vectors != 6 || waiting != 0 {
+		t.Errorf("%d vectors, %d wait, %v; want 6", vectors, waiting, err)
 	}
 }
 
