@@ -63,8 +63,9 @@ func New(c Config) (*Memory, error) {
 //
 // Invalid means the item lacks a workspace, author, kind or text, or that its
 // label says nobody may read it; TooLarge that it exceeds MaxChunks or
-// MaxChunkBytes; NotFound that the item it Supersedes is not there; Forbidden
-// that it is somebody else's, or known to people who could not read the new one.
+// MaxChunkBytes; NotFound that the item it Supersedes is not there; Conflict
+// that this was superseded before; Forbidden that it is somebody else's, or known
+// to people who could not read the new one.
 func (m *Memory) Remember(ctx context.Context, i Item) (Item, error) {
 	stored, _, err := m.RememberNew(ctx, i)
 	return stored, err
@@ -116,6 +117,11 @@ func mayCorrect(old, with Item) error {
 		return agent.Errorf(agent.Forbidden, "more people know it than could read the correction; correct it where they can see it")
 	}
 	return nil
+}
+
+// ErrCorrected is the Conflict of a correction of what holds no more.
+func ErrCorrected() error {
+	return agent.Errorf(agent.Conflict, "it was corrected already; correct what holds now")
 }
 
 // prepare checks the item, cleans its text and gives it its id.

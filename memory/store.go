@@ -20,7 +20,8 @@ type Store interface {
 	// once, is one item. In the same transaction the item named by Supersedes,
 	// and the live items that hold the same Slot, are marked superseded, or, when
 	// the new item is of a Collection, those of the Slot are removed as Remove
-	// does. Supersedes of an unknown item is NotFound and nothing is stored.
+	// does. Supersedes of an unknown item is NotFound, of one that is superseded
+	// already a Conflict, and nothing is stored.
 	SaveItem(ctx context.Context, i Item) (stored Item, fresh bool, err error)
 	// Item returns an item with its chunks, live or not, whoever may read it.
 	Item(ctx context.Context, ws agent.WorkspaceID, id string) (Item, error)

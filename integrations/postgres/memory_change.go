@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -16,13 +17,14 @@ import (
 // removes it.
 func (m *Memories) supersede(ctx context.Context, tx pgx.Tx, i memory.Item, seq int64) error {
 	if i.Supersedes != "" {
-		r, err := tx.Exec(ctx, `UPDATE memory_items SET superseded_by = $1 WHERE workspace = $2 AND id = $3`,
+		r, err := tx.Exec(ctx, `UPDATE memory_items SET superseded_by = $1 WHERE workspace = $2 AND id = $3 AND superseded_by = ''`,
 			i.ID, i.Workspace, i.Supersedes)
 		if err != nil {
 			return err
 		}
 		if r.RowsAffected() == 0 {
-			return memoryNotFound(i.Supersedes)
+			_, none := readItem(ctx, tx, i.Workspace, i.Supersedes)
+			return cmp.Or(none, memory.ErrCorrected())
 		}
 	}
 	if i.Slot == "" {

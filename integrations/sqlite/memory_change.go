@@ -1,9 +1,9 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -16,13 +16,14 @@ import (
 // removes it.
 func (m *Memories) supersede(ctx context.Context, tx *sql.Tx, i memory.Item, seq int64) error {
 	if i.Supersedes != "" {
-		r, err := tx.ExecContext(ctx, `UPDATE memory_items SET superseded_by = ? WHERE workspace = ? AND id = ?`,
+		r, err := tx.ExecContext(ctx, `UPDATE memory_items SET superseded_by = ? WHERE workspace = ? AND id = ? AND superseded_by = ''`,
 			i.ID, i.Workspace, i.Supersedes)
 		if err != nil {
 			return err
 		}
 		if n, err := r.RowsAffected(); err != nil || n == 0 {
-			return errors.Join(err, memoryNotFound(i.Supersedes))
+			_, none := readItem(ctx, tx, i.Workspace, i.Supersedes)
+			return cmp.Or(err, none, memory.ErrCorrected())
 		}
 	}
 	if i.Slot == "" {

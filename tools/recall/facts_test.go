@@ -49,6 +49,7 @@ func TestACorrectionTakesThePlaceOfWhatItCorrectsAndCanBeTakenBack(t *testing.T)
 	d.wantTexts(t, "launch", "The launch is on 3 May.")
 	// Forgetting a correction forgets the whole fact, not to the old one again.
 	again := d.keep("The launch is on 17 May.", old.ID)
+	wantRefused(t, d.Do("remember", map[string]any{"text": "The launch is on 24 May.", "corrects": old.ID}), agent.Conflict)
 	gone := d.Done("forget", map[string]any{"id": again.ID}, nil)
 	d.wantTexts(t, "launch")
 	d.Undo(gone)

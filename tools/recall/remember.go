@@ -69,18 +69,30 @@ func (f family) checkFact(ctx context.Context, inv tools.Invocation, in remember
 	if err == nil && old.Kind != memory.Fact {
 		err = agent.Errorf(agent.Invalid, "only what somebody asked to have remembered can be corrected; remember the new state instead")
 	}
-	return err
+	if err != nil || old.SupersededBy == "" {
+		return err
+	}
+	// This call may be the one that corrected it, when its outcome was lost.
+	if done, err := f.memory.Has(ctx, factOf(inv, in)); err != nil || done {
+		return err
+	}
+	return memory.ErrCorrected()
+}
+
+// factOf is the item that the call remembers.
+func factOf(inv tools.Invocation, in rememberIn) memory.Item {
+	return memory.Item{
+		Workspace: inv.By.Workspace, Kind: memory.Fact, Title: in.About, Source: "turn:" + inv.Turn,
+		Author: inv.By.ID, AuthorName: inv.By.Name, Place: inv.Place.ID, Where: Where(inv.Place), Label: factLabel(inv),
+		Key: inv.Key, Supersedes: in.Corrects, Chunks: memory.Split(in.Text),
+	}
 }
 
 func (f family) keepFact(ctx context.Context, inv tools.Invocation, in rememberIn) (itemOut, error) {
 	if err := in.check(inv); err != nil {
 		return itemOut{}, err
 	}
-	i, err := f.memory.Remember(ctx, memory.Item{
-		Workspace: inv.By.Workspace, Kind: memory.Fact, Title: in.About, Source: "turn:" + inv.Turn,
-		Author: inv.By.ID, AuthorName: inv.By.Name, Place: inv.Place.ID, Where: Where(inv.Place), Label: factLabel(inv),
-		Key: inv.Key, Supersedes: in.Corrects, Chunks: memory.Split(in.Text),
-	})
+	i, err := f.memory.Remember(ctx, factOf(inv, in))
 	out, err := outOf(i, err)
 	if err != nil {
 		return out, err

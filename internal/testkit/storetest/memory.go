@@ -359,6 +359,13 @@ func memorySupersede(t *testing.T, r *recaller) {
 	if err != nil || got.SupersededBy != fresh.ID {
 		t.Errorf("the corrected item says superseded by %q, %v; want %q", got.SupersededBy, err, fresh.ID)
 	}
+	if again := r.keep(t, i); again.ID != fresh.ID {
+		t.Errorf("the same correction again is %q; want %q", again.ID, fresh.ID)
+	}
+	i.Chunks = []memory.Chunk{{Text: "The launch is on 17 May."}}
+	_, err = r.Remember(t.Context(), i)
+	wantKind(t, "correcting what was corrected already", err, agent.Conflict)
+	r.wantTexts(t, memory.Query{Text: "launch"}, "The launch is on 10 May.")
 }
 
 func minutesOf(summary string, readers agent.Readers) memory.Item {
