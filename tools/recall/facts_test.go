@@ -56,6 +56,37 @@ func TestACorrectionTakesThePlaceOfWhatItCorrectsAndCanBeTakenBack(t *testing.T)
 	d.wantTexts(t, "launch", "The launch is on 17 May.")
 }
 
+// Asked twice to remember the same, there is one fact, and taking back the second
+// asking does not forget what the first had remembered.
+func TestAFactThatIsRememberedAlreadyIsNotDoubled(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	first := d.keep("The launch is on 3 May.", "")
+	var out struct {
+		ID      string
+		Already bool
+	}
+	o := d.Done("remember", map[string]any{"text": " The launch is on  3 May."}, &out)
+	d.NewTurn()
+	if out.ID != first.ID || !out.Already || o.Undo != "" {
+		t.Errorf("the second time %+v, to be undone by %q; want the first fact and nothing to undo", out, o.Undo)
+	}
+	d.wantTexts(t, "launch", "The launch is on 3 May.")
+	if k := d.as("bob").keep("The launch is on 3 May.", ""); k.ID == first.ID {
+		t.Error("what bob has remembered is taken for Ann's")
+	}
+	// What was forgotten is remembered anew.
+	d = d.as("ann")
+	d.Done("forget", map[string]any{"id": first.ID}, nil)
+	d.NewTurn()
+	if k := d.keep("The launch is on 3 May.", ""); k.ID == first.ID {
+		t.Error("what was forgotten is said to be remembered")
+	}
+	if k := d.alone().keep("The launch is on 3 May.", ""); k.ID == first.ID {
+		t.Error("what she keeps to herself is taken for what she told the channel")
+	}
+}
+
 func TestOnlyOnesOwnFactsAreCorrectedAndOnlyWhereTheyAreKnown(t *testing.T) {
 	t.Parallel()
 	d := open(t)

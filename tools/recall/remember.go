@@ -29,6 +29,8 @@ type itemOut struct {
 	// it could not be read.
 	Passages int      `json:"passages,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
+	// Already says that it was remembered before, so nothing was changed.
+	Already bool `json:"already,omitempty"`
 
 	label agent.Label
 }
@@ -55,7 +57,7 @@ func (f family) remember() (tools.Tool, error) {
 			if in.Corrects != "" {
 				return "restore_memory", idIn{ID: in.Corrects}, true
 			}
-			return "forget", idIn{ID: out.ID}, true
+			return "forget", idIn{ID: out.ID}, !out.Already
 		},
 	})
 }
@@ -92,12 +94,41 @@ func (f family) keepFact(ctx context.Context, inv tools.Invocation, in rememberI
 	if err := in.check(inv); err != nil {
 		return itemOut{}, err
 	}
-	i, err := f.memory.Remember(ctx, factOf(inv, in))
+	i, already, err := f.remembered(ctx, inv.By, factOf(inv, in))
+	if err == nil && !already {
+		i, err = f.memory.Remember(ctx, factOf(inv, in))
+	}
 	out, err := outOf(i, err)
 	if err != nil {
 		return out, err
 	}
+	out.Already = already
 	return f.compared(ctx, inv, i, out)
+}
+
+// remembered returns the fact that says what i says, by the same person for the
+// same people, when there is one and i, which another call remembers, is not
+// stored itself.
+func (f family) remembered(ctx context.Context, by agent.Actor, i memory.Item) (was memory.Item, ok bool, err error) {
+	if i.Supersedes != "" {
+		return was, false, nil
+	}
+	if stored, err := f.memory.Has(ctx, i); err != nil || stored {
+		return was, false, err
+	}
+	said := strings.Join(strings.Fields(i.Text()), " ")
+	hits, err := f.memory.Recall(ctx, memory.Query{Reader: by, Text: said, Kinds: []memory.Kind{memory.Fact}, Limit: memory.DefaultLimit})
+	for _, h := range hits {
+		same := h.Item.Author == i.Author && h.Item.Place == i.Place && h.Item.Label.Integrity == i.Label.Integrity &&
+			h.Item.Label.Readers.Covers(i.Label.Readers) && i.Label.Readers.Covers(h.Item.Label.Readers)
+		if !same {
+			continue
+		}
+		if was, err = f.memory.Get(ctx, by, h.Item.ID); err != nil || strings.Join(strings.Fields(was.Text()), " ") == said {
+			return was, err == nil, err
+		}
+	}
+	return memory.Item{}, false, err
 }
 
 // compared adds to a fact just remembered what it took the place of and what

@@ -14,6 +14,7 @@ type keeping struct {
 	Against  []string `json:"disagrees_with"`
 	Passages int      `json:"passages"`
 	Warnings []string `json:"warnings"`
+	Already  bool
 }
 
 // disagreeing tells what contradicts a fact that was just remembered.

@@ -132,6 +132,10 @@ func (p *planner) planRemember(c command) step {
 	if !ready {
 		return s
 	}
+	var k keeping
+	if o.into(&k); o.done() && k.Already {
+		return say("I remember that already: “" + inline(text) + "”." + disagreeing(o))
+	}
 	if o.done() {
 		return say("I will remember: “" + inline(text) + "”." + disagreeing(o))
 	}
