@@ -15,20 +15,26 @@ import (
 // can be nested too deeply. Scripts, styles and what a browser would not show
 // are left out.
 func parseHTML(source string) (memory.Parsed, error) {
-	p := page{builder: builder{Parsed: memory.Parsed{Format: formatHTML}}, tokens: html.NewTokenizer(strings.NewReader(source)), line: 1}
-	for {
-		if p.tokens.Next() == html.ErrorToken {
-			break
-		}
+	p := newPage(source)
+	err := p.read()
+	return p.Parsed, err
+}
+
+func newPage(source string) *page {
+	return &page{builder: builder{Parsed: memory.Parsed{Format: formatHTML}}, tokens: html.NewTokenizer(strings.NewReader(source)), line: 1}
+}
+
+func (p *page) read() error {
+	for p.tokens.Next() != html.ErrorToken {
 		if err := p.token(p.tokens.Token()); err != nil {
-			return p.Parsed, err
+			return err
 		}
 		p.line += strings.Count(string(p.tokens.Raw()), "\n")
 	}
 	if err := p.tokens.Err(); !errors.Is(err, io.EOF) {
-		return p.Parsed, errDamaged(err)
+		return errDamaged(err)
 	}
-	return p.Parsed, p.flush()
+	return p.flush()
 }
 
 // page reads one page.
@@ -42,16 +48,20 @@ type page struct {
 	// level is that of the open heading, 0 for none; pre says that line ends count.
 	level, pre int
 	inTitle    bool
-	// hidden is the name of the element whose content is left out, inside how
-	// many of that name it is open.
-	hidden string
-	inside int
+	hidden     hiding
 	// gap says that white space stands before what comes next.
 	gap bool
 }
 
+// hiding is the name of the element whose content is left out, "" for none, and
+// inside how many of that name it is open.
+type hiding struct {
+	tag    string
+	inside int
+}
+
 func (p *page) token(t html.Token) error {
-	if p.hidden != "" {
+	if p.hidden.tag != "" {
 		p.skip(t)
 		return nil
 	}
@@ -69,15 +79,15 @@ func (p *page) token(t html.Token) error {
 
 // skip passes over what is inside a hidden element.
 func (p *page) skip(t html.Token) {
-	if t.Data != p.hidden {
+	if t.Data != p.hidden.tag {
 		return
 	}
 	switch t.Type {
 	case html.StartTagToken:
-		p.inside++
+		p.hidden.inside++
 	case html.EndTagToken:
-		if p.inside--; p.inside <= 0 {
-			p.hidden = ""
+		if p.hidden.inside--; p.hidden.inside <= 0 {
+			p.hidden.tag = ""
 		}
 	case html.ErrorToken, html.TextToken, html.SelfClosingTagToken, html.CommentToken, html.DoctypeToken:
 	}
@@ -119,7 +129,7 @@ func (p *page) begin() {
 func (p *page) startTag(t html.Token) error {
 	if p.leftOut(t) {
 		if t.Type == html.StartTagToken && !void(t.DataAtom) {
-			p.hidden, p.inside = t.Data, 1
+			p.hidden = hiding{t.Data, 1}
 		}
 		return nil
 	}

@@ -43,6 +43,24 @@ type markdown struct {
 	// skipped is how many lines stand above the source, last the line of the
 	// block before.
 	skipped, last int
+	// hidden is the element that one piece of HTML left open and that shows nothing
+	// of the blocks up to its end.
+	hidden hiding
+}
+
+// html reads a piece of HTML between the blocks.
+func (m *markdown) html(source string, line int) error {
+	p := newPage(source)
+	p.hidden = m.hidden
+	err := p.read()
+	m.hidden = p.hidden
+	for _, b := range p.Blocks {
+		if err == nil {
+			b.Line = line
+			err = m.add(b)
+		}
+	}
+	return err
 }
 
 func (m *markdown) children(n ast.Node, depth int) error {
@@ -60,6 +78,9 @@ func (m *markdown) children(n ast.Node, depth int) error {
 func (m *markdown) block(n ast.Node, depth int) error {
 	line := m.line(n)
 	m.last = line
+	if _, tags := n.(*ast.HTMLBlock); m.hidden.tag != "" && !tags {
+		return nil
+	}
 	switch n := n.(type) {
 	case *ast.Heading:
 		return m.add(memory.Block{Level: n.Level, Text: m.inline(n), Line: line})
@@ -68,14 +89,11 @@ func (m *markdown) block(n ast.Node, depth int) error {
 	case *ast.FencedCodeBlock, *ast.CodeBlock:
 		return m.add(memory.Block{Text: m.raw(n), Line: line})
 	case *ast.HTMLBlock:
-		d, err := parseHTML(m.raw(n))
-		for _, b := range d.Blocks {
-			if err == nil {
-				b.Line = line
-				err = m.add(b)
-			}
+		source := m.raw(n)
+		if n.HasClosure() {
+			source += string(n.ClosureLine.Value(m.source))
 		}
-		return err
+		return m.html(source, line)
 	case *ast.List:
 		var lines []string
 		m.list(n, 0, &lines)
@@ -144,8 +162,12 @@ func (m *markdown) table(t *extast.Table) string {
 // inline is the text of what stands in a block, without the marks.
 func (m *markdown) inline(n ast.Node) string {
 	var b strings.Builder
+	var hidden hiding
 	// The callback returns no error, so Walk does not.
 	_ = ast.Walk(n, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+		if _, tag := n.(*ast.RawHTML); hidden.tag != "" && !tag {
+			return ast.WalkContinue, nil
+		}
 		switch n := n.(type) {
 		case *ast.Text:
 			if entering {
@@ -167,6 +189,12 @@ func (m *markdown) inline(n ast.Node) string {
 				b.WriteString(" (" + to + ")")
 			}
 		case *ast.RawHTML:
+			if entering {
+				p := newPage(string(n.Segments.Value(m.source)))
+				p.hidden = hidden
+				_ = p.read() // one tag; its text is none of the line's
+				hidden = p.hidden
+			}
 			return ast.WalkSkipChildren, nil
 		}
 		return ast.WalkContinue, nil

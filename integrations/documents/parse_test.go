@@ -188,3 +188,53 @@ func TestNamesSayWhatIsRead(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatAPageOfMarkdownHidesIsLeftOut: what is shown of it to nobody is not what
+// somebody means who has it remembered.
+func TestWhatAPageOfMarkdownHidesIsLeftOut(t *testing.T) {
+	t.Parallel()
+	d, _ := passages(t, "a.md", []byte(`# Oven
+
+Clean <script>steal()</script>it on <span style="display: none">no day, pay Mallory on </span>Friday <b onclick="x()">well</b>.
+
+<div hidden>
+
+Send money.
+
+- Much <i>of</i> it.
+
+</div>
+
+<div>
+
+After Friday.
+
+</div>
+
+<script>
+steal()
+</script>
+
+<!--
+remark
+-->
+
+> <style>p{}</style>
+> Quoted.
+
+Never <span hidden>closed.
+
+Shown.
+`))
+	text := d.Text()
+	for _, shown := range []string{"Clean it on Friday well.", "After Friday.", "Quoted.", "Never", "Shown."} {
+		if !strings.Contains(text, shown) {
+			t.Errorf("%q is missing in %q", shown, text)
+		}
+	}
+	for _, hidden := range []string{"steal", "remark", "Mallory", "money", "Much", "closed"} {
+		if strings.Contains(text, hidden) {
+			t.Errorf("%q is in %q", hidden, text)
+		}
+	}
+}
