@@ -84,13 +84,20 @@ func parseRule(words []string) (Rule, error) {
 	return r, nil
 }
 
+// longest is the longest time a rule may say.
+const longest = 100 * 365 * 24 * time.Hour
+
 func parseKeep(w string) (time.Duration, error) {
 	const day = 24 * time.Hour
 	units := map[string]time.Duration{"d": day, "w": 7 * day, "y": 365 * day}
 	n, err := strconv.Atoi(w[:len(w)-1])
 	unit, known := units[w[len(w)-1:]]
-	if err != nil || !known || n < 1 || n > 36500 {
+	if err != nil || !known || n < 1 {
 		return 0, agent.Errorf(agent.Invalid, "%q is no time; it is a number of d, w or y, such as 90d", w)
+	}
+	// More does not fit into a duration, and would come out as a short one.
+	if n > int(longest/unit) {
+		return 0, agent.Errorf(agent.Invalid, "%q is too long; %d years are the most, and without a rule it is kept for ever", w, longest/units["y"])
 	}
 	return time.Duration(n) * unit, nil
 }

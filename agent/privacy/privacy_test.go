@@ -33,6 +33,19 @@ func TestAllThatIsWrongWithRulesIsSaidAtOnce(t *testing.T) {
 	}
 }
 
+func TestATimeThatIsTooLongDoesNotComeOutAsAShortOne(t *testing.T) {
+	// 585 years of nanoseconds are 21 days in 64 bits.
+	for _, long := range []string{"585y", "101y", "36501d", "5300w", "999999999999y"} {
+		if all, err := privacy.ParseRules("conversations " + long); agent.KindOf(err) != agent.Invalid {
+			t.Errorf("%s: %v, %v", long, all, err)
+		}
+	}
+	all, err := privacy.ParseRules("conversations 100y; files 1d")
+	if want := "[conversations kept for 36500 days files kept for 1 day]"; err != nil || fmt.Sprint(all) != want {
+		t.Errorf("got %v, %v; want %s", all, err, want)
+	}
+}
+
 func FuzzRules(f *testing.F) {
 	f.Add("conversations 180d; files label=pii 4w")
 	f.Fuzz(func(t *testing.T, text string) {

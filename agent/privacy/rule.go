@@ -23,7 +23,7 @@ const (
 type Rule struct {
 	// What is Conversations, Files or Memories.
 	What string
-	// Kind is a kind of memory: note, minutes, document, thread.
+	// Kind is a kind of memory; which there are is for who remembers to say.
 	Kind string
 	// Place is the id of a place or a kind of places: dm, private, public, shared.
 	Place string
@@ -66,6 +66,9 @@ func (r Rule) String() string {
 }
 
 func days(d time.Duration) string {
+	if d == 24*time.Hour {
+		return "1 day"
+	}
 	if d%(24*time.Hour) == 0 {
 		return fmt.Sprintf("%d days", d/(24*time.Hour))
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/sous-hq/sous/agent/journal"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/policy"
-	"github.com/sous-hq/sous/agent/privacy"
 	"github.com/sous-hq/sous/integrations/api"
 	"github.com/sous-hq/sous/integrations/documents"
 	"github.com/sous-hq/sous/internal/config"
@@ -89,7 +88,7 @@ func (c *cli) newApp(ctx context.Context, cfg config.Config, log *slog.Logger, d
 // supported refuses settings that ask for parts this build does not have,
 // rather than running with less protection or another store than was asked for.
 func supported(cfg config.Config) error {
-	_, retention := privacy.ParseRules(cfg.Retention)
+	_, retention := retentionRules(cfg)
 	_, budgets := budgetRules(cfg)
 	return errors.Join(checkSlack(cfg.Slack), retention, budgets)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/sous-hq/sous/agent/privacy"
 	"github.com/sous-hq/sous/integrations/api"
 	"github.com/sous-hq/sous/internal/config"
+	"github.com/sous-hq/sous/memory"
 )
 
 // PersonalData implements api.Privacy.
@@ -144,12 +145,35 @@ func (s service) PurgeOld(ctx context.Context, by agent.Actor, dry bool) ([]api.
 	return s.app.purge(ctx, by, dry)
 }
 
+// retentionRules are the rules of retention the settings give. One about a kind of
+// memory there is none of, a slip of the pen, would keep for ever what it names.
+func retentionRules(cfg config.Config) ([]privacy.Rule, error) {
+	rules, err := privacy.ParseRules(cfg.Retention)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rules {
+		if r.Kind != "" && !memory.Kind(r.Kind).Known() {
+			return nil, agent.Errorf(agent.Invalid, "retention: there is no kind of memory called %q; known are %s", r.Kind, kindNames())
+		}
+	}
+	return rules, nil
+}
+
+func kindNames() string {
+	var names []string
+	for _, k := range memory.Kinds() {
+		names = append(names, string(k))
+	}
+	return strings.Join(names, ", ")
+}
+
 // purgeAtOnce is how many requests or things one transaction lets go.
 const purgeAtOnce = 200
 
 // purge applies the rules of retention. A rule that fails does not keep the others.
 func (a *app) purge(ctx context.Context, by agent.Actor, dry bool) ([]api.Purged, error) {
-	rules, err := privacy.ParseRules(a.cfg.Retention)
+	rules, err := retentionRules(a.cfg)
 	if err != nil {
 		return nil, err
 	}

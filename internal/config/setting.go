@@ -88,7 +88,7 @@ func placeSettings() []setting {
 			setting{key: "people_file", env: "SOUS_PEOPLE_FILE", doc: "who belongs to the workspace; unset means its owner alone"}),
 		name(func(c *Config) *string { return &c.Operator },
 			setting{key: "operator", env: "SOUS_OPERATOR", doc: "id in the people file of who works at this machine", def: "owner"}),
-		name(func(c *Config) *string { return &c.Retention },
+		line(func(c *Config) *string { return &c.Retention },
 			setting{key: "retention", env: "SOUS_RETENTION", doc: "how long what is kept, such as: conversations 180d; files 90d"}),
 		pathTo(func(c *Config) *string { return &c.RoutingFile },
 			setting{key: "routing.file", env: "SOUS_ROUTING", doc: "teams, people, topics and hours"}),
