@@ -45,7 +45,7 @@ func (a Approval) Blank() Approval {
 	a.Call.Args, a.Digest = json.RawMessage(`{}`), ""
 	a.Call.Actor.Name, a.Call.Actor.Groups = "", nil
 	a.Reason, a.Undo, a.Comment = "", "", ""
-	a.Marked, a.Sources, a.Notes, a.Edited = nil, nil, nil, nil
+	a.Marked, a.Sources, a.Origins, a.Notes, a.Edited = nil, nil, nil, nil, nil
 	a.Version = ""
 	return a
 }

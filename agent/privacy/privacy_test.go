@@ -22,11 +22,11 @@ func TestRulesAreReadAsTheyAreWritten(t *testing.T) {
 }
 
 func TestAllThatIsWrongWithRulesIsSaidAtOnce(t *testing.T) {
-	_, err := privacy.ParseRules("conversations; everything 3d; files place=dm 3d; conversations kind=fact 3d; files soon; files 0d; files x=3 2d; files kind= 2d; files 3d; memories 99999y")
+	_, err := privacy.ParseRules("conversations; everything 3d; files place=dm 3d; conversations kind=fact 3d; files soon; files 0d; files x=3 2d; files kind= 2d; files 3d; memories 99999y; memories place=dm 3d")
 	if agent.KindOf(err) != agent.Invalid {
 		t.Fatalf("got %v", err)
 	}
-	for _, part := range []string{"“conversations”: there is no time", "called \"everything\"", "a file has no place", "only memories have a kind", "\"soon\" is no time", "\"0d\" is no time", "\"x=3\" is not understood", "\"kind=\"", "\"99999y\""} {
+	for _, part := range []string{"“conversations”: there is no time", "called \"everything\"", "a file has no place", "only memories have a kind", "\"soon\" is no time", "\"0d\" is no time", "\"x=3\" is not understood", "\"kind=\"", "\"99999y\"", "a memory knows the id of its place"} {
 		if !strings.Contains(agent.PublicText(err), part) {
 			t.Errorf("%q does not say %q", agent.PublicText(err), part)
 		}

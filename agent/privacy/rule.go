@@ -25,7 +25,8 @@ type Rule struct {
 	What string
 	// Kind is a kind of memory; which there are is for who remembers to say.
 	Kind string
-	// Place is the id of a place or a kind of places: dm, private, public, shared.
+	// Place is the id of a place or, of conversations, a kind of places: dm, private,
+	// public, shared.
 	Place string
 	// Label is a data label, such as pii or secret.
 	Label string
@@ -46,10 +47,18 @@ func (r Rule) Validate() error {
 		return agent.Errorf(agent.Invalid, "retention: only %s have a kind", Memories)
 	case r.Place != "" && r.What == Files:
 		return agent.Errorf(agent.Invalid, "retention: a file has no place of its own; it goes with its conversation")
+	case r.What == Memories && kindOfPlace(r.Place):
+		return agent.Errorf(agent.Invalid, "retention: a memory knows the id of its place, such as dm/ann or C42, and not that it is %s", r.Place)
 	case r.Keep < MinKeep:
 		return agent.Errorf(agent.Invalid, "retention: %s of %s is too short; a day is the least", r.Keep, r.What)
 	}
 	return nil
+}
+
+// kindOfPlace reports whether the name is a kind of places rather than one.
+func kindOfPlace(name string) bool {
+	var k agent.PlaceKind
+	return k.UnmarshalText([]byte(name)) == nil
 }
 
 // String says the rule in words.

@@ -36,6 +36,18 @@ func (c *cli) working(ctx context.Context, what string, f func(*session) error) 
 	return errors.Join(f(s), s.close())
 }
 
+// about gives a command the flag that says whom it is about.
+func about(cmd *cobra.Command, user *string) {
+	cmd.Flags().StringVar(user, "user", "", "the person's id (required)")
+	_ = cmd.MarkFlagRequired("user")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if strings.TrimSpace(*user) == "" {
+			return usagef("--user takes a person's id, as sous people lists them")
+		}
+		return nil
+	}
+}
+
 func (c *cli) privacyExportCommand() *cobra.Command {
 	var user, out string
 	cmd := c.jsonFlag(&cobra.Command{
@@ -54,9 +66,8 @@ hold. One JSON object a line with --json or --out, a summary without.`,
 			})
 		},
 	})
-	cmd.Flags().StringVar(&user, "user", "", "the person's id (required)")
+	about(cmd, &user)
 	cmd.Flags().StringVar(&out, "out", "", "write to this file, for your eyes alone")
-	_ = cmd.MarkFlagRequired("user")
 	return cmd
 }
 
@@ -90,7 +101,11 @@ func (c *cli) tellPersonalData(user, out string, all []privacy.Record) error {
 		counts[r.Kind]++
 	}
 	c.tellCounts(counts)
-	c.printf("%d things are held about %s; --out FILE writes them, --json prints them.\n", len(all), user)
+	if len(all) == 0 {
+		c.printf("Nothing is held about %s; sous people lists the ids there are.\n", user)
+		return nil
+	}
+	c.printf("That is held about %s; --out FILE writes it, --json prints it.\n", user)
 	return nil
 }
 
@@ -127,10 +142,14 @@ Look first: --dry-run says what would go. It cannot be taken back.`,
 					return c.printJSON(done)
 				}
 				c.tellCounts(done.Counts)
-				if dry {
-					c.printf("This would go of %s. Nothing has changed.\n", user)
-				} else {
+				if done.Counts.Total() == 0 {
+					c.printf("Nothing is held about %s; sous people lists the ids there are.\n", user)
+				}
+				switch {
+				case !dry:
 					c.printf("It is erased. The receipt is in %s.\n", done.File)
+				case done.Counts.Total() > 0:
+					c.printf("This would go of %s. Nothing has changed.\n", user)
 				}
 				c.printf("Sous cannot reach copies in: %s.\n", strings.Join(done.Elsewhere, "; "))
 				return nil
@@ -138,11 +157,10 @@ Look first: --dry-run says what would go. It cannot be taken back.`,
 		},
 	})
 	f := cmd.Flags()
-	f.StringVar(&user, "user", "", "the person's id (required)")
+	about(cmd, &user)
 	f.BoolVar(&dry, "dry-run", false, "say what would go, and change nothing")
 	f.BoolVar(&sure, "yes", false, "yes, for ever")
 	f.BoolVar(&scrub, "scrub", false, "rewrite the tables of PostgreSQL too")
-	_ = cmd.MarkFlagRequired("user")
 	return cmd
 }
 
@@ -157,9 +175,9 @@ func (c *cli) privacyHoldCommand() *cobra.Command {
 			})
 		},
 	})
-	cmd.Flags().StringVar(&user, "user", "", "the person's id (required)")
+	about(cmd, &user)
 	cmd.Flags().StringVar(&reason, "reason", "", "why (required)")
-	_, _ = cmd.MarkFlagRequired("user"), cmd.MarkFlagRequired("reason")
+	_ = cmd.MarkFlagRequired("reason")
 	return cmd
 }
 
@@ -174,8 +192,7 @@ func (c *cli) privacyReleaseCommand() *cobra.Command {
 			})
 		},
 	})
-	cmd.Flags().StringVar(&user, "user", "", "the person's id (required)")
-	_ = cmd.MarkFlagRequired("user")
+	about(cmd, &user)
 	return cmd
 }
 

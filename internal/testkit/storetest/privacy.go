@@ -133,6 +133,7 @@ func (p *planter) effect(t *testing.T, turn string, by agent.Actor) {
 	ctx := t.Context()
 	prop := proposalFor(t, by, turn, 1, `{"title":"`+p.word()+`"}`)
 	prop.Context.Sources = []string{p.word()}
+	prop.Texts = []tools.Labelled{{Text: string(prop.Call.Args), Label: agent.Label{Integrity: agent.External, Sources: []string{p.word()}}}}
 	v := asks()
 	v.Reason = p.word()
 	id, err := p.s.Ledger.Ask(ctx, prop, v)
