@@ -73,10 +73,8 @@ func (c *cli) newApp(ctx context.Context, cfg config.Config, log *slog.Logger, d
 	if err := supported(cfg); err != nil {
 		return nil, err
 	}
-	if dir != nil {
-		if err := restoreEnded(cfg); err != nil {
-			return nil, err
-		}
+	if err := restoreEnded(cfg); err != nil {
+		return nil, err
 	}
 	a := &app{cfg: cfg, log: log, dir: dir, hooks: c.hooks, started: now(), metrics: telemetry.New(version())}
 	if err := a.join(ctx, n); err != nil {

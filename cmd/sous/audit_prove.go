@@ -65,7 +65,7 @@ func (c *cli) withEvidence(ctx context.Context, trusted []string, f func(*eviden
 	if e.record, err = openRecord(ctx, cfg); err != nil {
 		return err
 	}
-	return errors.Join(f(e), e.Close())
+	return errors.Join(toldRecord(cfg, f(e)), e.Close())
 }
 
 // publicKeys are the keys given, or those of the key folder.

@@ -36,7 +36,9 @@ type copied struct {
 	// Erased are the people who were erased after the backup was made, and now
 	// again.
 	Erased []agent.ActorID `json:"erased_again,omitempty"`
-	Keys   string          `json:"keys"`
+	// Unchecked says that no sum lay beside the backup, so nothing vouches for it.
+	Unchecked bool   `json:"unchecked,omitempty"`
+	Keys      string `json:"keys"`
 }
 
 func (c *cli) backupCommand() *cobra.Command {
@@ -202,6 +204,9 @@ again with the same file.`,
 			}
 			c.tellTables(out.Tables)
 			c.printf("The store is restored from %s.\n", args[0])
+			if out.Unchecked {
+				c.printf("There is no %s, so nobody knows whether it was changed: look with sous check and sous audit verify.\n", sumFile(args[0]))
+			}
 			for _, id := range out.Erased {
 				c.printf("What was held about %s is erased again, as its receipt says.\n", id)
 			}
@@ -216,6 +221,8 @@ func (c *cli) restore(ctx context.Context, cfg config.Config, path string) (copi
 	if err != nil {
 		return out, err
 	}
+	_, err = os.Stat(sumFile(path))
+	out.Unchecked = err != nil
 	before, err := os.ReadFile(restoring(cfg))
 	again := err == nil && string(before) == sum
 	if _, err := os.Stat(sqliteFile(cfg)); err == nil && !cfg.DatabaseURL.IsSet() && !again {

@@ -12,6 +12,7 @@ import (
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/model"
 	"github.com/sous-hq/sous/integrations/openai"
+	"github.com/sous-hq/sous/integrations/sqlite"
 	"github.com/sous-hq/sous/internal/config"
 	"github.com/sous-hq/sous/internal/datadir"
 	"github.com/sous-hq/sous/memory"
@@ -95,6 +96,7 @@ func (c *cli) examine(ctx context.Context, cfg config.Config) []finding {
 		found = append(found, checkStore(ctx, s, s.Service.(service).app.db.what))
 		found = append(found, checkListen(ctx, cfg))
 	}
+	found = append(found, checkFile(ctx, cfg)...)
 	found = append(found, c.checkReplicas(ctx, cfg)...)
 	found = append(found, checkTurns(ctx, s))
 	found = append(found, checkStatus(ctx, s)...)
@@ -119,11 +121,32 @@ func checkStore(ctx context.Context, s *session, name string) finding {
 	return finding{"store", "ok", name + " can be written"}
 }
 
+// wholeTime is how long doctor looks through the file of the embedded store.
+const wholeTime = 10 * time.Second
+
+// checkFile says whether the file of the embedded store is whole: a damaged page is in
+// nobody's way until somebody needs it.
+func checkFile(ctx context.Context, cfg config.Config) []finding {
+	if cfg.DatabaseURL.IsSet() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, wholeTime)
+	defer cancel()
+	err := sqlite.Whole(ctx, sqliteFile(cfg))
+	switch {
+	case err == nil:
+		return []finding{{"store file", "ok", "whole, by SQLite's own check"}}
+	case ctx.Err() != nil:
+		return []finding{{"store file", "off", fmt.Sprintf("too large to look through in %s; sous backup does", wholeTime)}}
+	}
+	return []finding{{"store file", "bad", agent.PublicText(err)}}
+}
+
 func checkListen(ctx context.Context, cfg config.Config) finding {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
-		return finding{"web chat", "bad", portHelp(cfg.Listen, err).Error()}
+		return finding{"web chat", "bad", agent.PublicText(portHelp(cfg.Listen, err))}
 	}
 	return finding{"web chat", "ok", cfg.Listen + " is free" + exposed(cfg.Listen) + closeNote(l.Close())}
 }

@@ -194,6 +194,14 @@ type record interface {
 	Close() error
 }
 
+// toldRecord gives what failed while the record was read a text people can act on.
+func toldRecord(cfg config.Config, err error) error {
+	if cfg.DatabaseURL.IsSet() {
+		return postgres.Told(err)
+	}
+	return sqlite.Told(sqliteFile(cfg), err)
+}
+
 // openRecord opens the record of the store the settings name.
 func openRecord(ctx context.Context, cfg config.Config) (record, error) {
 	if cfg.DatabaseURL.IsSet() {

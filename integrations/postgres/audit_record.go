@@ -37,7 +37,7 @@ func OpenRecord(ctx context.Context, url string) (*Record, error) {
 	delete(c.ConnConfig.RuntimeParams, "idle_in_transaction_session_timeout")
 	conn, err := pgx.ConnectConfig(ctx, c.ConnConfig)
 	if err != nil {
-		return nil, publicError(fmt.Errorf("open record: %w", err))
+		return nil, atStart(c.ConnConfig, fmt.Errorf("open record: %w", err))
 	}
 	r := &Record{q: conn, conn: conn, role: roleApp}
 	have, err := schemaVersion(ctx, conn)
@@ -55,10 +55,13 @@ func OpenRecord(ctx context.Context, url string) (*Record, error) {
 		_, err = open(ctx, conn, begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", r.role, ""))
 	}
 	if err != nil {
-		return nil, errors.Join(publicError(err), r.Close())
+		return nil, errors.Join(atStart(c.ConnConfig, err), r.Close())
 	}
 	return r, nil
 }
+
+// Told gives what failed while a record was read a text people can act on.
+func Told(err error) error { return publicError(err) }
 
 // RecordIn returns the record as the transaction that is open on the connection
 // sees it, with the rights it has.

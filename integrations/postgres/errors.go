@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/sous-hq/sous/agent"
@@ -37,6 +40,9 @@ func publicError(err error) error {
 		}
 		return err
 	}
+	if errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &connect) {
+		return agent.WrapError(agent.Unavailable, err, "the database did not answer in time; if it stays so, check that it runs and can be reached, and that nobody holds a lock there")
+	}
 	var network net.Error
 	if text := untrusted(err); text != "" && !errors.As(err, &network) {
 		return agent.WrapError(agent.Unavailable, err, text)
@@ -45,6 +51,37 @@ func publicError(err error) error {
 		return agent.WrapError(agent.Unavailable, err, "the database cannot be reached; if it stays so, check that it runs and that SOUS_DATABASE_URL names it")
 	}
 	return err
+}
+
+// atStart adds to what is told of a database that cannot be used which one it is and what
+// it or the network said. That is for whoever starts Sous, not for those who talk to it.
+func atStart(c *pgx.ConnConfig, err error) error {
+	told := publicError(err)
+	why := said(err)
+	if agent.KindOf(told) != agent.Unavailable || why == "" || strings.Contains(agent.PublicText(told), why) {
+		return told
+	}
+	where := c.Host
+	if !strings.HasPrefix(where, "/") {
+		where = net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
+	}
+	return agent.WrapError(agent.Unavailable, told, fmt.Sprintf("%s (%s at %s: %s)", agent.PublicText(told), c.Database, where, why))
+}
+
+// said is what the server or the network gave as the reason; "" for none.
+func said(err error) string {
+	var pg *pgconn.PgError
+	var name *net.DNSError
+	var errno syscall.Errno
+	switch {
+	case errors.As(err, &pg):
+		return pg.Message
+	case errors.As(err, &name):
+		return name.Err
+	case errors.As(err, &errno):
+		return errno.Error()
+	}
+	return ""
 }
 
 // untrusted is what people are told when the connection is not as safe as the address
@@ -79,6 +116,14 @@ func crowded(err error) bool {
 	return errors.As(err, &pg) && pg.Code == pgerrcode.TooManyConnections
 }
 
+const textFull = "the disk that holds the database is full; free some space and try again"
+
+// diskFull reports whether the server had no room for a write.
+func diskFull(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == pgerrcode.DiskFull
+}
+
 // meaning is what a code of PostgreSQL says to people; "" when it is for the log.
 func meaning(code string) (agent.Kind, string) {
 	switch {
@@ -89,9 +134,9 @@ func meaning(code string) (agent.Kind, string) {
 	case code == pgerrcode.InsufficientPrivilege:
 		return agent.Unavailable, "the user of the database lacks a right Sous needs; an administrator can give it, see integrations/postgres/roles.sql"
 	case code == pgerrcode.ReadOnlySQLTransaction:
-		return agent.Unavailable, "the database takes no writes at the moment; it may be a standby"
+		return agent.Unavailable, "the database takes no writes at the moment; it is a standby, or default_transaction_read_only is on there"
 	case code == pgerrcode.DiskFull:
-		return agent.Unavailable, "the disk that holds the database is full; free some space and try again"
+		return agent.Unavailable, textFull
 	case code == pgerrcode.SerializationFailure, code == pgerrcode.DeadlockDetected:
 		return agent.Unavailable, "too many are at the same thing at once; try again in a moment"
 	case code == pgerrcode.FeatureNotSupported, code == pgerrcode.UndefinedFile:

@@ -115,7 +115,10 @@ func TestADatabaseThatCannotBeUsedSaysWhy(t *testing.T) {
 		says      string
 	}{
 		{"away", "postgres://ann:" + secret + "@127.0.0.1:1/sous", agent.Unavailable, "cannot be reached"},
+		{"away, and where", "postgres://ann:" + secret + "@127.0.0.1:1/sous", agent.Unavailable, "(sous at 127.0.0.1:1: connection refused)"},
+		{"no such host", "postgres://ann:" + secret + "@nowhere.invalid/sous", agent.Unavailable, "(sous at nowhere.invalid:5432: "},
 		{"no such database", change(func(u *url.URL) { u.Path = "/nowhere" }), agent.Unavailable, "no such database"},
+		{"no such database, as the server says", change(func(u *url.URL) { u.Path = "/nowhere" }), agent.Unavailable, `: database "nowhere" does not exist)`},
 		{"no such user", change(func(u *url.URL) { u.User = url.UserPassword("nobody", secret) }), agent.Unavailable, "does not accept the user"},
 		{"no address", "postgres://%zz:" + secret + "@x", agent.Invalid, "postgres://user@host/name"},
 		{"read-only", query("default_transaction_read_only", "on"), agent.Unavailable, "takes no writes"},

@@ -90,7 +90,7 @@ func (d *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 		rest(waiting, crowdedWait)
 		conn, err = d.pool.Acquire(waiting)
 	}
-	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) && !isConnectError(err) {
+	if err != nil && errors.Is(err, context.DeadlineExceeded) && !isConnectError(err) && (ctx.Err() == nil || d.pool.Stat().AcquiredConns() == d.pool.Config().MaxConns) {
 		return nil, agent.WrapError(agent.Unavailable, err, fmt.Sprintf("all %d connections to the database are busy; try again in a moment, or raise pool_max_conns in SOUS_DATABASE_URL", d.pool.Config().MaxConns))
 	}
 	return conn, err

@@ -86,6 +86,8 @@ type DB struct {
 	beaten    atomic.Pointer[beat]
 	settings  func() map[string]string
 	succeeded atomic.Bool
+	// fullAt is when a write last found no room, in nanoseconds; 0 for never.
+	fullAt atomic.Int64
 	// recorded counts the audit rows this process wrote.
 	recorded atomic.Int64
 	heads    heads
@@ -123,7 +125,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	pc.ConnConfig.RuntimeParams["application_name"] = connName(process)
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
-		return nil, publicError(fmt.Errorf("open store: %w", err))
+		return nil, atStart(pc.ConnConfig, fmt.Errorf("open store: %w", err))
 	}
 	d := &DB{
 		pool: pool, clock: c.Clock, log: c.Log, process: process, version: c.Version, home: c.Home,
@@ -132,7 +134,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	d.life, d.die = context.WithCancel(context.WithoutCancel(ctx))
 	if err := d.start(ctx, c.Keys); err != nil {
 		pool.Close()
-		return nil, publicError(err)
+		return nil, atStart(pc.ConnConfig, err)
 	}
 	return d, nil
 }
@@ -152,8 +154,15 @@ func (d *DB) start(ctx context.Context, keys string) error {
 // pingTime is how long Ping waits for an answer.
 const pingTime = 5 * time.Second
 
-// Ping reports whether the store can be written, by writing what is there already.
+// fullFor is how long the disk counts as full after a write found no room there.
+const fullFor = 15 * time.Second
+
+// Ping reports whether the store can be written, by writing what is there already. That
+// takes no room, so a write that lately found none counts as well.
 func (d *DB) Ping(ctx context.Context) error {
+	if at := d.fullAt.Load(); at != 0 && d.clock().Sub(time.Unix(0, at)) < fullFor {
+		return agent.Errorf(agent.Unavailable, textFull)
+	}
 	ctx, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
 	return d.transact(ctx, begin("begin", roleApp, ""), func(tx pgx.Tx) error {
@@ -240,6 +249,9 @@ func (d *DB) transactOnce(ctx context.Context, o opening, f func(tx pgx.Tx) erro
 		}
 		err = d.conclude(ctx, tx, f)
 		release()
+		if diskFull(err) {
+			d.fullAt.Store(d.clock().UnixNano())
+		}
 		if !tx.lost || ctx.Err() != nil || dead > d.pool.Config().MaxConns {
 			return err
 		}

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"io"
@@ -66,6 +67,7 @@ func TestAUserWithoutRightsIsToldWhatIsMissing(t *testing.T) {
 	name := newRole(t, administrator(t, base), `PASSWORD 'x'`)
 	_, err := postgres.Open(t.Context(), postgres.Config{URL: asUser(t, base.URL, name, "x"), Keys: t.TempDir() + "/keys"})
 	wantTrouble(t, "a user without rights", err, agent.Unavailable, "lacks a right")
+	wantTrouble(t, "a user without rights", err, agent.Unavailable, `: must have admin option on role "sous_server")`)
 }
 
 func TestAServerThatIsTooOldIsRefused(t *testing.T) {
@@ -97,6 +99,25 @@ func TestAnExhaustedPoolIsToldAndPasses(t *testing.T) {
 	_, err = db.Accept(t.Context(), turn, m, nil)
 	wantTrouble(t, "a write", err, agent.Unavailable, "all 2 connections to the database are busy")
 	wantTrouble(t, "ping", db.Ping(t.Context()), agent.Unavailable, "all 2 connections")
+	soon, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	wantTrouble(t, "somebody who waits no longer", db.Ping(soon), agent.Unavailable, "all 2 connections")
+}
+
+func TestALockThatSomebodyHoldsIsNotToldAsADatabaseThatIsAway(t *testing.T) {
+	t.Parallel()
+	db, _, _ := openDB(t)
+	tx, err := db.Pool().Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(t.Context()) }()
+	if _, err := tx.Exec(t.Context(), `LOCK TABLE sous.keyring_check IN ACCESS EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	soon, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	wantTrouble(t, "ping", db.Ping(soon), agent.Unavailable, "did not answer in time")
 }
 
 func TestAServerWithoutConnectionsLeftIsTold(t *testing.T) {
@@ -151,7 +172,7 @@ func TestADatabaseThatTurnsReadOnlyIsToldAndLosesNothing(t *testing.T) {
 // then, with its code, is raised by a trigger.
 func TestADatabaseWhoseDiskIsFullIsToldAndLosesNothing(t *testing.T) {
 	t.Parallel()
-	db, _, base := openDB(t)
+	db, clock, base := openDB(t)
 	run := administrator(t, base)
 	must := func(err error) {
 		t.Helper()
@@ -165,9 +186,12 @@ func TestADatabaseWhoseDiskIsFullIsToldAndLosesNothing(t *testing.T) {
 	turn, m := request("e1")
 	_, err := db.Accept(t.Context(), turn, m, nil)
 	wantTrouble(t, "a write", err, agent.Unavailable, "disk that holds the database is full")
+	wantTrouble(t, "ping, which takes no room", db.Ping(t.Context()), agent.Unavailable, "disk that holds the database is full")
 	if _, _, _, err := db.Turn(t.Context(), "acme", "e1"); agent.KindOf(err) != agent.NotFound {
 		t.Errorf("half of it is there: %v", err)
 	}
+	clock.Advance(time.Minute)
+	must(db.Ping(t.Context()))
 	must(run(`DROP TRIGGER full_up ON audit; DROP FUNCTION full`))
 	accept(t, db, "e1")
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -39,10 +40,28 @@ func OpenRecord(ctx context.Context, path string) (*Record, error) {
 	}
 	r := &Record{db: db}
 	if err := r.begin(ctx); err != nil {
-		d := DB{path: path}
-		return nil, errors.Join(d.publicError(err), r.Close())
+		return nil, errors.Join(Told(path, err), r.Close())
 	}
 	return r, nil
+}
+
+// Told gives what failed while the record of the store at path was read a text people
+// can act on.
+func Told(path string, err error) error { return (&DB{path: path}).publicError(err) }
+
+// Whole reports whether the file is whole, by SQLite's own check, beside whoever works
+// with it.
+func Whole(ctx context.Context, path string) error {
+	r, err := OpenRecord(ctx, path)
+	if err != nil {
+		return err
+	}
+	var said string
+	err = r.q.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&said)
+	if err == nil && said != "ok" {
+		err = agent.Errorf(agent.Unavailable, "the store %s is damaged (%s); restore it from a backup", path, strings.TrimSpace(strings.TrimPrefix(said, "*** in database main ***")))
+	}
+	return errors.Join(Told(path, err), r.Close())
 }
 
 // begin fixes the moment.

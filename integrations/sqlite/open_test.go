@@ -14,6 +14,7 @@ import (
 
 	"github.com/sous-hq/sous/agent"
 	"github.com/sous-hq/sous/agent/audit"
+	"github.com/sous-hq/sous/agent/check"
 	"github.com/sous-hq/sous/integrations/sqlite"
 )
 
@@ -129,6 +130,43 @@ func TestADamagedStoreSaysSo(t *testing.T) {
 	wantError(t, err, agent.Unavailable, "damaged", "backup")
 }
 
+// A page that nobody needs at the moment is found all the same.
+func TestADamagedPageIsFoundAndTold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sous.db")
+	db := open(t, path)
+	if err := accept(t.Context(), db, "e1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := sqlite.Whole(t.Context(), path); err != nil {
+		t.Errorf("a sound store: %v", err)
+	}
+	var page int64
+	err := db.SQL().QueryRowContext(t.Context(), `SELECT rootpage FROM sqlite_schema WHERE name = 'turns'`).Scan(&page)
+	if err = errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteAt(bytes.Repeat([]byte{0xA5}, 4096), (page-1)*4096)
+	if err = errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	db = open(t, path)
+	if err := db.Ping(t.Context()); err != nil {
+		t.Errorf("what is not looked at is in nobody's way: %v", err)
+	}
+	wantError(t, sqlite.Whole(t.Context(), path), agent.Unavailable, path, "damaged", "backup")
+	r, err := sqlite.OpenRecord(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	_, err = r.TurnFacts(t.Context(), "acme", check.Page{Limit: 10})
+	wantError(t, sqlite.Told(path, err), agent.Unavailable, path, "damaged", "backup")
+}
+
 func TestAStoreOfANewerVersionIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sous.db")
 	db := open(t, path)
@@ -138,7 +176,7 @@ func TestAStoreOfANewerVersionIsRefused(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	openFails(t, path, agent.Conflict, "newer version of Sous", "999")
+	openFails(t, path, agent.Conflict, "newer version of Sous", "999", "start that version")
 }
 
 func TestAFolderThatIsNoneIsRefused(t *testing.T) {

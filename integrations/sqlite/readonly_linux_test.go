@@ -68,3 +68,18 @@ func TestAStoreThatCannotBeWrittenSaysSo(t *testing.T) {
 		openFails(t, path, agent.Unavailable, path, "cannot be opened for writing")
 	})
 }
+
+func TestAFullDiskIsFoundThoughTheStoreHasRoomInItself(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sous.db")
+	db := open(t, path)
+	if err := os.Symlink("/dev/full", path+".room"); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, db.Ping(t.Context()), agent.Unavailable, "disk that holds the store is full")
+	if err := db.Ping(t.Context()); err != nil {
+		t.Errorf("once there is room: %v", err)
+	}
+	if left, err := filepath.Glob(path + ".room"); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}

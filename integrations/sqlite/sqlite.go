@@ -106,7 +106,7 @@ func makeFile(path string) error {
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return nil
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case full(err):
 		return agent.WrapError(agent.Unavailable, err, textFull)
 	case err != nil:
 		return agent.WrapError(agent.Unavailable, err, fmt.Sprintf("the data directory %s cannot be written", folder))
@@ -138,13 +138,31 @@ func (d *DB) SQL() *sql.DB { return d.sql }
 // Path returns the file's path.
 func (d *DB) Path() string { return d.path }
 
-// Ping reports whether the store can be written, by writing what is there already.
+// Ping reports whether the store can be written: by writing what is there already, and
+// by a file beside it, since that takes no room and a request does.
 func (d *DB) Ping(ctx context.Context) error {
-	return d.tx(ctx, func(tx *sql.Tx) error {
+	err := d.tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE schema_version SET version = version`)
 		return err
 	})
+	if err == nil && full(d.room()) {
+		err = agent.Errorf(agent.Unavailable, textFull)
+	}
+	return err
 }
+
+// enough is the room some requests take.
+const enough = 256 << 10
+
+// room takes that much room for a moment.
+func (d *DB) room() error {
+	path := d.path + ".room"
+	err := os.WriteFile(path, make([]byte, enough), 0o600)
+	return errors.Join(err, os.Remove(path))
+}
+
+// full reports whether the disk had no room.
+func full(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // Close closes the store.
 func (d *DB) Close() error { return d.sql.Close() }
@@ -172,7 +190,7 @@ func (d *DB) publicError(err error) error {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return agent.WrapError(agent.Unavailable, err, "another program holds the store "+d.path+" locked; close it or try again")
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN:
-		return agent.WrapError(agent.Unavailable, err, "the store "+d.path+" cannot be opened for writing")
+		return agent.WrapError(agent.Unavailable, err, "the store "+d.path+" cannot be opened for writing; whoever Sous runs as needs the right to write the file and its folder")
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return agent.WrapError(agent.Unavailable, err, "the store "+d.path+" is damaged or not a SQLite file; restore it from a backup")
 	case sqlite3.SQLITE_TOOBIG:
@@ -200,7 +218,7 @@ func (d *DB) migrate(ctx context.Context) error {
 		return err
 	}
 	if have > len(files) {
-		return agent.Errorf(agent.Conflict, "the store %s was written by a newer version of Sous (schema %d, this one knows %d)", d.path, have, len(files))
+		return agent.Errorf(agent.Conflict, "the store %s was written by a newer version of Sous (schema %d, this one knows %d); start that version", d.path, have, len(files))
 	}
 	for n, name := range files[have:] {
 		text, err := migrations.ReadFile(name)
