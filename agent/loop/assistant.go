@@ -91,6 +91,12 @@ func (a *Assistant) Accept(ctx context.Context, by agent.Actor, in Incoming) (Ac
 	case acc.Duplicate && !acc.Turn.Place.Readers().Includes(by):
 		// The id is somebody else's; nothing of what it names is told.
 		return Acceptance{}, agent.Errorf(agent.Conflict, "the id of this event is taken; send it under another")
+	case acc.Duplicate && in.Ordered == nil:
+		if acc.Other, err = a.other(ctx, acc.Turn, m); err != nil {
+			return Acceptance{}, err
+		}
+	}
+	switch {
 	case acc.Answered != "":
 		a.engine.Wake(acc.Answered)
 	case acc.Start:
@@ -99,6 +105,23 @@ func (a *Assistant) Accept(ctx context.Context, by agent.Actor, in Incoming) (Ac
 		}
 	}
 	return acc, nil
+}
+
+// other reports whether the message that was accepted under the id says something else,
+// as far as it is still known.
+func (a *Assistant) other(ctx context.Context, t agent.Turn, m agent.Message) (bool, error) {
+	all, err := a.Store.Messages(ctx, t.Workspace, t.Conversation, 0)
+	if err != nil {
+		return false, fmt.Errorf("accept: %w", err)
+	}
+	i := slices.IndexFunc(all, func(was agent.Message) bool { return was.ID == m.ID })
+	if i < 0 || all[i].Text == "" && len(all[i].Files) == 0 {
+		return false, nil
+	}
+	// One of the stores keeps another character for a NUL.
+	text := func(m agent.Message) string { return strings.ReplaceAll(m.Text, "\x00", "\uFFFD") }
+	same := func(a, b agent.FileRef) bool { return a.ID == b.ID }
+	return text(all[i]) != text(m) || !slices.EqualFunc(all[i].Files, m.Files, same), nil
 }
 
 // backTime is how long a request waits for a process that others took for gone to be

@@ -49,6 +49,8 @@ type Acceptance struct {
 	Answered string
 	// First says that nothing was said in the conversation before.
 	First bool
+	// Other says of a duplicate that the event said something else when it was accepted.
+	Other bool
 }
 
 // Finish is all that is recorded when a turn ends.

@@ -184,6 +184,10 @@ func TestARequestIsAnsweredAndStreamed(t *testing.T) {
 		if err != nil || !again.Duplicate {
 			t.Errorf("the same event again: %+v, %v", again, err)
 		}
+		in.Text = "and good-bye"
+		if other, err := svc.Accept(t.Context(), ann, in); agent.KindOf(err) != agent.Conflict && !other.Other {
+			t.Errorf("another message under the same id: %+v, %v", other, err)
+		}
 		v, err := svc.View(t.Context(), ann, in.Event)
 		if err != nil || v.Answer != "You said: hello" || v.Actor.ID != "ann" || v.Place.Kind != agent.DM {
 			t.Errorf("view %+v, %v", v, err)

@@ -28,10 +28,11 @@ type acceptance struct {
 	Start     bool       `json:"start" doc:"The turn is running; otherwise it waits for the one before it."`
 	Answered  string     `json:"answered,omitempty" doc:"The waiting turn whose question the message answers."`
 	First     bool       `json:"-"`
+	Other     bool       `json:"-"`
 }
 
 type messageIn struct {
-	Key  string `header:"Idempotency-Key" maxLength:"200" doc:"The id of the event: the same again is accepted once. Without it one is made."`
+	Key  string `header:"Idempotency-Key" maxLength:"200" doc:"The id of the event: the same again is accepted once, and another message under it is a conflict. Without it one is made."`
 	Body struct {
 		Text         string   `json:"text" required:"false" doc:"What is asked."`
 		Conversation string   `json:"conversation,omitempty" doc:"An existing one you take part in; empty starts a new one with you alone."`
@@ -159,6 +160,10 @@ func (s *server) accept(ctx context.Context, by agent.Actor, in *messageIn) (acc
 	b := in.Body
 	incoming := loop.Incoming{Event: in.Key, Conversation: b.Conversation, Text: b.Text, Files: b.Files}
 	acc, err := s.Service.Accept(ctx, by, incoming)
+	if err == nil && acc.Other {
+		// Who goes on as if it were taken would lose it.
+		err = agent.Errorf(agent.Conflict, "another message was sent under this Idempotency-Key; send this one under a key of its own")
+	}
 	return acceptance(acc), err
 }
 
