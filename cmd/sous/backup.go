@@ -146,9 +146,13 @@ func openServer(ctx context.Context, cfg config.Config, url string) (*postgres.D
 
 // fillServer fills the empty store on a server.
 func fillServer(ctx context.Context, cfg config.Config, url string, from *sqlite.DB) (transfer.Sums, error) {
-	to, err := openServer(ctx, cfg, url)
+	to, err := postgres.Open(ctx, postgres.Config{URL: url, Keys: keysFolder(cfg), Clock: now, Version: version()})
 	if err != nil {
 		return nil, err
+	}
+	// The keys have opened the store that is moved, so they are not what is wrong.
+	if _, err := to.Keys(); err != nil {
+		return nil, errors.Join(agent.WrapError(agent.Invalid, err, fmt.Sprintf("Sous was started on this database before, with other keys than those in %s; name an empty database, or drop this one and create it anew", keysFolder(cfg))), to.Close())
 	}
 	sums, err := to.Load(ctx, from.Dump)
 	return sums, errors.Join(err, to.Close())

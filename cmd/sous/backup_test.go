@@ -31,6 +31,19 @@ func TestAStoreMovesToAServerAndBackWithWhatWaits(t *testing.T) {
 		t.Errorf("a database in use is filled: %s", out)
 	}
 
+	other := pgtest.Empty(t).URL
+	t.Setenv("SOUS_DATABASE_URL", other)
+	if out, err := sous(t, t.TempDir(), "", "store", "upgrade"); err != nil {
+		t.Fatal(err, out)
+	}
+	if err := os.Unsetenv("SOUS_DATABASE_URL"); err != nil {
+		t.Fatal(err)
+	}
+	// It is the wrong database, rather than keys that are to be brought back.
+	if out, err := sous(t, data, "", "store", "migrate", "--to", other); err == nil || err.Error() != "exit status 2" {
+		t.Errorf("a database of other keys: %v\n%s", err, out)
+	}
+
 	t.Setenv("SOUS_DATABASE_URL", url)
 	run("approve", "--turn", first.Turn)
 	if n := countTickets(t, data); n != 2 {

@@ -23,8 +23,19 @@ func (s service) Pauses(ctx context.Context, by agent.Actor) ([]pause.Pause, err
 	}), nil
 }
 
-// Pause implements api.Control.
+// Pause implements api.Control. A tool or turn there is none of is refused: whoever
+// mistyped a name would believe it stopped.
 func (s service) Pause(ctx context.Context, by agent.Actor, scope pause.Scope, target, reason string) (pause.Pause, error) {
+	_, err := pause.New(by, scope, target, reason, now())
+	if err == nil && scope == pause.Tool {
+		_, err = s.Schema(ctx, target)
+	}
+	if err == nil && scope == pause.Turn {
+		_, _, _, err = s.app.db.Turn(ctx, by.Workspace, target)
+	}
+	if err != nil {
+		return pause.Pause{}, err
+	}
 	return s.app.db.Pause(ctx, by, scope, target, reason)
 }
 
