@@ -160,7 +160,8 @@ const fullFor = 15 * time.Second
 // Ping reports whether the store can be written, by writing what is there already. That
 // takes no room, so a write that lately found none counts as well.
 func (d *DB) Ping(ctx context.Context) error {
-	if at := d.fullAt.Load(); at != 0 && d.clock().Sub(time.Unix(0, at)) < fullFor {
+	// A clock that was set back must not make it full for hours.
+	if gone := d.clock().Sub(time.Unix(0, d.fullAt.Load())); gone >= 0 && gone < fullFor {
 		return agent.Errorf(agent.Unavailable, textFull)
 	}
 	ctx, cancel := context.WithTimeout(ctx, pingTime)
