@@ -53,9 +53,6 @@ every row that fits, for export; otherwise the last rows, 50 unless --limit says
 		c.auditVerifyCommand(), c.auditProveCommand(), c.auditCheckProofCommand(), c.auditSearchCommand(),
 		c.auditExportCommand(), c.auditExplainCommand(), c.auditCheckpointCommand(), c.auditEraseCommand(), c.auditKeysCommand(),
 	)
-	for _, sub := range cmd.Commands() {
-		wrapArgs(sub)
-	}
 	return cmd
 }
 

@@ -389,9 +389,6 @@ meanwhile. The embedded store stays as it is. Vectors are computed anew: sous me
 	move.Flags().StringVar(&to, "to", "", "the database (required)")
 	_ = move.MarkFlagRequired("to")
 	cmd.AddCommand(move, c.storeUpgradeCommand(), c.storeReplicasCommand())
-	for _, sub := range cmd.Commands() {
-		wrapArgs(sub)
-	}
 	return cmd
 }
 

@@ -82,14 +82,25 @@ func (c *cli) root() *cobra.Command {
 	return root
 }
 
-// wrapArgs makes wrong arguments a usage error, with its exit code.
+// wrapArgs makes wrong arguments and flags of a command and those below it a usage
+// error, with its exit code.
 func wrapArgs(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		wrapArgs(sub)
+	}
 	check := cmd.Args
 	if check == nil {
-		return
+		check = cobra.ArbitraryArgs
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
+		err := check(cmd, args)
+		if err == nil {
+			err = cmd.ValidateRequiredFlags()
+		}
+		if err == nil {
+			err = cmd.ValidateFlagGroups()
+		}
+		if err != nil {
 			return usagef("%v (see %s --help)", err, cmd.CommandPath())
 		}
 		return nil

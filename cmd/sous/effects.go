@@ -108,7 +108,6 @@ run or interrupted), done, failed, unknown (look, then: sous effects resolve).`,
 	cmd.Flags().StringVar(&f.Turn, "turn", "", "only this turn")
 	cmd.Flags().IntVar(&f.Limit, "limit", 50, "at most this many, the newest")
 	resolve := c.resolveCommand()
-	wrapArgs(resolve)
 	cmd.AddCommand(resolve)
 	return cmd
 }

@@ -14,9 +14,6 @@ func (c *cli) memoryCommand() *cobra.Command {
 	cmd := c.memorySearchCommand("memory [words...]", "Show what is remembered, or what fits the words best")
 	cmd.AddCommand(c.memorySearchCommand("search [words...]", "The same as memory alone, for words that are commands"),
 		c.memoryImportCommand(), c.memoryImportsCommand(), c.memoryFactsCommand(), c.memoryForgetCommand(), c.memoryRestoreCommand(), c.memoryReembedCommand())
-	for _, sub := range cmd.Commands() {
-		wrapArgs(sub)
-	}
 	return cmd
 }
 

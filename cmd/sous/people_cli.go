@@ -37,9 +37,6 @@ with a link of their own. A running Sous takes a changed file over at once, or r
 		},
 	})
 	cmd.AddCommand(list, show, c.peopleCheckCommand(), c.peopleTokenCommand())
-	for _, sub := range cmd.Commands() {
-		wrapArgs(sub)
-	}
 	return c.jsonFlag(cmd)
 }
 

@@ -79,9 +79,6 @@ A running Sous takes a changed file over within seconds, or refuses it and keeps
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(c.policyShowCommand(), c.policyCheckCommand(), c.policyExplainCommand(), c.policySimulateCommand())
-	for _, sub := range cmd.Commands() {
-		wrapArgs(sub)
-	}
 	return cmd
 }
 

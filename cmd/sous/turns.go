@@ -23,9 +23,6 @@ cancel ends it. Both are on the record.`,
 		Example: "  sous turns list --stuck\n  sous turns show T\n  sous turns replay T",
 	}
 	cmd.AddCommand(c.turnsListCommand(), c.turnsShowCommand(), c.turnsCancelCommand(), c.turnsReplayCommand())
-	for _, sub := range cmd.Commands() {
-		wrapArgs(sub)
-	}
 	return cmd
 }
 
