@@ -122,19 +122,25 @@ func (s *show) changed(ctx context.Context, v loop.View) error {
 	return nil
 }
 
-// offer is a turn with something that can be taken back until a time.
+// offer is what somebody's turn did and can be taken back until a time.
 type offer struct {
-	turn  agent.Turn
+	by    agent.Actor
 	until time.Time
 }
+
+// maxOffers is of how many turns it is known when their offers end; with more, the
+// buttons of some stay, and who presses one is told that it is too late.
+const maxOffers = 2000
 
 // offered notes when the next offer of a turn ends.
 func (b *Bot) offered(t agent.Turn, c Changes) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.offers, t.ID)
-	if until := c.ends(); !until.IsZero() {
-		b.offers[t.ID] = offer{t, until}
+	if until := c.ends(); !until.IsZero() && len(b.offers) < maxOffers {
+		by := t.Actor
+		by.Name, by.Groups = "", nil // who looks at their own turn needs neither
+		b.offers[t.ID] = offer{by, until}
 	}
 }
 
@@ -161,19 +167,30 @@ func (b *Bot) offersOf(ctx context.Context, turns []agent.Turn) {
 // closeOffers takes the buttons off the offers that have ended.
 func (b *Bot) closeOffers(ctx context.Context) {
 	now := b.Clock()
-	var over []agent.Turn
+	over := map[string]agent.Actor{}
 	b.mu.Lock()
-	for _, o := range b.offers {
+	for id, o := range b.offers {
 		if !now.Before(o.until) {
-			over = append(over, o.turn)
+			over[id] = o.by
 		}
 	}
 	b.mu.Unlock()
-	for _, t := range over {
-		if err := b.showOffers(ctx, t.Actor, t.ID); err != nil && ctx.Err() == nil {
-			b.Log.WarnContext(ctx, "slack: an offer to undo still stands that has ended", slog.String("turn", t.ID), slog.Any("err", err))
+	for id, by := range over {
+		err := b.showOffers(ctx, by, id)
+		if agent.KindOf(err) == agent.NotFound {
+			b.forgetOffer(id)
+			continue
+		}
+		if err != nil && ctx.Err() == nil {
+			b.Log.WarnContext(ctx, "slack: an offer to undo still stands that has ended", slog.String("turn", id), slog.Any("err", err))
 		}
 	}
+}
+
+func (b *Bot) forgetOffer(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.offers, id)
 }
 
 // showOffers shows what a turn changed as it is now, where it was posted: where that

@@ -219,7 +219,7 @@ type Bot struct {
 	// plainApp says that Slack does not know the app as an agent.
 	plainApp atomic.Bool
 	busy     crew
-	// offers are the turns with something that can still be taken back.
+	// offers are what can still be taken back, by turn.
 	offers map[string]offer
 	// issuing are the reviews whose outlets are being made; true says that there is
 	// more to look at.

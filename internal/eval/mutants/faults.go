@@ -204,6 +204,11 @@ func workspaceFaults() []fault {
 			tests: []string{"./integrations/postgres"}, run: "TestASilentReplica|TestAReplica|TestJournal",
 		},
 		{
+			name: "nobody looks for what was committed without an answer", file: "agent/journal/journal.go",
+			old: "	e.beside.Go(e.keepLooking)\n", new: "",
+			tests: []string{"./agent/journal"}, run: "TestARequestThatWasTakenWithoutAnAnswer",
+		},
+		{
 			name: "a query without its workspace (SQLite)", file: "integrations/sqlite/journal.go",
 			old: "FROM journal WHERE workspace = ? AND turn = ?", new: "FROM journal WHERE ? <> '' AND turn = ?",
 			tests: []string{"./integrations/sqlite"}, run: "TestNothingOfAnother",
