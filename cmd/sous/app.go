@@ -55,6 +55,7 @@ type app struct {
 	unwatch   func()
 	// stopIndexing ends the indexer and waits for it.
 	stopIndexing func()
+	lateTickets  *lateTickets
 	engine       *journal.Engine
 	assistant    *loop.Assistant
 	control      *http.Server
@@ -105,7 +106,8 @@ func (a *app) join(ctx context.Context, n need) error {
 	if err := a.joinMemory(); err != nil {
 		return err
 	}
-	a.db.tracker = rememberedTickets{a.db.tracker, a.memory, a.log}
+	a.lateTickets = newLateTickets()
+	a.db.tracker = rememberedTickets{a.db.tracker, a.memory, a.log, a.lateTickets}
 	if a.shelf, err = ingest.NewShelf(a.memory, tools.Scanned); err != nil {
 		return err
 	}
@@ -196,6 +198,9 @@ func (a *app) closeParts() error {
 	}
 	if a.engine != nil {
 		errs = append(errs, a.engine.Close(shutdownTime))
+	}
+	if a.lateTickets != nil {
+		a.lateTickets.close()
 	}
 	if a.documents != nil {
 		errs = append(errs, a.documents.Close())

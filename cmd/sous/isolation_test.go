@@ -57,10 +57,13 @@ func TestNoEndpointGivesAnotherWorkspaceAnything(t *testing.T) {
 			all := append(w.operations(s.by, stranger), w.pages(s.by, stranger)...)
 			// What a stranger makes is in lists of their own after that.
 			slices.SortStableFunc(all, func(a, b served) int { return strings.Compare(a.method, b.method) })
+			// Tickets are remembered beside the turns that wrote to them.
+			a.lateTickets.work.Wait()
 			before := w.dump()
 			for _, e := range all {
 				w.askFor(e)
 			}
+			a.lateTickets.work.Wait()
 			if after := w.dump(); after != before {
 				t.Errorf("a stranger changed what is ours:\n%s\n\nwas\n\n%s", after, before)
 			}

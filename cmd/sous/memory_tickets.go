@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/sous-hq/sous/agent"
@@ -12,7 +13,7 @@ import (
 	"github.com/sous-hq/sous/tools/tickets"
 )
 
-// rememberedTickets is a tracker whose tickets are remembered as they stand after
+// rememberedTickets is a tracker whose tickets are remembered as they stand soon after
 // each write, so that recall finds what was said on them. The write counts whether
 // or not remembering succeeds; what was missed then is remembered at the next start.
 type rememberedTickets struct {
@@ -20,15 +21,82 @@ type rememberedTickets struct {
 
 	memory *memory.Memory
 	log    *slog.Logger
+	late   *lateTickets
 }
 
 var _ tickets.Tracker = rememberedTickets{}
+
+// soon is how long after a write a ticket is remembered: nobody who waits for the write
+// waits for that, and a ticket that many write to is remembered once for all of them.
+const soon = 200 * time.Millisecond
+
+// lateTickets are the tickets to be remembered.
+type lateTickets struct {
+	mu      sync.Mutex
+	due     map[lateTicket]bool
+	running bool
+	hurry   chan struct{}
+	hurried bool
+	work    sync.WaitGroup
+}
+
+type lateTicket struct {
+	workspace agent.WorkspaceID
+	id        string
+}
+
+func newLateTickets() *lateTickets {
+	return &lateTickets{due: map[lateTicket]bool{}, hurry: make(chan struct{})}
+}
+
+// put has remember called with the ticket soon, once however often it is put before.
+func (l *lateTickets) put(t lateTicket, remember func(lateTicket)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.due[t] = true
+	if l.running {
+		return
+	}
+	l.running = true
+	l.work.Go(func() {
+		for {
+			select {
+			case <-l.hurry:
+			case <-time.After(soon):
+			}
+			l.mu.Lock()
+			all := l.due
+			l.due = map[lateTicket]bool{}
+			if len(all) == 0 {
+				l.running = false
+				l.mu.Unlock()
+				return
+			}
+			l.mu.Unlock()
+			for t := range all {
+				remember(t)
+			}
+		}
+	})
+}
+
+// close remembers what is due at once and returns when that is done. Nothing is put
+// after it.
+func (l *lateTickets) close() {
+	l.mu.Lock()
+	if !l.hurried {
+		l.hurried = true
+		close(l.hurry)
+	}
+	l.mu.Unlock()
+	l.work.Wait()
+}
 
 // Create implements tickets.Writer.
 func (r rememberedTickets) Create(ctx context.Context, w agent.Write, d agent.TicketDraft) (agent.Ticket, error) {
 	t, err := r.Tracker.Create(ctx, w, d)
 	if err == nil {
-		r.keep(ctx, w.By.Workspace, t.ID)
+		r.keep(w.By.Workspace, t.ID)
 	}
 	return t, err
 }
@@ -37,7 +105,7 @@ func (r rememberedTickets) Create(ctx context.Context, w agent.Write, d agent.Ti
 func (r rememberedTickets) Comment(ctx context.Context, w agent.Write, id, body string) (agent.TicketComment, error) {
 	c, err := r.Tracker.Comment(ctx, w, id, body)
 	if err == nil {
-		r.keep(ctx, w.By.Workspace, id)
+		r.keep(w.By.Workspace, id)
 	}
 	return c, err
 }
@@ -46,7 +114,7 @@ func (r rememberedTickets) Comment(ctx context.Context, w agent.Write, id, body 
 func (r rememberedTickets) Retract(ctx context.Context, w agent.Write, id string, n int, retracted bool) (agent.TicketComment, bool, error) {
 	c, changed, err := r.Tracker.Retract(ctx, w, id, n, retracted)
 	if err == nil {
-		r.keep(ctx, w.By.Workspace, id)
+		r.keep(w.By.Workspace, id)
 	}
 	return c, changed, err
 }
@@ -55,7 +123,7 @@ func (r rememberedTickets) Retract(ctx context.Context, w agent.Write, id string
 func (r rememberedTickets) Assign(ctx context.Context, w agent.Write, id, assignee string) (agent.TicketEdit, error) {
 	e, err := r.Tracker.Assign(ctx, w, id, assignee)
 	if err == nil {
-		r.keep(ctx, w.By.Workspace, id)
+		r.keep(w.By.Workspace, id)
 	}
 	return e, err
 }
@@ -64,7 +132,7 @@ func (r rememberedTickets) Assign(ctx context.Context, w agent.Write, id, assign
 func (r rememberedTickets) Label(ctx context.Context, w agent.Write, id string, add, remove []string) (agent.TicketEdit, error) {
 	e, err := r.Tracker.Label(ctx, w, id, add, remove)
 	if err == nil {
-		r.keep(ctx, w.By.Workspace, id)
+		r.keep(w.By.Workspace, id)
 	}
 	return e, err
 }
@@ -73,22 +141,25 @@ func (r rememberedTickets) Label(ctx context.Context, w agent.Write, id string, 
 func (r rememberedTickets) Transition(ctx context.Context, w agent.Write, id string, to agent.TicketStatus, reason string) (agent.TicketEdit, error) {
 	e, err := r.Tracker.Transition(ctx, w, id, to, reason)
 	if err == nil {
-		r.keep(ctx, w.By.Workspace, id)
+		r.keep(w.By.Workspace, id)
 	}
 	return e, err
 }
 
-// keep remembers a ticket as it stands. The write it follows has happened, so it
-// is no longer the caller's to cancel.
-func (r rememberedTickets) keep(ctx context.Context, ws agent.WorkspaceID, id string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+// keep has a ticket remembered as it stands then.
+func (r rememberedTickets) keep(ws agent.WorkspaceID, id string) {
+	r.late.put(lateTicket{ws, id}, r.keepNow)
+}
+
+func (r rememberedTickets) keepNow(l lateTicket) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	t, err := r.Ticket(ctx, ws, id)
+	t, err := r.Ticket(ctx, l.workspace, l.id)
 	if err == nil {
-		err = r.remember(ctx, ws, t)
+		err = r.remember(ctx, l.workspace, t)
 	}
 	if err != nil {
-		r.log.WarnContext(ctx, "a ticket was not remembered", slog.String("ticket", id), slog.Any("err", err))
+		r.log.WarnContext(ctx, "a ticket was not remembered", slog.String("ticket", l.id), slog.Any("err", err))
 	}
 }
 
