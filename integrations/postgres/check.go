@@ -54,18 +54,20 @@ func (r *Record) AtWork(ctx context.Context) (bool, error) {
 	return live, publicError(err)
 }
 
-// checkSelect reads turns as check.Turn has them.
+// checkSelect reads turns as check.Turn has them. The id of an answer is made beside
+// the turn: made within the condition, row-level security would have all messages of
+// the workspace read for each turn, since || is not marked leakproof.
 const checkSelect = `SELECT t.seq, t.id, t.status, t.question <> '', t.created, t.ended,
 	EXISTS (SELECT 1 FROM pauses p WHERE p.scope NOT IN ('tool') AND (p.workspace = t.workspace OR p.scope = 'everything')
 		AND (p.scope <> 'turn' OR p.target = t.id)),
 	t.status = 'queued' AND EXISTS (SELECT 1 FROM turns o WHERE o.workspace = t.workspace AND o.conversation = t.conversation
 		AND o.ended IS NULL AND (o.status = 'running' OR o.status = 'queued' AND o.seq < t.seq)),
 	(SELECT COUNT(*) FROM messages m WHERE m.workspace = t.workspace AND m.id = t.request AND m.turn = t.id),
-	(SELECT COUNT(*) FROM messages m WHERE m.workspace = t.workspace AND m.id = t.id || '/answer'),
+	(SELECT COUNT(*) FROM messages m WHERE m.workspace = t.workspace AND m.id = answer.id),
 	(SELECT COUNT(*) FROM replies r WHERE r.workspace = t.workspace AND r.turn = t.id),
 	(SELECT COUNT(*) FROM journal j WHERE j.workspace = t.workspace AND j.turn = t.id),
 	t.carrier <> '', t.stuck IS NOT NULL
-	FROM turns t WHERE t.workspace = $1 AND t.seq > $2 `
+	FROM turns t CROSS JOIN LATERAL (SELECT t.id || '/answer' AS id OFFSET 0) answer WHERE t.workspace = $1 AND t.seq > $2 `
 
 // checkChanged leaves the turns that are not over and those of new rows.
 const checkChanged = `AND t.id IN (SELECT id FROM turns WHERE workspace = $1 AND ended IS NULL

@@ -46,11 +46,12 @@ func (o opening) and(statement string) opening {
 
 // A plan is kept as long as its connection, and one that was made while a table was
 // nearly empty would read it whole when it is not. All that is asked by key has an
-// index, so plans that read tables whole are not offered where another will do.
+// index, so plans that read tables whole are not offered where another will do. Where none
+// will, such a plan counts as so dear that the server would compile it, for a second.
 const (
 	setPlace = `SELECT set_config('search_path', 'sous', true), set_config('role', $1, true), ` +
 		`set_config('sous.workspace', $2, true), set_config('sous.process', $3, true), ` +
-		`set_config('enable_seqscan', 'off', true)`
+		`set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)`
 	holdHead = `SELECT seq FROM sous.audit_heads WHERE workspace = $1 FOR UPDATE`
 )
 
