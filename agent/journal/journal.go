@@ -87,6 +87,10 @@ type term struct {
 	runs   sync.WaitGroup
 	// leave ends its part among the replicas; nil when there are none.
 	leave func(ctx context.Context) error
+	// installed is closed when the process carries turns under the name.
+	installed chan struct{}
+	// over says that another term follows, or will.
+	over bool
 }
 
 // carried is a turn this process looks after: running, or parked.
@@ -155,14 +159,16 @@ func (e *Engine) Launch(ctx context.Context, funcs loop.EffectFuncs) error {
 
 // begin starts a term under a name of its own.
 func (e *Engine) begin(ctx context.Context) error {
-	t, name := &term{}, "sous-"+rand.Text()[:12]
+	t, name := &term{installed: make(chan struct{})}, "sous-"+rand.Text()[:12]
 	t.ctx, t.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if e.cfg.Replicas == nil {
 		e.install(name, t)
 		return e.adopt(ctx)
 	}
 	leave, err := e.cfg.Replicas.Join(ctx, loop.Member{
-		ID: name, Gone: e.gone, Signal: e.Wake, Changed: e.changed, Lost: func() { e.lost(t) },
+		ID: name, Signal: e.Wake, Changed: e.changed,
+		Gone: func(ctx context.Context, carrier string) error { return e.gone(ctx, t, carrier) },
+		Lost: func() { e.lost(t) },
 	})
 	if err != nil {
 		t.cancel()
@@ -179,6 +185,9 @@ func (e *Engine) begin(ctx context.Context) error {
 		err = e.adopt(ctx, "")
 	}
 	if err != nil {
+		e.mu.Lock()
+		t.over = true
+		e.mu.Unlock()
 		t.cancel()
 		return errors.Join(fmt.Errorf("durable turns: %w", err), leave(ctx))
 	}
@@ -189,6 +198,7 @@ func (e *Engine) install(name string, t *term) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.carrier, e.term = name, t
+	close(t.installed)
 }
 
 // Carrier implements loop.Engine.

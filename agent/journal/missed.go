@@ -25,7 +25,27 @@ func (e *Engine) keepLooking() {
 			return
 		case <-tick.C:
 			seen = e.look(seen)
+			e.findStranded()
 		}
+	}
+}
+
+// findStranded has the turns taken over of carriers that are no replicas any more. There are
+// none, as long as whoever goes has its turns taken over first; one that was overlooked
+// would stand until the next start.
+func (e *Engine) findStranded() {
+	e.mu.Lock()
+	t := e.term
+	e.mu.Unlock()
+	if t == nil || e.cfg.Replicas == nil {
+		return
+	}
+	carriers, err := e.cfg.Store.Carriers(t.ctx)
+	if err == nil {
+		err = e.cfg.Replicas.Abandon(t.ctx, carriers...)
+	}
+	if err != nil {
+		e.cfg.Log.DebugContext(t.ctx, "carriers that are gone are not looked for", slog.Any("err", err))
 	}
 }
 

@@ -12,14 +12,18 @@ import (
 const letGo = 5 * time.Second
 
 // gone takes over what a process left that is gone: the turns it ran or waited
-// with, and those it had accepted and not begun.
-func (e *Engine) gone(ctx context.Context, carrier string) error {
-	select {
-	case <-e.launched:
-	case <-e.closed:
-	case <-ctx.Done():
+// with, and those it had accepted and not begun. The one that is gone may be this process
+// under the name before: what is taken over is this term's, so that has to have begun.
+func (e *Engine) gone(ctx context.Context, t *term, carrier string) error {
+	for _, begun := range []chan struct{}{t.installed, e.launched} {
+		select {
+		case <-begun:
+		case <-t.ctx.Done():
+		case <-e.closed:
+		case <-ctx.Done():
+		}
 	}
-	if e.ended() || ctx.Err() != nil {
+	if e.ended() || ctx.Err() != nil || t.ctx.Err() != nil {
 		return fmt.Errorf("take turns over: %w", context.Canceled)
 	}
 	if err := e.adopt(ctx, carrier); err != nil || e.cfg.Recover == nil {
@@ -50,11 +54,17 @@ func (e *Engine) changed(turn string) {
 // lost goes on under another name after the others took this process for gone: it
 // was stopped for a while, or cut off from the database. What still ran is theirs.
 func (e *Engine) lost(was *term) {
+	select {
+	case <-was.installed:
+	case <-was.ctx.Done():
+	case <-e.closed:
+	}
 	e.mu.Lock()
-	if e.ended() || e.term != was {
+	if e.ended() || e.term != was || was.over {
 		e.mu.Unlock()
 		return
 	}
+	was.over = true
 	e.beside.Add(1)
 	name := e.carrier
 	e.mu.Unlock()

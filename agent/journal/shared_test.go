@@ -3,14 +3,17 @@ package journal_test
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/sous-hq/sous/agent"
+	"github.com/sous-hq/sous/agent/journal"
 	"github.com/sous-hq/sous/agent/loop"
 	"github.com/sous-hq/sous/agent/model"
+	"github.com/sous-hq/sous/integrations/postgres"
 	"github.com/sous-hq/sous/internal/testkit/looptest"
 	"github.com/sous-hq/sous/internal/testkit/pgtest"
 	"github.com/sous-hq/sous/tools"
@@ -187,4 +190,66 @@ func TestARequestThatWasTakenWithoutAnAnswerToThatIsBegun(t *testing.T) {
 			}
 		})
 	}
+}
+
+// hasty are replicas among which whoever joins hears at once, before the engine does
+// anything else, that the one that joined before is gone.
+type hasty struct {
+	loop.Replicas
+
+	before string
+	// early says that its turns were taken over before the new one had begun.
+	early atomic.Bool
+}
+
+// Join implements loop.Replicas.
+func (h *hasty) Join(ctx context.Context, m loop.Member) (func(context.Context) error, error) {
+	leave, err := h.Replicas.Join(ctx, m)
+	if before := h.before; err == nil && before != "" {
+		told := make(chan error, 1)
+		go func() { told <- m.Gone(context.WithoutCancel(ctx), before) }()
+		select {
+		case err := <-told:
+			h.early.Store(err == nil)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	h.before = m.ID
+	return leave, err
+}
+
+func TestATermTakesTheTurnsOfTheOneBeforeOverUnderItsOwnName(t *testing.T) {
+	t.Parallel()
+	on, run := onBase(t)
+	h := &hasty{}
+	on.Engine = func(t testing.TB, db looptest.Store, p looptest.Parts) looptest.Engine {
+		h.Replicas = db.(*postgres.DB)
+		return newEngine(t, journal.Config{Store: db, Replicas: h, Limits: p.Limits, Clock: p.Clock, Recover: p.Recover, Changed: p.Heard})
+	}
+	w := looptest.NewWorld(t, on, loop.Limits{}, ask)
+	p := w.Start()
+	p.Ask("e", "c", "make it")
+	v := p.Until("e", agent.TurnWaiting)
+	run(`UPDATE sous.replicas SET gone = true`)
+	if _, err := p.Decide(t.Context(), looptest.Ann(), v.Approvals[0].ID, true, ""); err != nil {
+		t.Fatal(err)
+	}
+	p.Until("e", agent.TurnDone)
+	if h.early.Load() {
+		t.Error("they were taken over under the name that is gone")
+	}
+}
+
+func TestATurnOfACarrierThatIsNoReplicaAnyMoreGoesOn(t *testing.T) {
+	t.Parallel()
+	on, run := onBase(t)
+	w := looptest.NewWorld(t, on, loop.Limits{}, ask)
+	p := w.Start()
+	p.Ask("e", "c", "make it")
+	v := p.Until("e", agent.TurnWaiting)
+	run(`UPDATE sous.turns SET carrier = 'overlooked' WHERE id = 'e'`)
+	if _, err := p.Decide(t.Context(), looptest.Ann(), v.Approvals[0].ID, true, ""); err != nil {
+		t.Fatal(err)
+	}
+	p.Until("e", agent.TurnDone)
 }
