@@ -6,10 +6,17 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sous-hq/sous/agent"
 )
 
 // Pool returns the connections, to look at what is left on one.
 func (d *DB) Pool() *pgxpool.Pool { return d.pool }
+
+// Write is a write, alone or with others.
+func (d *DB) Write(ctx context.Context, ws agent.WorkspaceID, f func(tx pgx.Tx) error) error {
+	return d.write(ctx, ws, f)
+}
 
 // CheckServer is what Open does first, for a Sous that needs another oldest server.
 func CheckServer(ctx context.Context, url string, oldest int) error {

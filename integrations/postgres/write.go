@@ -96,25 +96,38 @@ func (d *DB) join(ctx context.Context, o opening, f func(tx pgx.Tx) error) error
 	return tools.Again(publicError(err))
 }
 
-// lead runs jobs in one transaction, each in its own when one of them fails.
+// lead runs jobs in one transaction, and sees to those that came along when one of
+// them fails.
 func (d *DB) lead(ctx context.Context, o opening, next func() *groupcommit.Job[pgx.Tx]) {
-	var jobs []*groupcommit.Job[pgx.Tx]
-	var err error
-	for try := 1; ; try++ {
-		err = d.transactOnce(ctx, o, func(tx pgx.Tx) error { return runAll(tx, &jobs, next) })
-		if err == nil || try == transactTries || !outOfOrder(err) {
-			break
-		}
-		rest(ctx, time.Duration(try)*time.Millisecond*time.Duration(1+mathrand.IntN(10)))
-	}
-	switch {
-	case err == nil:
-		return
-	case len(jobs) == 0:
+	jobs, failed, err := d.together(ctx, o, nil, next)
+	if len(jobs) == 0 && err != nil {
 		// The database is away: for all of them.
 		for j := next(); j != nil; j = next() {
 			j.Err = err
 		}
+		return
+	}
+	d.settle(ctx, o, jobs, failed, err)
+}
+
+// settle says of each job what became of it. A transaction in which one failed has done
+// nothing: those before that one go again together, and it goes first of the rest, where
+// its failure is its own and costs nobody more than one transaction.
+func (d *DB) settle(ctx context.Context, o opening, jobs []*groupcommit.Job[pgx.Tx], failed int, err error) {
+	rerun := func(jobs []*groupcommit.Job[pgx.Tx]) {
+		jobs, failed, err := d.together(ctx, o, jobs, nil)
+		d.settle(ctx, o, jobs, failed, err)
+	}
+	switch {
+	case err == nil || len(jobs) == 0:
+	case failed == 0:
+		jobs[0].Err = err
+		if len(jobs) > 1 {
+			rerun(jobs[1:])
+		}
+	case failed > 0:
+		rerun(jobs[:failed])
+		rerun(jobs[failed:])
 	case len(jobs) > 1 && undone(err):
 		for _, j := range jobs {
 			j.Err = d.transact(ctx, o, j.Run)
@@ -126,31 +139,40 @@ func (d *DB) lead(ctx context.Context, o opening, next func() *groupcommit.Job[p
 	}
 }
 
-// errJob is in the chain of an error that a job returned: nothing was committed.
-var errJob = errors.New("a writer failed")
-
-// runAll runs the jobs there are, and those that have come meanwhile.
-func runAll(tx pgx.Tx, jobs *[]*groupcommit.Job[pgx.Tx], next func() *groupcommit.Job[pgx.Tx]) error {
-	for i := 0; ; i++ {
-		if i == len(*jobs) {
-			j := next()
-			if j == nil {
-				return nil
+// together runs the jobs in one transaction, with those that come meanwhile when next is
+// given, and returns who ran. Failed is which of them returned err, -1 for none.
+func (d *DB) together(ctx context.Context, o opening, jobs []*groupcommit.Job[pgx.Tx], next func() *groupcommit.Job[pgx.Tx]) (_ []*groupcommit.Job[pgx.Tx], failed int, err error) {
+	for try := 1; ; try++ {
+		failed = -1
+		err = d.transactOnce(ctx, o, func(tx pgx.Tx) error {
+			failed = -1
+			for i := 0; ; i++ {
+				if i == len(jobs) {
+					if next == nil {
+						return nil
+					}
+					j := next()
+					if j == nil {
+						return nil
+					}
+					jobs = append(jobs, j)
+				}
+				if err := jobs[i].Run(tx); err != nil {
+					failed = i
+					return err
+				}
 			}
-			*jobs = append(*jobs, j)
+		})
+		if err == nil || try == transactTries || !outOfOrder(err) {
+			return jobs, failed, err
 		}
-		if err := (*jobs)[i].Run(tx); err != nil {
-			if len(*jobs) == 1 {
-				return err
-			}
-			return fmt.Errorf("%w: %w", errJob, err)
-		}
+		rest(ctx, time.Duration(try)*time.Millisecond*time.Duration(1+mathrand.IntN(10)))
 	}
 }
 
-// undone reports whether it is certain that nothing was committed: the server said
-// so, or nobody has asked it to.
+// undone reports whether it is certain that a transaction nobody's job failed in was not
+// committed: the server said so.
 func undone(err error) bool {
 	var pg *pgconn.PgError
-	return errors.Is(err, errJob) || errors.As(err, &pg)
+	return errors.As(err, &pg)
 }
