@@ -79,7 +79,7 @@ func run(ctx context.Context, argv []string, out io.Writer) (err error) {
 	duration := flags.Duration("duration", 4*time.Hour, "how long it takes")
 	store := flags.String("store", "sqlite", "sqlite or postgres")
 	seed := flags.Uint64("seed", uint64(time.Now().UnixNano()), "of all that is left to chance")
-	profiles := flags.String("profiles", "", "a folder in which the heap at each moment of rest is left, for go tool pprof")
+	profiles := flags.String("profiles", "", "a folder in which the heap and the goroutines at each moment of rest are left")
 	binary := flags.String("sous", "", "the sous binary, built with the tag faults; built when not given")
 	if err := flags.Parse(argv); err != nil {
 		return err
@@ -106,6 +106,10 @@ func run(ctx context.Context, argv []string, out io.Writer) (err error) {
 		return err
 	}
 	o.Settings = []string{"SOUS_DEBUG_LISTEN=" + s.debug}
+	if s.profiles != "" {
+		// One piece of memory in 512 kB is too few to tell what a MiB more consists of.
+		o.Settings = append(o.Settings, "GODEBUG=memprofilerate=4096")
+	}
 	if *store == "postgres" {
 		server, err := pgtest.Start(ctx, pgtest.Options{Durable: true})
 		if err != nil {
@@ -293,10 +297,13 @@ func (s *soak) atRest(ctx context.Context, stream *ordeal.Stream, when string) (
 		}
 		least.goroutines, least.heap = min(least.goroutines, now.goroutines), min(least.heap, now.heap)
 	}
-	if s.profiles != "" {
-		return least, os.WriteFile(filepath.Join(s.profiles, "heap-"+when+".pprof"), []byte(heap), 0o600)
+	if s.profiles == "" {
+		return least, nil
 	}
-	return least, nil
+	goroutines, err := get(ctx, "http://"+s.debug+"/debug/pprof/goroutine?debug=1")
+	return least, errors.Join(err,
+		os.WriteFile(filepath.Join(s.profiles, "heap-"+when+".pprof"), []byte(heap), 0o600),
+		os.WriteFile(filepath.Join(s.profiles, "goroutines-"+when+".txt"), []byte(goroutines), 0o600))
 }
 
 func (s *soak) look(ctx context.Context) (standing, error) {
