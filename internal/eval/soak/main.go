@@ -23,7 +23,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sous-hq/sous/internal/datadir"
 	"github.com/sous-hq/sous/internal/testkit/fleet"
 	"github.com/sous-hq/sous/internal/testkit/openaifake"
 	"github.com/sous-hq/sous/internal/testkit/ordeal"
@@ -280,12 +279,8 @@ func (s *soak) atRest(ctx context.Context, stream *ordeal.Stream, when string) (
 	if err := rest(ctx, idle); err != nil {
 		return least, err
 	}
-	var heap string
 	for n := range 10 {
 		if err := rest(ctx, 3*time.Second); err != nil {
-			return least, err
-		}
-		if heap, err = get(ctx, "http://"+s.debug+"/debug/pprof/heap?gc=1"); err != nil {
 			return least, err
 		}
 		now, err := s.look(ctx)
@@ -300,31 +295,45 @@ func (s *soak) atRest(ctx context.Context, stream *ordeal.Stream, when string) (
 	if s.profiles == "" {
 		return least, nil
 	}
-	goroutines, err := get(ctx, "http://"+s.debug+"/debug/pprof/goroutine?debug=1")
-	return least, errors.Join(err,
+	heap, err := s.profile(ctx, "heap?gc=1")
+	goroutines, err2 := s.profile(ctx, "goroutine?debug=1")
+	return least, errors.Join(err, err2,
 		os.WriteFile(filepath.Join(s.profiles, "heap-"+when+".pprof"), []byte(heap), 0o600),
 		os.WriteFile(filepath.Join(s.profiles, "goroutines-"+when+".txt"), []byte(goroutines), 0o600))
 }
 
+// look is what the process holds now. The figures of the heap in the profile's text are
+// read between the collection it asks for and its own work; what a metric says would
+// have the garbage of the profile in it, which grows with the kinds of memory in it.
 func (s *soak) look(ctx context.Context) (standing, error) {
-	h, ok := datadir.Who(s.d.Data(0))
-	if !ok {
-		return standing{}, errors.New("nobody holds the data directory")
-	}
-	text, err := get(ctx, strings.TrimSuffix(h.URL, "/")+"/metrics")
+	heap, err := s.profile(ctx, "heap?gc=1&debug=1")
 	if err != nil {
 		return standing{}, err
 	}
-	figure := func(name string) float64 {
-		for line := range strings.Lines(text) {
-			if value, ok := strings.CutPrefix(line, name+" "); ok {
-				f, _ := strconv.ParseFloat(strings.TrimSpace(value), 64)
-				return f
-			}
-		}
-		return 0
+	goroutines, err := s.profile(ctx, "goroutine?debug=1")
+	if err != nil {
+		return standing{}, err
 	}
-	return standing{int(figure("go_goroutines")), figure("go_memstats_heap_alloc_bytes")}, nil
+	alloc, err := figure(heap, "# HeapAlloc = ")
+	if err != nil {
+		return standing{}, err
+	}
+	n, err := figure(goroutines, "goroutine profile: total ")
+	return standing{int(n), alloc}, err
+}
+
+// figure is the number at the end of the line that begins so.
+func figure(text, name string) (float64, error) {
+	for line := range strings.Lines(text) {
+		if value, ok := strings.CutPrefix(line, name); ok {
+			return strconv.ParseFloat(strings.TrimSpace(value), 64)
+		}
+	}
+	return 0, fmt.Errorf("the profile has no line %q", name)
+}
+
+func (s *soak) profile(ctx context.Context, what string) (string, error) {
+	return get(ctx, "http://"+s.debug+"/debug/pprof/"+what)
 }
 
 func get(ctx context.Context, url string) (string, error) {
