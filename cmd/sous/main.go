@@ -38,6 +38,7 @@ type world struct {
 }
 
 func main() {
+	tuneCollector()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	w, h := withFaults(world{
 		args: os.Args[1:], environ: os.Environ(), user: userName(),
