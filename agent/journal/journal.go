@@ -48,7 +48,7 @@ type Config struct {
 	Recover func(ctx context.Context) error
 	Changed func(turn string)
 	Limits  loop.Limits
-	// Slots is how many turns are worked on at once, 0 for 512; those that wait for
+	// Slots is how many turns are worked on at once, 0 for 256; those that wait for
 	// somebody are not counted.
 	Slots int
 	Log   *slog.Logger
@@ -123,7 +123,7 @@ func New(cfg Config) (*Engine, error) {
 		cfg.Clock = time.Now //nolint:forbidigo // the engine's one clock
 	}
 	if cfg.Slots <= 0 {
-		cfg.Slots = 512
+		cfg.Slots = 256
 	}
 	return &Engine{
 		cfg: cfg, slots: newSlots(cfg.Slots, cfg.Clock), launched: make(chan struct{}), closed: make(chan struct{}),

@@ -159,7 +159,7 @@ func (a *app) join(ctx context.Context, n need) error {
 		return err
 	}
 	durable := a.db.engine
-	durable.Store, durable.Limits, durable.Log, durable.Clock = a.db, limits, a.log, now
+	durable.Store, durable.Limits, durable.Slots, durable.Log, durable.Clock = a.db, limits, a.cfg.Limits.TurnsAtOnce, a.log, now
 	if a.engine, err = journal.New(durable); err != nil {
 		return err
 	}

@@ -163,6 +163,9 @@ type Budgets struct {
 type Limits struct {
 	// TurnSteps is how many times one turn may ask the model.
 	TurnSteps int
+	// TurnsAtOnce is how many turns a process works on at the same time; those that
+	// wait for somebody are not counted.
+	TurnsAtOnce int
 	// TurnTime is how long one turn may work, waits for people not counted.
 	TurnTime time.Duration
 	// TurnTokens is how many tokens one turn may spend.

@@ -64,7 +64,7 @@ func settingsFile(t *testing.T, mode os.FileMode, text string) string {
 func TestNothingConfigured(t *testing.T) {
 	c := mustLoad(t, config.Options{User: "ann"})
 	limits := config.Limits{
-		TurnSteps: 24, TurnTime: 10 * time.Minute, TurnTokens: 200_000, UploadBytes: 32 << 20,
+		TurnSteps: 24, TurnsAtOnce: 256, TurnTime: 10 * time.Minute, TurnTokens: 200_000, UploadBytes: 32 << 20,
 		ApprovalTTL: 24 * time.Hour, RunWithin: time.Hour, UndoTTL: 15 * time.Minute,
 	}
 	if c.Limits != limits {

@@ -204,6 +204,8 @@ func limitSettings() []setting {
 	return []setting{
 		count(func(c *Config) *int { return &c.Limits.TurnSteps }, 1, 1000,
 			setting{key: "limits.turn_steps", env: "SOUS_TURN_STEPS", doc: "times one turn may ask the model", def: "24"}),
+		count(func(c *Config) *int { return &c.Limits.TurnsAtOnce }, 1, 10_000,
+			setting{key: "limits.turns_at_once", env: "SOUS_TURNS_AT_ONCE", doc: "turns a process works on at the same time; more wait in the store", def: "256"}),
 		duration(func(c *Config) *time.Duration { return &c.Limits.TurnTime }, day,
 			setting{key: "limits.turn_time", env: "SOUS_TURN_TIME", doc: "working time of one turn", def: "10m"}),
 		count(func(c *Config) *int { return &c.Limits.TurnTokens }, 1000, 100_000_000,
