@@ -110,10 +110,11 @@ func (c *cli) serveOn(ctx context.Context, a *app, l net.Listener) error {
 	c.greet(a, token)
 	settle()
 	server := &http.Server{
-		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog:    slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
+	new(connections).limit(server, h)
 	g, gctx := errgroup.WithContext(ctx)
 	signer, err := a.checkpointer()
 	if err != nil {

@@ -18,6 +18,8 @@ func transport() http.RoundTripper {
 	}
 	t = t.Clone()
 	t.MaxIdleConnsPerHost, t.MaxIdleConns = idleConns, idleConns
+	// The header fits; what is left of a body goes around the buffer.
+	t.WriteBufferSize = 1 << 10
 	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
 	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		c, err := dialer.DialContext(ctx, network, address)
