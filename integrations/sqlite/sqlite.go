@@ -120,7 +120,7 @@ func dsn(path string) string {
 	q := url.Values{}
 	for _, p := range []string{
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)",
-		"foreign_keys(ON)", "temp_store(MEMORY)", "cache_size(-4000)",
+		"foreign_keys(ON)", "temp_store(MEMORY)", "cache_size(-1000)",
 		// What a long reading made of the log (a check, a backup) is given back.
 		"journal_size_limit(16777216)",
 	} {
