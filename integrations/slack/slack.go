@@ -189,8 +189,10 @@ type Bot struct {
 	resting map[string]*nap
 	closed  bool
 	held    map[string]hold
-	// written are the streams that are being written, and since when others are not.
+	// written are the streams that are being written, and since when others are not;
+	// swept is when those were last let go of that have not been for long.
 	written map[place]time.Time
+	swept   time.Time
 	// napping says that somebody waits until this process is heard of again.
 	napping atomic.Bool
 	// reading bounds of how many turns what was left is read at once.

@@ -56,8 +56,9 @@ func (s *stream) add(text string) {
 func (b *Bot) writes(at place) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if now := b.Clock(); len(b.written) > maxResting {
+	if now := b.Clock(); now.Sub(b.swept) > keepFor {
 		maps.DeleteFunc(b.written, func(_ place, since time.Time) bool { return !since.IsZero() && now.Sub(since) > keepFor })
+		b.swept = now
 	}
 	b.written[at] = time.Time{}
 }

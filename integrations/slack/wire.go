@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"math"
 	"net"
 	"net/http"
@@ -77,13 +78,7 @@ type citizen struct {
 // RoundTrip implements http.RoundTripper. While a method rests it answers as Slack
 // would.
 func (c *citizen) RoundTrip(r *http.Request) (*http.Response, error) {
-	limit := limitOf(r)
-	c.mu.Lock()
-	rest := time.Until(c.until[limit]) //nolint:forbidigo // the clock of the connection itself
-	if rest <= 0 {
-		delete(c.until, limit)
-	}
-	c.mu.Unlock()
+	rest := c.rests(r)
 	if rest > 0 {
 		if r.Body != nil {
 			_ = r.Body.Close()
@@ -97,12 +92,26 @@ func (c *citizen) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := c.RoundTripper.RoundTrip(r)
 	if err == nil && resp.StatusCode == http.StatusTooManyRequests {
 		if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
+			limit := limitOf(r)
 			c.mu.Lock()
 			c.until[limit] = time.Now().Add(time.Duration(s) * time.Second) //nolint:forbidigo // as above
 			c.mu.Unlock()
 		}
 	}
 	return resp, err
+}
+
+// rests is how long a call has to wait, in most cases not at all: then its body is not
+// read for where it goes.
+func (c *citizen) rests(r *http.Request) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now() //nolint:forbidigo // the clock of the connection itself
+	maps.DeleteFunc(c.until, func(_ string, until time.Time) bool { return !until.After(now) })
+	if len(c.until) == 0 {
+		return 0
+	}
+	return c.until[limitOf(r)].Sub(now)
 }
 
 // tokenLater stands where the token in force belongs.
