@@ -73,6 +73,9 @@ type Effects struct {
 	Config
 	// steady is the clock for what expires: it never goes back.
 	steady func() time.Time
+	// described are the tools as the model is told of them; never changed.
+	described []model.Tool
+
 	mu     sync.Mutex
 	cancel map[string]context.CancelFunc
 	vaults vaults
@@ -90,7 +93,7 @@ func NewEffects(c Config) (*Effects, error) {
 		c.Clock = time.Now //nolint:forbidigo // the one place the loop gets its clock
 	}
 	c.Limits = c.Limits.WithDefaults()
-	return &Effects{Config: c, steady: approval.Steady(c.Clock), cancel: map[string]context.CancelFunc{}}, nil
+	return &Effects{Config: c, steady: approval.Steady(c.Clock), described: described(c.Executor.Tools()), cancel: map[string]context.CancelFunc{}}, nil
 }
 
 // Funcs returns the effects by name, for an engine's adapter.

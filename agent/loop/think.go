@@ -208,12 +208,18 @@ func (e *Effects) request(asked agent.Message, history []agent.Message, trail []
 	for _, r := range trail {
 		label = appendRound(&req, r, label)
 	}
-	for _, t := range e.Executor.Tools().All() {
-		s := t.Spec()
-		req.Tools = append(req.Tools, model.Tool{Name: s.Name, Description: s.Doc, Schema: t.Schema()})
-	}
-	req.Tools = append(req.Tools, askUserTool)
+	req.Tools = e.described
 	return req, label
+}
+
+// described are the tools and asking the user, as a model is told of them.
+func described(r *tools.Registry) []model.Tool {
+	var all []model.Tool
+	for _, t := range r.All() {
+		s := t.Spec()
+		all = append(all, model.Tool{Name: s.Name, Description: s.Doc, Schema: t.Schema()})
+	}
+	return slices.Clip(append(all, askUserTool))
 }
 
 // appendRound adds one plan and its outcomes to what the model sees.

@@ -98,7 +98,7 @@ func (r *tailReader) Read(p []byte) (int, error) {
 	}
 	n, err := r.ReadCloser.Read(p[:min(len(p), r.left)])
 	r.left -= n
-	r.tail = append(r.tail, p[:n]...)
+	r.tail = append(r.tail, p[max(0, n-tailSize):max(0, n)]...)
 	if extra := len(r.tail) - tailSize; extra > 0 {
 		r.tail = append(r.tail[:0], r.tail[extra:]...)
 	}
