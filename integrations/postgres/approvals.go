@@ -113,7 +113,7 @@ func changed(was, now approval.Approval) approval.Approval {
 func (d *DB) storeChange(ctx context.Context, tx pgx.Tx, by agent.Actor, was, now approval.Approval) error {
 	voted := len(now.Votes) > len(was.Votes)
 	if voted {
-		if err := storeVote(ctx, tx, by, now); err != nil {
+		if err := storeVote(tx, by, now); err != nil {
 			return err
 		}
 	}
@@ -135,25 +135,20 @@ func (d *DB) storeChange(ctx context.Context, tx pgx.Tx, by agent.Actor, was, no
 	default:
 		return nil
 	}
-	if err := storeApproval(ctx, tx, now); err != nil {
-		return err
-	}
+	storeApproval(tx, now)
 	// Of a new state approvals_tell tells.
 	later(tx, `SELECT sous.tell('turn', $1)`, now.Call.Turn)
 	return d.record(ctx, tx, e)
 }
 
 // storeVote adds by's vote, the last one of the approval.
-func storeVote(ctx context.Context, tx pgx.Tx, by agent.Actor, a approval.Approval) error {
+func storeVote(tx pgx.Tx, by agent.Actor, a approval.Approval) error {
 	v := a.Votes[len(a.Votes)-1]
 	if v.By != by.ID || v.Person != by.Human() {
 		return errors.New("a vote is given by the one who votes")
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO approval_votes (workspace, approval, person, n, body) VALUES ($1, $2, $3, $4, $5)`,
+	later(tx, `INSERT INTO approval_votes (workspace, approval, person, n, body) VALUES ($1, $2, $3, $4, $5)`,
 		a.Workspace, a.ID, v.Person, len(a.Votes), jsonOf(v))
-	if err != nil {
-		return fmt.Errorf("store vote: %w", err)
-	}
 	return nil
 }
 
@@ -171,9 +166,7 @@ func (d *DB) decided(ctx context.Context, tx pgx.Tx, e audit.Entry, a approval.A
 	default:
 		return fmt.Errorf("no approval state %q", a.State)
 	}
-	if err := storeApproval(ctx, tx, a); err != nil {
-		return err
-	}
+	storeApproval(tx, a)
 	if err := d.record(ctx, tx, e); err != nil {
 		return err
 	}
@@ -181,7 +174,8 @@ func (d *DB) decided(ctx context.Context, tx pgx.Tx, e audit.Entry, a approval.A
 	if len(a.Edited) > 0 {
 		sig.By, sig.Args = a.EditedBy, string(a.Edited)
 	}
-	return send(ctx, tx, address{a.Workspace, a.Call.Turn, loop.InboxTopic}, sig)
+	send(tx, address{a.Workspace, a.Call.Turn, loop.InboxTopic}, sig)
+	return nil
 }
 
 // closingNote says why an approval was closed unused.
@@ -235,13 +229,9 @@ func scanApproval(row sqlRow) (approval.Approval, error) {
 
 // storeApproval writes a new approval or the new state of a known one, without
 // its votes.
-func storeApproval(ctx context.Context, tx pgx.Tx, a approval.Approval) error {
+func storeApproval(tx pgx.Tx, a approval.Approval) {
 	a.Votes = nil
-	_, err := tx.Exec(ctx, `INSERT INTO approvals (workspace, id, turn, state, created, body) VALUES ($1, $2, $3, $4, $5, $6)
+	later(tx, `INSERT INTO approvals (workspace, id, turn, state, created, body) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (workspace, id) DO UPDATE SET state = excluded.state, body = excluded.body`,
 		a.Workspace, a.ID, a.Call.Turn, a.State, timeOf(&a.Created), jsonOf(a))
-	if err != nil {
-		return fmt.Errorf("store approval: %w", err)
-	}
-	return nil
 }

@@ -154,11 +154,8 @@ func (l *Ledger) again(ctx context.Context, tx pgx.Tx, i tools.Intent, e effect)
 	}
 	e.fence++
 	e.Attempts++
-	_, err = tx.Exec(ctx, `UPDATE effects SET fence = $1, attempts = $2 WHERE workspace = $3 AND key = $4`,
+	later(tx, `UPDATE effects SET fence = $1, attempts = $2 WHERE workspace = $3 AND key = $4`,
 		e.fence, e.Attempts, e.ws, e.Key)
-	if err != nil {
-		return tools.Record{}, fmt.Errorf("store attempt: %w", err)
-	}
 	entry := e.entry(audit.CallIntent)
 	entry.At, entry.Note = l.now(), fmt.Sprintf("attempt %d", e.Attempts)
 	return e.record(), l.db.record(ctx, tx, entry)

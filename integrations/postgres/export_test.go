@@ -13,8 +13,8 @@ import (
 // Pool returns the connections, to look at what is left on one.
 func (d *DB) Pool() *pgxpool.Pool { return d.pool }
 
-// Write is a write, alone or with others.
-func (d *DB) Write(ctx context.Context, ws agent.WorkspaceID, f func(tx pgx.Tx) error) error {
+// Write writes, alone or with others.
+func Write(ctx context.Context, d *DB, ws agent.WorkspaceID, f func(tx pgx.Tx) error) error {
 	return d.write(ctx, ws, f)
 }
 

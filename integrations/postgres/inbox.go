@@ -115,9 +115,7 @@ func (d *DB) answer(ctx context.Context, tx pgx.Tx, t agent.Turn, m agent.Messag
 	later(tx, `INSERT INTO replies (workspace, event, turn) VALUES ($1, $2, $3)`, t.Workspace, t.ID, to.ID)
 	later(tx, `UPDATE turns SET question = '' WHERE workspace = $1 AND id = $2`, t.Workspace, to.ID)
 	s := loop.Signal{Type: loop.SignalReply, By: t.Actor.ID, Text: m.Text, Outside: m.Label.Integrity == agent.External}
-	if err := send(ctx, tx, address{t.Workspace, to.ID, loop.InboxTopic}, s); err != nil {
-		return err
-	}
+	send(tx, address{t.Workspace, to.ID, loop.InboxTopic}, s)
 	return d.record(ctx, tx, audit.Entry{
 		Workspace: t.Workspace, Kind: audit.TurnAccepted, Actor: t.Actor.ID, Turn: to.ID, Note: "reply to a question",
 	})

@@ -85,9 +85,7 @@ func (l *Ledger) Ask(ctx context.Context, p tools.Proposal, v agent.Verdict) (st
 		if err != nil || known {
 			return err
 		}
-		if err := storeApproval(ctx, tx, a); err != nil {
-			return err
-		}
+		storeApproval(tx, a)
 		e := l.entry(audit.CallAsked, p, v)
 		e.Approval, e.Args = a.ID, p.Call.Args
 		return l.db.record(ctx, tx, e)
@@ -264,7 +262,8 @@ func (l *Ledger) permit(ctx context.Context, tx pgx.Tx, i tools.Intent, standing
 	}
 	stands := a.Stands(approval.Check{Definition: p.Definition, Version: p.Version, Verdict: i.Verdict, People: standing, May: l.May})
 	if stands == nil {
-		return nil, storeApproval(ctx, tx, spent)
+		storeApproval(tx, spent)
+		return nil, nil
 	}
 	return l.close(ctx, tx, a, stands)
 }
@@ -284,9 +283,7 @@ func (l *Ledger) close(ctx context.Context, tx pgx.Tx, a approval.Approval, stan
 	if err != nil {
 		return nil, err
 	}
-	if err := storeApproval(ctx, tx, closed); err != nil {
-		return nil, err
-	}
+	storeApproval(tx, closed)
 	e := approvalEntry(closed)
 	e.Kind, e.Actor, e.Status, e.Note, e.At = audit.ApprovalClosed, a.Call.Actor.ID, string(closed.State), why, l.now()
 	return refused, l.db.record(ctx, tx, e)
@@ -341,12 +338,9 @@ func (l *Ledger) settle(ctx context.Context, tx pgx.Tx, e effect, s tools.Settle
 	if s.Undo != nil {
 		undo, until = *s.Undo, stored(now.Add(l.UndoTTL))
 	}
-	_, err := tx.Exec(ctx, `UPDATE effects SET state = $1, outcome = $2, undo_tool = $3, undo_args = $4, undo_until = $5, settled = $6
+	later(tx, `UPDATE effects SET state = $1, outcome = $2, undo_tool = $3, undo_args = $4, undo_until = $5, settled = $6
 		WHERE workspace = $7 AND key = $8 AND fence = $9`,
 		s.State, jsonOf(s.Outcome), undo.Tool, rawColumn{&undo.Args}, timeOf(&until), now, e.ws, e.Key, s.Fence)
-	if err != nil {
-		return fmt.Errorf("store outcome: %w", err)
-	}
 	entry := e.entry(audit.CallOutcome)
 	entry.At, entry.Status = now, string(s.State)
 	if s.State != tools.EffectDone {

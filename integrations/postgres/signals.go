@@ -23,8 +23,9 @@ func (d *DB) Send(ctx context.Context, ws agent.WorkspaceID, turn, topic string,
 		if err := turnExists(ctx, tx, ws, turn); err != nil {
 			return err
 		}
-		if err := send(ctx, tx, address{ws, turn, topic}, s); err != nil || s.Type != loop.SignalStop {
-			return err
+		send(tx, address{ws, turn, topic}, s)
+		if s.Type != loop.SignalStop {
+			return nil
 		}
 		return d.record(ctx, tx, audit.Entry{Workspace: ws, Kind: audit.TurnStopped, Actor: s.By, Turn: turn})
 	})
@@ -35,14 +36,10 @@ func (d *DB) Send(ctx context.Context, ws agent.WorkspaceID, turn, topic string,
 }
 
 // send appends a signal; the workspace that the transaction holds keeps the numbers whole.
-func send(ctx context.Context, tx pgx.Tx, to address, s loop.Signal) error {
-	_, err := tx.Exec(ctx, `INSERT INTO signals (workspace, turn, topic, n, body) VALUES ($1, $2, $3,
+func send(tx pgx.Tx, to address, s loop.Signal) {
+	later(tx, `INSERT INTO signals (workspace, turn, topic, n, body) VALUES ($1, $2, $3,
 		(SELECT COALESCE(MAX(n), 0) + 1 FROM signals WHERE workspace = $1 AND turn = $2 AND topic = $3), $4)`,
 		to.ws, to.turn, to.topic, jsonOf(s))
-	if err != nil {
-		return fmt.Errorf("store signal: %w", err)
-	}
-	return nil
 }
 
 // Received implements loop.Signals.

@@ -43,24 +43,19 @@ func (t *Tracker) Create(ctx context.Context, w agent.Write, d agent.TicketDraft
 		}
 		k.ID = ticketID(n)
 		k.URL = t.url(k.ID)
-		if err := insertTicket(ctx, tx, w.By.Workspace, n, k); err != nil {
-			return k, err
-		}
-		return k, t.note(ctx, tx, w, n, agent.TicketChange{Field: "created", To: k.Title, At: now})
+		insertTicket(tx, w.By.Workspace, n, k)
+		t.note(tx, w, n, agent.TicketChange{Field: "created", To: k.Title, At: now})
+		return k, nil
 	})
 }
 
-func insertTicket(ctx context.Context, tx pgx.Tx, ws agent.WorkspaceID, n int64, k agent.Ticket) error {
-	_, err := tx.Exec(ctx, `INSERT INTO tickets (workspace, n, title, body, status, assignee, labels,
+func insertTicket(tx pgx.Tx, ws agent.WorkspaceID, n int64, k agent.Ticket) {
+	later(tx, `INSERT INTO tickets (workspace, n, title, body, status, assignee, labels,
 		due, links, created_by, created, updated, label) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
 		ws, n, k.Title, k.Body, k.Status, k.Assignee, jsonOf(k.Labels),
 		k.Due, jsonOf(k.Links), k.CreatedBy, timeOf(&k.Created), timeOf(&k.Updated), jsonOf(k.Label))
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, `INSERT INTO ticket_words (workspace, n, words) VALUES ($1, $2, $3::tsvector)`,
+	later(tx, `INSERT INTO ticket_words (workspace, n, words) VALUES ($1, $2, $3::tsvector)`,
 		ws, n, ticketWords(ws, k.Title, k.Body))
-	return err
 }
 
 // Comment adds a comment with the next number of the ticket.
@@ -80,15 +75,12 @@ func (t *Tracker) Comment(ctx context.Context, w agent.Write, id, body string) (
 		if err != nil {
 			return c, err
 		}
-		_, err = tx.Exec(ctx, `INSERT INTO ticket_comments (workspace, ticket, n, author, body, at, label)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)`, w.By.Workspace, n, c.N, c.Author, c.Body, timeOf(&c.At), jsonOf(c.Label))
-		if err != nil {
-			return c, err
-		}
-		if err := t.store(ctx, tx, w, n, k); err != nil {
-			return c, err
-		}
-		return c, t.note(ctx, tx, w, n, agent.TicketChange{Field: "comment", To: fmt.Sprint(c.N)})
+		at := c.At
+		later(tx, `INSERT INTO ticket_comments (workspace, ticket, n, author, body, at, label)
+			VALUES ($1, $2, $3, $4, $5, $6, $7)`, w.By.Workspace, n, c.N, c.Author, c.Body, timeOf(&at), jsonOf(c.Label))
+		t.store(tx, w, n, k)
+		t.note(tx, w, n, agent.TicketChange{Field: "comment", To: fmt.Sprint(c.N)})
+		return c, nil
 	})
 }
 
@@ -118,17 +110,13 @@ func (t *Tracker) Retract(ctx context.Context, w agent.Write, id string, number 
 		}
 		was := c.Retracted
 		c.Retracted = mark
-		_, err = tx.Exec(ctx, `UPDATE ticket_comments SET retracted = $1 WHERE workspace = $2 AND ticket = $3 AND n = $4`,
+		later(tx, `UPDATE ticket_comments SET retracted = $1 WHERE workspace = $2 AND ticket = $3 AND n = $4`,
 			mark, w.By.Workspace, n, number)
-		if err != nil {
-			return retracted{}, err
-		}
-		if err := t.store(ctx, tx, w, n, k); err != nil {
-			return retracted{}, err
-		}
-		return retracted{Comment: c, Changed: true}, t.note(ctx, tx, w, n, agent.TicketChange{
+		t.store(tx, w, n, k)
+		t.note(tx, w, n, agent.TicketChange{
 			Field: "retracted", From: fmt.Sprint(was), To: fmt.Sprint(mark), Reason: fmt.Sprintf("comment %d", number),
 		})
+		return retracted{Comment: c, Changed: true}, nil
 	})
 	return r.Comment, r.Changed, err
 }
@@ -182,33 +170,27 @@ func (t *Tracker) edit(ctx context.Context, w agent.Write, op, id string, change
 		if c.From == c.To {
 			return agent.TicketEdit{Before: before, After: before}, nil
 		}
-		if err := t.store(ctx, tx, w, n, after); err != nil {
-			return agent.TicketEdit{}, err
-		}
-		if err := t.note(ctx, tx, w, n, c); err != nil {
-			return agent.TicketEdit{}, err
-		}
+		t.store(tx, w, n, after)
+		t.note(tx, w, n, c)
 		after, err = t.one(ctx, tx, w.By.Workspace, n)
 		return agent.TicketEdit{Before: before, After: after}, err
 	})
 }
 
 // store writes what can change of a ticket and joins the write's label into its.
-func (t *Tracker) store(ctx context.Context, tx pgx.Tx, w agent.Write, n int64, k agent.Ticket) error {
-	_, err := tx.Exec(ctx, `UPDATE tickets SET status = $1, assignee = $2, labels = $3, updated = $4, label = $5
+func (t *Tracker) store(tx pgx.Tx, w agent.Write, n int64, k agent.Ticket) {
+	later(tx, `UPDATE tickets SET status = $1, assignee = $2, labels = $3, updated = $4, label = $5
 		WHERE workspace = $6 AND n = $7`,
 		k.Status, k.Assignee, jsonOf(k.Labels), t.db.now(), jsonOf(k.Label.Join(w.Label)), w.By.Workspace, n)
-	return err
 }
 
 // note adds a row to the ticket's history.
-func (t *Tracker) note(ctx context.Context, tx pgx.Tx, w agent.Write, n int64, c agent.TicketChange) error {
+func (t *Tracker) note(tx pgx.Tx, w agent.Write, n int64, c agent.TicketChange) {
 	if c.At.IsZero() {
 		c.At = t.db.clock()
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO ticket_changes (workspace, ticket, by, at, field, was, now, reason)
+	later(tx, `INSERT INTO ticket_changes (workspace, ticket, by, at, field, was, now, reason)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, w.By.Workspace, n, w.By.ID, timeOf(&c.At), c.Field, c.From, c.To, c.Reason)
-	return err
 }
 
 // keyed is one write under its idempotency key.
@@ -242,10 +224,9 @@ func once[T any](ctx context.Context, db *DB, k keyed, f func(tx pgx.Tx) (T, err
 		if out, err = f(tx); err != nil {
 			return err
 		}
-
-		_, err = tx.Exec(ctx, `INSERT INTO `+k.table+` (workspace, key, op, result) VALUES ($1, $2, $3, $4)`,
+		later(tx, `INSERT INTO `+k.table+` (workspace, key, op, result) VALUES ($1, $2, $3, $4)`,
 			k.By.Workspace, k.Key, k.op, jsonOf(out))
-		return err
+		return nil
 	})
 	if err != nil {
 		var none T

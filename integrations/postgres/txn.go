@@ -322,12 +322,16 @@ func (t *txn) Rollback(ctx context.Context) error {
 	return err
 }
 
-// Exec implements pgx.Tx.
+// Exec implements pgx.Tx. The statement goes together with what is queued before it.
 func (t *txn) Exec(ctx context.Context, query string, args ...any) (pgconn.CommandTag, error) {
-	if err := t.flush(ctx, query); err != nil {
-		return pgconn.CommandTag{}, err
-	}
-	return t.conn.Exec(ctx, query, args...)
+	t.before(query)
+	var tag pgconn.CommandTag
+	t.batch.Queue(query, args...).Exec(func(did pgconn.CommandTag) error {
+		tag = did
+		return nil
+	})
+	err := t.send(ctx)
+	return tag, err
 }
 
 // Query implements pgx.Tx.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/sous-hq/sous/integrations/postgres"
 )
 
 // A second press on a card is refused in the transaction it shares with others.
@@ -16,7 +18,7 @@ func TestAWriterThatFailsIsUndoneAloneAndTheOthersGoAgainTogether(t *testing.T) 
 	first, release := make(chan struct{}), make(chan struct{})
 	var holder sync.WaitGroup
 	holder.Go(func() {
-		if err := db.Write(t.Context(), "acme", func(tx pgx.Tx) error {
+		if err := postgres.Write(t.Context(), db, "acme", func(tx pgx.Tx) error {
 			select {
 			case <-first:
 			default:
@@ -36,7 +38,7 @@ func TestAWriterThatFailsIsUndoneAloneAndTheOthersGoAgainTogether(t *testing.T) 
 	var writers sync.WaitGroup
 	for i := range n {
 		writers.Go(func() {
-			came[i] = db.Write(t.Context(), "acme", func(tx pgx.Tx) error {
+			came[i] = postgres.Write(t.Context(), db, "acme", func(tx pgx.Tx) error {
 				if err := tx.QueryRow(t.Context(), `SELECT pg_current_xact_id()::text`).Scan(&last[i]); err != nil {
 					return err
 				}
