@@ -1,7 +1,7 @@
 // Soak keeps the real Sous at work for hours, at twenty requests a second, while the
-// model, Slack and the database fail at random; in the second half the process is
-// killed now and then as well. It measures what goroutines and heap stay in the first
-// half, counts from outside what became of each request, and prints one line of JSON.
+// model, Slack and the database fail at random; in the last third the process is
+// killed now and then as well. It measures what goroutines and heap stay before
+// that, counts from outside what became of each request, and prints one line of JSON.
 package main
 
 import (
@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -53,7 +54,7 @@ type result struct {
 	Parked     int     `json:"parked"`
 	Replayed   int     `json:"set_going_again"`
 	Violations int     `json:"violations"`
-	// Leaked and Drift are of the half without a kill, between two moments of rest.
+	// Leaked and Drift are of the part without a kill, between two moments of rest.
 	Leaked int     `json:"leaked_goroutines"`
 	Drift  float64 `json:"heap_drift_percent"`
 }
@@ -150,9 +151,9 @@ func (s *soak) soak(ctx context.Context, whole time.Duration) error {
 	if err := s.d.Begin(ctx, 0); err != nil {
 		return err
 	}
-	// What a process keeps from its first minutes on is no leak: what it remembers of
-	// threads is bounded by some thousands, which come in two minutes.
-	warm := min(whole/4, 4*time.Minute)
+	// What a process keeps from its first minutes on is no leak: what it remembers is
+	// bounded in number, by some thousands, or in time, by ten minutes.
+	warm := min(whole/3, 10*time.Minute)
 	stream, err := s.faulty(ctx, warm, false)
 	if err != nil {
 		return err
@@ -161,7 +162,7 @@ func (s *soak) soak(ctx context.Context, whole time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if stream, err = s.faulty(ctx, whole/2-warm, false); err != nil {
+	if stream, err = s.faulty(ctx, 2*whole/3-warm, false); err != nil {
 		return err
 	}
 	after, err := s.atRest(ctx, stream, "after")
@@ -319,8 +320,22 @@ func (s *soak) look(ctx context.Context) (standing, error) {
 		return standing{}, err
 	}
 	n, err := figure(goroutines, "goroutine profile: total ")
-	return standing{int(n), alloc}, err
+	return standing{int(n) - 2*kept(goroutines), alloc}, err
 }
+
+// kept is how many connections are kept for the next request on them: something is
+// asked every minute, and whether its connection stands is no matter of what went before.
+func kept(goroutines string) (n int) {
+	for _, group := range writing.FindAllStringSubmatch(goroutines, -1) {
+		count, _ := strconv.Atoi(group[1])
+		n += count
+	}
+	return n
+}
+
+// writing finds the goroutines that wait for something to send, of which each connection
+// has one, beside one that reads.
+var writing = regexp.MustCompile(`(?m)^(\d+) @.*\n#\t\S+\tnet/http\.\(\*persistConn\)\.writeLoop`) //nolint:gochecknoglobals // a constant
 
 // figure is the number at the end of the line that begins so.
 func figure(text, name string) (float64, error) {
